@@ -1,0 +1,213 @@
+"""Settings: values only.
+
+ACCORD_MODE=local (the default) is the one-command start on this machine: SQLite, no Redis, a generated secret, only
+loopback hosts. ACCORD_MODE=production takes everything from the environment and refuses to start unsafe.
+"""
+
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config.env import read_bool, read_database, read_int, read_list, read_path, read_text
+from config.local_secret import read_or_make_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+MODE = read_text("ACCORD_MODE", "local")
+if MODE not in {"local", "production"}:
+    raise ImproperlyConfigured(f"ACCORD_MODE is {MODE!r}; expected local or production")
+LOCAL = MODE == "local"
+
+# Where everything that is not code lives: the local database, run folders, snapshots.
+STATE_DIR = read_path("ACCORD_STATE_DIR", BASE_DIR / "var")
+RUNS_DIR = read_path("ACCORD_RUNS_DIR", STATE_DIR / "runs")
+SNAPSHOTS_DIR = read_path("ACCORD_SNAPSHOTS_DIR", STATE_DIR / "snapshots")
+
+DEBUG = read_bool("ACCORD_DEBUG", default=False)
+SECRET_KEY = read_text("ACCORD_SECRET_KEY")
+ALLOWED_HOSTS = read_list("ACCORD_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]" if LOCAL else "")
+CSRF_TRUSTED_ORIGINS = read_list("ACCORD_TRUSTED_ORIGINS")
+
+if LOCAL and not SECRET_KEY:
+    SECRET_KEY = read_or_make_secret(STATE_DIR / "secret_key")
+if not LOCAL:
+    if len(SECRET_KEY) < 32:
+        raise ImproperlyConfigured(
+            f"ACCORD_SECRET_KEY has {len(SECRET_KEY)} characters; production needs a random one of at least 32"
+        )
+    if DEBUG:
+        raise ImproperlyConfigured("ACCORD_DEBUG is on; production shows no tracebacks to visitors, switch it off")
+    if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
+        raise ImproperlyConfigured(
+            f"ACCORD_ALLOWED_HOSTS is {','.join(ALLOWED_HOSTS)!r}; production needs the host names it serves, not *"
+        )
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "rest_framework",
+    "knox",
+    "drf_spectacular",
+    "labeling",
+    "training",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "labeling.access.place_of_request",
+            ],
+        },
+    }
+]
+
+DATABASES = {"default": read_database("DATABASE_URL", sqlite_path=STATE_DIR / "accord.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = read_text("REDIS_URL")
+if not LOCAL and not REDIS_URL:
+    raise ImproperlyConfigured("REDIS_URL is empty; production needs Redis, for example redis://127.0.0.1:6379/0")
+CACHES = {
+    "default": (
+        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        if REDIS_URL
+        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    )
+}
+
+# --- people -----------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "labeling.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+ACCOUNT_ADAPTER = "labeling.sign_in.InvitedOnlyAdapter"
+ACCOUNT_LOGIN_METHODS = {"email", "username"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+EMAIL_BACKEND = read_text("ACCORD_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
+CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+if not LOCAL:
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SECURE_SSL_REDIRECT = read_bool("ACCORD_SSL_REDIRECT", default=True)
+    SECURE_HSTS_SECONDS = read_int("ACCORD_HSTS_SECONDS", default=60 * 60 * 24 * 30, at_least=0)
+    if read_bool("ACCORD_BEHIND_PROXY", default=False):
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = STATE_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if LOCAL
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+WHITENOISE_USE_FINDERS = LOCAL
+# A text of 20,000 tokens with its markup fits; a body of 50 MB does not.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# --- API --------------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["knox.auth.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "labeling.api.errors.answer",
+}
+REST_KNOX = {"AUTO_REFRESH": False, "TOKEN_TTL": None}
+SPECTACULAR_SETTINGS = {"TITLE": "Accord", "VERSION": "1", "OAS_VERSION": "3.1.1", "SERVE_INCLUDE_SCHEMA": False}
+
+# --- jobs -------------------------------------------------------------------------------------------------------------
+# The Job row is the truth; Celery only rings. Without Redis a worker polls the table (manage.py work).
+JOB_LEASE_SECONDS = read_int("ACCORD_JOB_LEASE_SECONDS", default=60, at_least=5)
+CELERY_BROKER_URL = REDIS_URL or None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_DEFAULT_QUEUE = "cpu"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": read_text("ACCORD_LOG_LEVEL", "WARNING")},
+}

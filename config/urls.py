@@ -1,0 +1,12 @@
+"""Every address of the site. A room's own addresses stand in its urls.py."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.account.urls")),
+    path("api/v1/", include("labeling.api.urls")),
+    path("", include("labeling.urls")),
+    path("", include("training.urls")),
+]

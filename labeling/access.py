@@ -1,0 +1,73 @@
+"""Who may see what: project membership and roles.
+
+A stranger learns nothing: a project, or anything in it, that is not theirs answers 404, never 403.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+
+from labeling.models import Membership, Project, Role, User
+
+P = ParamSpec("P")
+
+LABELS = frozenset(Role) - {Role.CUSTOMER}
+"""Roles that may label."""
+RESEARCHES = frozenset({Role.OWNER, Role.RESEARCHER})
+"""Roles that see the console: rounds, generators, everyone's judgments."""
+READS_DATA = frozenset({Role.OWNER, Role.RESEARCHER, Role.ENGINEER})
+"""Roles that may pull data sets."""
+
+
+class ProjectRequest(HttpRequest):
+    """A request to a page of a project, with the project and the visitor's membership in it."""
+
+    user: User
+    project: Project
+    membership: Membership
+
+
+def membership_or_404(user: Any, slug: str) -> Membership:
+    """The user's membership in the project; Http404 where there is none or no such project (one query)."""
+    membership = Membership.objects.select_related("project", "user").filter(user=user, project__slug=slug).first()
+    if membership is None:
+        raise Http404("There is no such page, or it is not yours.")
+    return membership
+
+
+def project_page(
+    roles: Iterable[str],
+) -> Callable[[Callable[Concatenate[ProjectRequest, P], HttpResponse]], Callable[..., HttpResponse]]:
+    """Decorates a view whose first URL argument is the project's slug; the view gets a ProjectRequest without it.
+
+    Not signed in: the sign-in page. No member: 404. A member without one of the roles: 403.
+    """
+    allowed = frozenset(roles)
+
+    def decorate(view: Callable[Concatenate[ProjectRequest, P], HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        @login_required
+        def guarded(request: Any, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            request.membership = membership_or_404(request.user, slug)
+            request.project = request.membership.project
+            if request.membership.role not in allowed:
+                raise PermissionDenied(f"Your role here is {request.membership.role}; this page is not part of it.")
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def place_of_request(request: HttpRequest) -> dict[str, Any]:
+    """Context of every page: the project it belongs to, and whether its visitor sees the console."""
+    membership = getattr(request, "membership", None)
+    return {
+        "project": getattr(request, "project", None),
+        "membership": membership,
+        "sees_console": membership is not None and membership.role in RESEARCHES,
+    }

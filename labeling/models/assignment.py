@@ -1,0 +1,65 @@
+"""Assignments: one person's hold on one task."""
+
+from uuid import uuid4
+
+from django.db import models
+
+from labeling.models.campaign import Campaign
+from labeling.models.people import Labeler
+from labeling.models.task import Task
+
+
+class Assignment(models.Model):
+    """A lease on a task, with the draft written under it.
+
+    occurrence above 0 is a hidden repeat and counts for no overlap. order: ids of the responses as this person saw
+    them, left to right. lease_token changes when a lease that ran out is revived; a form that carries an old one is stale.
+    skipped_until: null on a skipped assignment means for good.
+    """
+
+    class State(models.TextChoices):
+        """live -> submitted | skipped | expired; expired and skipped may become live again as the same row."""
+
+        LIVE = "live"
+        SUBMITTED = "submitted"
+        SKIPPED = "skipped"
+        EXPIRED = "expired"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="assignments")
+    # The task's campaign, repeated here so that the database can hold "one live lease per campaign".
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="assignments")
+    labeler = models.ForeignKey(Labeler, on_delete=models.CASCADE, related_name="assignments")
+    occurrence = models.PositiveSmallIntegerField(default=0)
+    state = models.CharField(max_length=10, choices=State, default=State.LIVE)
+    lease_token = models.UUIDField(default=uuid4)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    skipped_until = models.DateTimeField(null=True, blank=True)
+    skip_reason = models.CharField(max_length=500, blank=True)
+    order = models.JSONField(default=list)
+    draft = models.JSONField(default=dict, blank=True)
+    draft_saved_at = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    current_submission = models.ForeignKey(
+        "labeling.Submission", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["task", "labeler", "occurrence"], name="assignment_once"),
+            models.UniqueConstraint(
+                fields=["campaign", "labeler"], condition=models.Q(state="live"), name="assignment_one_live_a_campaign"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="live") | models.Q(lease_until__isnull=False),
+                name="assignment_live_has_lease",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["lease_until"], condition=models.Q(state="live"), name="assignment_live_leases"),
+            models.Index(fields=["labeler", "campaign", "state"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.labeler} on {self.task}"

@@ -1,0 +1,47 @@
+"""Three people stand ready in every web test: the owner of a project, a labeler in it, a stranger to it."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from labeling.models import Membership, Project, Role, User
+
+
+@pytest.fixture
+def project(db: Any) -> Project:
+    return Project.objects.create(name="Helpdesk", slug="helpdesk")
+
+
+def make_member(project: Project, name: str, role: str) -> User:
+    user = User.objects.create_user(username=name, email=f"{name}@example.org")
+    Membership.objects.create(user=user, project=project, role=role)
+    return user
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def owner(project: Project) -> User:
+    return make_member(project, "olga", Role.OWNER)
+
+
+@pytest.fixture
+def researcher(project: Project) -> User:
+    return make_member(project, "ines", Role.RESEARCHER)
+
+
+@pytest.fixture
+def labeler(project: Project) -> User:
+    return make_member(project, "lars", Role.LABELER)
+
+
+@pytest.fixture
+def stranger(db: Any) -> User:
+    """Owner of another project: signed in, and nobody here."""
+    other = Project.objects.create(name="Elsewhere", slug="elsewhere")
+    return make_member(other, "stefan", Role.OWNER)

@@ -1,0 +1,40 @@
+"""Checkpoints: weights."""
+
+from django.db import models
+
+from labeling.models import Generator, Project
+
+
+class Checkpoint(models.Model):
+    """Released weights and where they came from.
+
+    uri: folder of the model. sha256: the model's identity (of its sorted list of files), not of a folder name.
+    """
+
+    class Kind(models.TextChoices):
+        BASE = "base"
+        SFT = "sft", "SFT"
+        REWARD = "reward"
+        POLICY = "policy"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="checkpoints")
+    kind = models.CharField(max_length=10, choices=Kind)
+    name = models.CharField(max_length=120)
+    uri = models.CharField(max_length=500)
+    generator = models.ForeignKey(
+        Generator, on_delete=models.PROTECT, null=True, blank=True, related_name="checkpoints"
+    )
+    parents = models.ManyToManyField("self", symmetrical=False, related_name="children", blank=True)
+    job = models.OneToOneField(
+        "training.Job", on_delete=models.PROTECT, null=True, blank=True, related_name="checkpoint"
+    )
+    sha256 = models.CharField(max_length=64)
+    metrics = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="checkpoint_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
