@@ -1,0 +1,35 @@
+"""The keys of metrics.jsonl: their units, and which of them a repeated run gives again to the bit.
+
+A line is flat and its numbers are finite; its key is (step, split), and readers keep the last line of a key. A key
+that is not listed here is refused when it is logged; docs/metrics.md says of each how it is computed and what is
+healthy, and a test holds the two together.
+"""
+
+KEY_FIELDS = ("step", "attempt", "split")
+"""They say where a line belongs and are no metrics."""
+
+UNITS: dict[str, str] = {
+    "seconds": "s since the first attempt began, pauses left out",
+    "epoch": "epochs",
+    "tokens": "tokens so far",
+    "loss": "nats per token",
+    "learning_rate": "",
+    "gradient_norm": "",
+    "tokens_per_second": "tokens/s",
+    "peak_memory_bytes": "bytes",
+    "step_seconds": "s",
+}
+
+
+def is_clock_key(key: str) -> bool:
+    """True of what depends on the machine and its neighbours: never the same twice, and compared by nobody."""
+    return (
+        key in ("seconds", "attempt")
+        or key.endswith(("_per_second", "_seconds"))
+        or (key.startswith("peak_") and key.endswith("_bytes"))
+    )
+
+
+def deterministic(line: dict[str, object]) -> dict[str, object]:
+    """The part of a metrics line that an undisturbed run and a resumed one have in common."""
+    return {key: value for key, value in line.items() if not is_clock_key(key)}
