@@ -9,7 +9,18 @@ from transformers import MistralConfig, MistralForCausalLM
 
 from tests.rlhf.tiny_models import SHAPES, VOCABULARY, tiny_llama
 from training.rlhf import layouts
-from training.rlhf.layouts import Exchange, Layout, obeys_masks, pack, packed, padded, read, shared_prefix
+from training.rlhf.layouts import (
+    Exchange,
+    Layout,
+    obeys_masks,
+    pack,
+    packed,
+    padded,
+    read,
+    response_logits,
+    shared_prefix,
+)
+from training.rlhf.losses import token_logprobs
 
 TOLERANCE = 1e-5
 
@@ -24,8 +35,7 @@ def exchanges(*, seed: int = 3, responses: int = 3) -> list[Exchange]:
 
 
 def logprobs(model: nn.Module, layout: Layout) -> Tensor:
-    hidden = read(model.base_model(**layout.inputs())[0], layout.before)
-    return model.lm_head(hidden).log_softmax(-1).gather(1, layout.targets[:, None])[:, 0]
+    return token_logprobs(response_logits(model, layout), layout.targets)
 
 
 def gradients(model: nn.Module, layout: Layout) -> list[Tensor]:
@@ -67,6 +77,28 @@ def test_a_response_sees_its_prompt_and_itself_and_nothing_else() -> None:
         [0, 0, 0, 0, 0, 1, 0],
         [0, 0, 0, 0, 0, 1, 1],
     ]
+
+
+@pytest.mark.rule(12)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_logprob_of_a_token_is_read_one_position_before_it(shape: str) -> None:
+    model, batch = SHAPES[shape](), exchanges()
+    expected = []
+    for exchange in batch:
+        for response in exchange.responses:
+            ids = torch.tensor([[*exchange.prompt, *response]])
+            everything = model(input_ids=ids).logits[0].log_softmax(-1)
+            first = len(exchange.prompt)
+            expected += [everything[t - 1, ids[0, t]] for t in range(first, ids.shape[1])]
+    for lay_out in (padded, shared_prefix):
+        assert torch.allclose(logprobs(model, lay_out(batch)), torch.stack(expected), atol=TOLERANCE)
+
+
+def test_the_head_runs_once_on_each_position_that_predicts_a_response_token() -> None:
+    model, seen = tiny_llama(), []
+    model.lm_head.register_forward_pre_hook(lambda head, inputs: seen.append(inputs[0].shape))
+    response_logits(model, shared_prefix([Exchange([5, 6, 7, 8], [[7, 8], [9]])]))
+    assert seen == [(2, 32)]
 
 
 @pytest.mark.rule(23)

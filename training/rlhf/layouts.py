@@ -97,6 +97,21 @@ def read(outputs: Tensor, where: Tensor) -> Tensor:
     return outputs.flatten(0, 1).index_select(0, where)
 
 
+def response_logits(model: nn.Module, layout: Layout) -> Tensor:
+    """(N, V) logits that predict each response token, from a causal language model of transformers.
+
+    The head runs on these positions only: on a long prompt it would be most of the work and memory of a small model.
+    It runs once where K responses are predicted from one last token of their prompt.
+    """
+    wanted = torch.zeros(layout.ids.shape, dtype=torch.bool, device=layout.ids.device)
+    wanted.view(-1)[layout.before] = True
+    logits: Tensor = model(**layout.inputs(), logits_to_keep=wanted).logits
+    if len(logits) == len(layout.before) and layout.mask is None:
+        return logits
+    number = wanted.view(-1).cumsum(0) - 1
+    return logits.index_select(0, number[layout.before])
+
+
 def response_mask(lengths: Tensor) -> Tensor:
     """(R,) lengths -> (R, T) bool, True on the tokens of each response. T is the longest of them."""
     return torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
