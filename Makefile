@@ -1,0 +1,55 @@
+# Every command a newcomer needs. Only Python 3.11 or later and make are taken for granted.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test subset lint lock trial clean
+
+run: $(VENV)/run.stamp  ## start everything on this machine and print two sign-in links
+	@$(BIN)/python manage.py start --port $(PORT)
+
+test: $(VENV)/test.stamp  ## run every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+subset: $(VENV)/test.stamp  ## the part of the tests that also holds on SQLite
+	@ACCORD_TEST_DATABASE=sqlite $(BIN)/python -m pytest -m sqlite $(ARGS)
+
+lint: $(VENV)/test.stamp  ## format, linters, types, import contracts, missing migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+trial: $(VENV)/test.stamp  ## what takes too long for the tests: make trial PART=bandit
+	@test -n "$(PART)" || { echo "PART is empty; one of: $$(ls tests/trials | sed -n 's/^trial_\(.*\)\.py$$/\1/p' | tr '\n' ' ')"; exit 2; }
+	@$(BIN)/python -m pytest -s tests/trials/trial_$(PART).py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python {sys.version.split()[0]} is too old; Accord needs 3.11 or later (make PYTHON=python3.11 …)")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements.lock | $(VENV)/bin/python
+	@echo "Installing what Accord needs into $(VENV) (once) …"
+	@$(PIP_INSTALL) -r requirements.lock
+	@touch $@
+
+$(VENV)/test.stamp: requirements-dev.lock | $(VENV)/bin/python
+	@echo "Installing the test tools into $(VENV) (once) …"
+	@$(PIP_INSTALL) -r requirements-dev.lock
+	@touch $@ $(VENV)/run.stamp
+
+# The lock files say exactly what was tested. torch is written without its local build tag (+cpu), which an index lacks.
+lock:  ## resolve pyproject.toml anew into the two lock files
+	@rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock
+	@$(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; open(".cache/lock/run.txt", "w").write("\n".join(p["dependencies"])); open(".cache/lock/dev.txt", "w").write("\n".join(p["optional-dependencies"]["dev"]))'
+	@.cache/lock/bin/python -m pip install --quiet -r .cache/lock/run.txt
+	@.cache/lock/bin/python -m pip freeze | sed 's/+cpu$$//' > requirements.lock
+	@.cache/lock/bin/python -m pip install --quiet -r .cache/lock/dev.txt -c requirements.lock
+	@.cache/lock/bin/python -m pip freeze | sed 's/+cpu$$//' > requirements-dev.lock
+	@rm -rf .cache/lock
+
+clean:
+	rm -rf $(VENV) var

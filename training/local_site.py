@@ -1,0 +1,99 @@
+"""The one-command start: a web server and a job worker as children of one process, stopped together.
+
+Leaves out what production needs (many processes, a reverse proxy): there each process is started by its own unit.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+WEB_THREADS = 8
+PATIENCE_SECONDS = 30.0
+"""How long children may take to stop by themselves; a stage writes its checkpoint in that time."""
+
+
+class PortInUse(Exception):
+    """Raised with a sentence for the terminal."""
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises PortInUse where something listens on the port already."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortInUse(
+                f"Port {port} on {host} cannot be used ({error.strerror}). Stop what listens there, "
+                f"or choose another: make run PORT={port + 1}"
+            ) from None
+
+
+def web_command(host: str, port: int) -> list[str]:
+    return [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port),
+        "--workers", "1", "--blocking-threads", str(WEB_THREADS), "--log-level", "error", "config.wsgi:application",
+    ]  # fmt: skip
+
+
+def worker_command() -> list[str]:
+    return [sys.executable, "manage.py", "work"]
+
+
+def start_child(command: list[str], *, folder: Path) -> subprocess.Popen[bytes]:
+    """A child in its own session, so that Ctrl-C reaches it through us alone and in order."""
+    return subprocess.Popen(command, cwd=folder, start_new_session=True, preexec_fn=_die_with_parent)
+
+
+def _die_with_parent() -> None:
+    """Asks the kernel (Linux) for SIGTERM when the parent is gone, however it went; elsewhere it does nothing."""
+    if sys.platform.startswith("linux"):
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+def wait_until_served(host: str, port: int, children: list[subprocess.Popen[bytes]]) -> bool:
+    """True as soon as the port answers; False where a child ended or nothing answered in time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline and all(child.poll() is None for child in children):
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=0.2):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def follow(children: list[subprocess.Popen[bytes]]) -> int:
+    """Waits for Ctrl-C, SIGTERM or the end of any child, stops the others, and answers the exit status."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    while not asked and all(child.poll() is None for child in children):
+        time.sleep(0.1)
+    ended = [child for child in children if child.poll() is not None]
+    stop(children)
+    return 0 if asked or not ended else max(1, ended[0].returncode)
+
+
+def stop(children: list[subprocess.Popen[bytes]]) -> None:
+    """SIGTERM to each child, time to write a checkpoint, then SIGKILL to what is left of its group."""
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    for child in children:
+        try:
+            child.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
