@@ -1,6 +1,7 @@
 """One exchange laid out in any way gives the same numbers and the same gradients."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -132,7 +133,7 @@ def test_packed_rows_give_the_same_numbers_and_gradients_as_padded_ones(shape: s
 @pytest.mark.rule(2)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("lay_out", [padded, shared_prefix])
-def test_more_padding_and_another_pad_id_change_nothing(shape: str, lay_out: object) -> None:
+def test_more_padding_and_another_pad_id_change_nothing(shape: str, lay_out: Callable[..., Layout]) -> None:
     model = SHAPES[shape]()
     short, long = Exchange([4, 5, 6], [[7, 8], [9]]), Exchange([3] * 20, [[4] * 20, [5]])
     alone = logprobs(model, lay_out([short]))
