@@ -1,0 +1,30 @@
+"""manage.py sign_in_link USER."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from labeling.models import User
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def test_it_prints_a_link_that_works(labeler: User, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("sign_in_link", "lars", base="http://accord.example.org/")
+    link = capsys.readouterr().out.strip()
+    assert link.startswith("http://accord.example.org/link/")
+    client = Client()
+    client.get(link.removeprefix("http://accord.example.org"))
+    assert client.session["_auth_user_id"] == str(labeler.pk)
+
+
+def test_an_unknown_user_is_named_with_those_there_are(labeler: User) -> None:
+    with pytest.raises(CommandError, match="no user 'nobody'.*lars"):
+        call_command("sign_in_link", "nobody")
+
+
+def test_a_deactivated_user_gets_no_link(labeler: User) -> None:
+    labeler.is_active = False
+    labeler.save()
+    with pytest.raises(CommandError, match="deactivated"):
+        call_command("sign_in_link", "lars")

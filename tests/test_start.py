@@ -1,0 +1,129 @@
+"""manage.py start: everything up, two links, everything down; a second start takes up where it was."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from http.cookiejar import CookieJar
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Site:
+    """A started site with a state directory of its own."""
+
+    def __init__(self, state: Path, port: int) -> None:
+        kept = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", "manage.py", "start", "--port", str(port)],
+            cwd=ROOT,
+            env={**kept, "ACCORD_MODE": "local", "ACCORD_STATE_DIR": str(state)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def read_links(self) -> dict[str, str]:
+        assert self.process.stdout is not None
+        links: dict[str, str] = {}
+        printed = []
+        for line in self.process.stdout:
+            printed.append(line)
+            if found := re.search(r"sign in as (\w+): +(http\S+)", line):
+                links[found[1]] = found[2]
+            if "Ctrl-C stops" in line:
+                return links
+        raise AssertionError("".join(printed))
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def site(state: Path) -> Iterator[tuple[Site, int]]:
+    port = free_port()
+    started = Site(state, port)
+    yield started, port
+    started.stop()
+
+
+def open_page(link: str) -> str:
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    with opener.open(link, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def children_of(pid: int) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    direct = [int(child) for child in found.stdout.split()]
+    return direct + [grandchild for child in direct for grandchild in children_of(child)]
+
+
+def wait_until_gone(pids: list[int]) -> list[int]:
+    for _ in range(100):
+        pids = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+        if not pids:
+            break
+        time.sleep(0.1)
+    return pids
+
+
+def test_it_prints_links_that_sign_in_and_stops_all_of_it(site: tuple[Site, int], state: Path) -> None:
+    started, port = site
+    links = started.read_links()
+    assert set(links) == {"researcher", "labeler"}
+    assert "First project" in open_page(links["researcher"])
+    children = children_of(started.process.pid)
+    assert len(children) >= 2
+    assert started.stop() == 0
+    assert wait_until_gone(children) == []
+
+    again = Site(state, port)
+    try:
+        assert "First project" in open_page(again.read_links()["labeler"])
+    finally:
+        assert again.stop() == 0
+
+
+def test_killing_it_leaves_no_orphans(site: tuple[Site, int]) -> None:
+    started, _ = site
+    started.read_links()
+    children = children_of(started.process.pid)
+    started.process.kill()
+    started.process.wait(10)
+    assert wait_until_gone(children) == []
+
+
+def test_a_port_in_use_is_named_with_the_remedy(state: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        started = Site(state, port)
+        assert started.process.stdout is not None
+        printed = started.process.stdout.read()
+    assert started.process.wait(10) == 1
+    assert f"Port {port} on 127.0.0.1 cannot be used" in printed
+    assert f"make run PORT={port + 1}" in printed
+    assert "Traceback" not in printed
