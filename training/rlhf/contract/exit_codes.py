@@ -40,7 +40,10 @@ class ExitCode(IntEnum):
 
 
 class StageEnd(Exception):
-    """A stage ends here, for a reason that has an exit code and a sentence. Not a bug: no traceback is needed."""
+    """A stage ends here, for a reason that has an exit code and a sentence. Not a bug: no traceback is needed.
+
+    A stage may raise any of them wherever it stands; StoppedEarly only after it released its model.
+    """
 
     exit_code: ClassVar[ExitCode]
 
@@ -76,6 +79,10 @@ class Paused(StageEnd):
 
 class Fenced(StageEnd):
     exit_code = ExitCode.FENCED
+
+
+class StoppedEarly(StageEnd):
+    exit_code = ExitCode.STOPPED_EARLY
 
 
 class ConfigRefused(StageEnd):

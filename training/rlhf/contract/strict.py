@@ -7,7 +7,6 @@ where a number is expected.
 """
 
 import difflib
-import functools
 import json
 import math
 import types
@@ -93,11 +92,15 @@ class Section:
         return asdict(cast(Any, self))
 
 
-@functools.cache
-def field_types(section: Any) -> dict[str, Any]:
+_field_types: dict[type, dict[str, Any]] = {}
+
+
+def field_types(section: type) -> dict[str, Any]:
     """Name of each field of a section with its annotation, limits included."""
-    hints = get_type_hints(section, include_extras=True)
-    return {field.name: hints[field.name] for field in fields(section)}
+    if section not in _field_types:
+        hints = get_type_hints(section, include_extras=True)
+        _field_types[section] = {field.name: hints[field.name] for field in fields(cast(Any, section))}
+    return _field_types[section]
 
 
 def parse_json(text: str | bytes) -> Any:
