@@ -1,0 +1,57 @@
+"""From exchanges to micro-batches that fit: like lengths together, laid out one way, on one device."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from training.rlhf.layouts import Exchange, Layout, padded, shared_prefix
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How the exchanges of a run are cut and laid out.
+
+    tokens: of one micro-batch, padding included; an exchange that is longer goes alone.
+    shared: the K responses of a prompt behind one copy of it, rather than each behind its own.
+    """
+
+    tokens: int
+    shared: bool
+    device: torch.device | str = "cpu"
+
+    def cut(self, exchanges: Sequence[Exchange], among: Iterable[int] | None = None) -> Iterator[list[int]]:
+        """Numbers of exchanges (of all, or those among them), micro-batch by micro-batch, short ones first."""
+        numbers = range(len(exchanges)) if among is None else among
+        batch: list[int] = []
+        batch_rows = 0
+        for number in sorted(numbers, key=lambda number: (self._width(exchanges[number]), number)):
+            exchange = exchanges[number]
+            rows = 1 if self.shared else len(exchange.responses)
+            if batch and (batch_rows + rows) * self._width(exchange) > self.tokens:
+                yield batch
+                batch, batch_rows = [], 0
+            batch.append(number)
+            batch_rows += rows
+        if batch:
+            yield batch
+
+    def lay_out(self, exchanges: Sequence[Exchange]) -> Layout:
+        return (shared_prefix if self.shared else padded)(exchanges, device=self.device)
+
+    def layouts(
+        self, exchanges: Sequence[Exchange], among: Iterable[int] | None = None
+    ) -> Iterator[tuple[list[int], Layout]]:
+        """`cut`, each with its layout."""
+        for batch in self.cut(exchanges, among):
+            yield batch, self.lay_out([exchanges[number] for number in batch])
+
+    def _width(self, exchange: Exchange) -> int:
+        return exchange.tokens if self.shared else exchange.context_tokens
+
+
+def responses_of(prompts: Sequence[int], *, responses_per_prompt: int, device: torch.device | str = "cpu") -> Tensor:
+    """Numbers of the responses to these prompts, where every prompt has as many and they are counted through."""
+    first = torch.tensor(prompts, device=device)[:, None] * responses_per_prompt
+    return (first + torch.arange(responses_per_prompt, device=device)).flatten()

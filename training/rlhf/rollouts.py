@@ -1,0 +1,113 @@
+"""What one iteration of PPO learns from: sampled responses, read once by every model, turned into advantages.
+
+A response is a row of T columns, its tokens from the left, a bool mask where they are. Everything that the update
+needs is computed here, before the first step, and stays as it is; improving.py takes the steps.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from training.rlhf.advantages import generalised_advantages, whiten
+from training.rlhf.batching import Batching, responses_of
+from training.rlhf.contract.stages import MissingStop, Ppo
+from training.rlhf.kl import token_rewards
+from training.rlhf.layouts import Exchange, response_logits, response_mask, to_rows
+from training.rlhf.losses import token_logprobs
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The models of a run and the part each plays. All in evaluation mode: dropout would make every ratio noise.
+
+    policy and reference are causal language models; the others give a number where they are asked to.
+    """
+
+    policy: nn.Module
+    reference: nn.Module
+    value: nn.Module
+    reward: nn.Module
+    watch: tuple[nn.Module, ...] = ()
+
+    def eval(self) -> "Cast":
+        for model in (self.policy, self.reference, self.value, self.reward, *self.watch):
+            model.eval()
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Rollouts:
+    """One iteration: P prompts, R = P * K responses in their order; (R, T) tensors are 0 outside the mask.
+
+    ended: (R,) bool, whether a response stopped by itself.
+    scores: (R,) as the reward model gives them. final_scores: (R,) after what a missing stop costs.
+    watched: (R,) scores of each reward model that is only watched.
+    advantages, returns: (R, T), of `final_scores` and the KL penalty.
+    """
+
+    exchanges: Sequence[Exchange]
+    mask: Tensor
+    ended: Tensor
+    logprobs: Tensor
+    ref_logprobs: Tensor
+    values: Tensor
+    scores: Tensor
+    watched: tuple[Tensor, ...]
+    final_scores: Tensor
+    advantages: Tensor
+    returns: Tensor
+
+
+@torch.no_grad()
+def read_rollouts(
+    exchanges: Sequence[Exchange],
+    *,
+    ended: Sequence[bool],
+    cast: Cast,
+    batching: Batching,
+    settings: Ppo,
+    kl_coef: float,
+    before_batch: Callable[[], object] = lambda: None,
+) -> Rollouts:
+    """Every model reads every micro-batch once; then come the rewards and advantages of the whole iteration.
+
+    The logprobs are computed here and not taken from the sampler: in bfloat16 another engine's are off by percents.
+    """
+    cast.eval()
+    lengths = torch.tensor([len(response) for e in exchanges for response in e.responses], device=batching.device)
+    mask = response_mask(lengths)
+    logprobs, ref_logprobs, values = (torch.zeros(mask.shape, device=batching.device) for _ in range(3))
+    scores = torch.zeros(1 + len(cast.watch), len(lengths), device=batching.device)
+    for batch, layout in batching.layouts(exchanges):
+        before_batch()
+        among = responses_of(batch, responses_per_prompt=settings.responses_per_prompt, device=batching.device)
+        for rows, model in ((logprobs, cast.policy), (ref_logprobs, cast.reference)):
+            logits = response_logits(model, layout)
+            said = token_logprobs(logits, layout.targets, temperature=settings.temperature)
+            rows[among] = to_rows(said, mask=mask[among])
+        values[among] = to_rows(cast.value(layout, layout.before), mask=mask[among])
+        for column, model in zip(scores, (cast.reward, *cast.watch), strict=True):
+            column[among] = model(layout, layout.last)
+    stopped = torch.tensor(ended, device=batching.device)
+    final_scores = charge_missing_stops(scores[0], ended=stopped, missing_stop=settings.missing_stop)
+    rewards = token_rewards(
+        scores=final_scores, logprobs=logprobs, ref_logprobs=ref_logprobs, mask=mask, kl_coef=kl_coef
+    )
+    advantages, returns = generalised_advantages(
+        rewards=rewards, values=values, mask=mask, gamma=settings.gamma, gae_lambda=settings.gae_lambda
+    )
+    if settings.whiten_advantages == "iteration":
+        advantages = whiten(advantages, mask=mask)
+    return Rollouts(
+        exchanges=exchanges, mask=mask, ended=stopped, logprobs=logprobs, ref_logprobs=ref_logprobs, values=values,
+        scores=scores[0], watched=tuple(scores[1:]), final_scores=final_scores, advantages=advantages, returns=returns,
+    )  # fmt: skip
+
+
+def charge_missing_stops(scores: Tensor, *, ended: Tensor, missing_stop: MissingStop) -> Tensor:
+    """(R,) scores, those of responses that were cut off lowered by a fixed amount (or, by config, replaced)."""
+    if missing_stop.mode == "replace":
+        return torch.where(ended, scores, missing_stop.value)
+    return torch.where(ended, scores, scores - missing_stop.value)
