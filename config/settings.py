@@ -22,6 +22,8 @@ LOCAL = MODE == "local"
 STATE_DIR = read_path("ACCORD_STATE_DIR", BASE_DIR / "var")
 RUNS_DIR = read_path("ACCORD_RUNS_DIR", STATE_DIR / "runs")
 SNAPSHOTS_DIR = read_path("ACCORD_SNAPSHOTS_DIR", STATE_DIR / "snapshots")
+# Base models that a round may start from: folders (or links to folders) below this one, and nothing outside it.
+MODELS_DIR = read_path("ACCORD_MODELS_DIR", STATE_DIR / "models")
 
 DEBUG = read_bool("ACCORD_DEBUG", default=False)
 SECRET_KEY = read_text("ACCORD_SECRET_KEY")
@@ -196,6 +198,8 @@ SPECTACULAR_SETTINGS = {"TITLE": "Accord", "VERSION": "1", "OAS_VERSION": "3.1.1
 # --- jobs -------------------------------------------------------------------------------------------------------------
 # The Job row is the truth; Celery only rings. Without Redis a worker polls the table (manage.py work).
 JOB_LEASE_SECONDS = read_int("ACCORD_JOB_LEASE_SECONDS", default=60, at_least=5)
+# How long a stage that was told to stop may take to write its checkpoint, before it is killed.
+JOB_STOP_SECONDS = read_int("ACCORD_JOB_STOP_SECONDS", default=25 if LOCAL else 600, at_least=1)
 CELERY_BROKER_URL = REDIS_URL or None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -8,7 +8,9 @@ from labeling.models import Generator, Project
 class Checkpoint(models.Model):
     """Released weights and where they came from.
 
-    uri: folder of the model. sha256: the model's identity (of its sorted list of files), not of a folder name.
+    uri: folder of the model (below the runs directory where relative), or "hub:owner/name". sha256: the model's
+    identity (of its sorted list of files), not of a folder name; empty until a worker has read the folder, and for a
+    hub name.
     """
 
     class Kind(models.TextChoices):
@@ -28,7 +30,7 @@ class Checkpoint(models.Model):
     job = models.OneToOneField(
         "training.Job", on_delete=models.PROTECT, null=True, blank=True, related_name="checkpoint"
     )
-    sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64, blank=True)
     metrics = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -1,5 +1,6 @@
 """Jobs: one run of one stage on a machine. The row is the truth; queues only ring."""
 
+from django.conf import settings
 from django.db import models
 
 from labeling.models import Project
@@ -13,6 +14,7 @@ class Job(models.Model):
 
     attempt is the fencing token: it grows with every claim, and a beat of an older attempt changes nothing.
     wanted: what a person asked for, forwarded to the stage through control.json. step and steps are the stage's own.
+    attempts_without_progress: attempts since the newest checkpoint, the running one included.
     error: {"code": …, "message": …} of the last attempt that failed.
     """
 
@@ -58,9 +60,14 @@ class Job(models.Model):
     step = models.PositiveBigIntegerField(default=0)
     steps = models.PositiveBigIntegerField(null=True, blank=True)
     phase = models.CharField(max_length=20, blank=True)
+    seconds_left = models.FloatField(null=True, blank=True, help_text="by the stage's own reckoning")
+    checkpoint_step = models.PositiveBigIntegerField(null=True, blank=True, help_text="of the newest good checkpoint")
     stopped_early = models.BooleanField(default=False)
     error = models.JSONField(null=True, blank=True)
     report = models.JSONField(null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -1,0 +1,215 @@
+"""Jobs: claim, beat, settle; pause, cancel, resume. The row is the truth; a queue only rings.
+
+A claim is a compare-and-set that raises `attempt`, the fencing token: whatever an older attempt writes afterwards
+changes no row. Leases are compared with the database's clock, so that a worker's own may be wrong.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet
+from django.db.models.functions import Coalesce, Now
+from kombu.exceptions import OperationalError
+
+from training.errors import JobRefused
+from training.models import Job, Stage
+
+log = logging.getLogger(__name__)
+
+State = Job.State
+Wanted = Job.Wanted
+
+ACTIVE = (State.QUEUED, State.RUNNING)
+ENDED = (State.DONE, State.FAILED, State.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A worker's hold on a job. Only the newest attempt's hold is worth anything."""
+
+    job_id: int
+    attempt: int
+
+
+class ClaimLost(Exception):
+    """Another attempt owns the job, or it ended: stop, and write nothing."""
+
+
+# --- the doorbell -----------------------------------------------------------------------------------------------------
+
+
+def ring(job: Job) -> None:
+    """Tells a worker once this transaction is committed, where there is a broker. A lost ring costs time, no job."""
+    if settings.REDIS_URL:
+        transaction.on_commit(lambda: _ring_now(job.pk, job.queue))
+
+
+def _ring_now(job_id: int, queue: str) -> None:
+    from training.tasks import run_job  # the tasks import this module
+
+    try:
+        run_job.apply_async((job_id,), queue=queue, retry=False)
+    except OperationalError:
+        log.warning("job %s is queued, but Redis did not take the message; a sweep rings again", job_id, exc_info=True)
+
+
+# --- the worker's side ------------------------------------------------------------------------------------------------
+
+
+def claimable() -> QuerySet[Job]:
+    """Queued jobs, and running ones whose worker was not heard of for a whole lease."""
+    return Job.objects.filter(Q(state=State.QUEUED) | Q(state=State.RUNNING, lease_until__lt=Now()))
+
+
+def claim(job_id: int, owner: str) -> Claim | None:
+    """Takes the job for this worker, or None where another has it or it is not to be run: of many calls, one wins."""
+    with transaction.atomic():
+        taken = claimable().filter(pk=job_id).update(
+            state=State.RUNNING, attempt=F("attempt") + 1, owner=owner, lease_until=_lease(), phase="",
+            attempts_without_progress=F("attempts_without_progress") + 1, started_at=Coalesce(F("started_at"), Now()),
+        )  # fmt: skip
+        # The row is locked by the update: what is read now is what was written.
+        return Claim(job_id, Job.objects.values_list("attempt", flat=True).get(pk=job_id)) if taken else None
+
+
+def claim_next(queues: Iterable[str], owner: str) -> Claim | None:
+    """Takes the oldest job of these queues that may be taken."""
+    for job_id in claimable().filter(queue__in=list(queues)).order_by("pk").values_list("pk", flat=True)[:10]:
+        taken = claim(job_id, owner)
+        if taken is not None:
+            return taken
+    return None
+
+
+def _lease() -> ExpressionWrapper:
+    lease = timedelta(seconds=settings.JOB_LEASE_SECONDS)
+    return ExpressionWrapper(Now() + lease, output_field=DateTimeField())
+
+
+def _mine(claim: Claim) -> QuerySet[Job]:
+    return Job.objects.filter(pk=claim.job_id, attempt=claim.attempt, state=State.RUNNING)
+
+
+def beat(claim: Claim, **followed: Any) -> str:
+    """Renews the lease, stores what the stage says of itself (step, phase, …), and answers what is wanted of it.
+
+    Raises ClaimLost.
+    """
+    with holding(claim, **followed):
+        return Job.objects.values_list("wanted", flat=True).get(pk=claim.job_id)
+
+
+@contextmanager
+def holding(claim: Claim, **changes: Any) -> Iterator[None]:
+    """A transaction in which the claim holds for certain: no other attempt can begin before it ends.
+
+    Raises ClaimLost.
+    """
+    with transaction.atomic():
+        if not _mine(claim).update(lease_until=_lease(), **changes):
+            raise ClaimLost(f"attempt {claim.attempt} of job {claim.job_id} is no longer the one that counts")
+        yield
+
+
+def end(claim: Claim, state: str, *, error: dict[str, Any] | None = None, **changes: Any) -> None:
+    """The end of an attempt, and what follows for the job's stage. Call it inside `holding`."""
+    ended = state in ENDED
+    if ended:
+        changes["finished_at"] = Now()
+    Job.objects.filter(pk=claim.job_id).update(
+        state=state, error=error, lease_until=None, owner="", phase="", seconds_left=None, **changes
+    )
+    if ended:
+        _end_stage(Job.objects.select_related("stage__round").get(pk=claim.job_id))
+
+
+def requeue(claim: Claim, *, counted: bool, error: dict[str, Any] | None = None) -> None:
+    """Back into the queue, to go on from the newest good checkpoint. Call it inside `holding`.
+
+    counted: whether the attempt counts as one that brought nothing; not where the worker was told to stop.
+    """
+    changes: dict[str, Any] = {} if counted else {"attempts_without_progress": 0}
+    end(claim, State.QUEUED, error=error, **changes)
+    ring(Job.objects.get(pk=claim.job_id))
+
+
+STAGE_STATE = {
+    State.DONE: Stage.State.DONE,
+    State.FAILED: Stage.State.FAILED,
+    State.CANCELLED: Stage.State.CANCELLED,
+}
+
+
+def _end_stage(job: Job) -> None:
+    """Hands a job's end on to its stage, if it is still the stage's job, and moves the round on."""
+    from training.rounds import advance  # rounds import this module
+
+    stage = job.stage
+    if stage is None or stage.job_id != job.pk:
+        return
+    Stage.objects.filter(pk=stage.pk).update(state=STAGE_STATE[State(job.state)])
+    advance(stage.round)
+
+
+# --- the researcher's side --------------------------------------------------------------------------------------------
+
+
+def ask_pause(job: Job) -> None:
+    """A running stage writes a checkpoint and stops; a queued job waits. Raises JobRefused."""
+    with transaction.atomic():
+        now = _lock(job)
+        if now.state == State.QUEUED:
+            _set(now, state=State.PAUSED)
+        elif now.state != State.RUNNING:
+            raise JobRefused(f"Job {now.pk} is {now.state}; only a queued or running job can be paused.")
+        elif now.wanted != Wanted.RUN:
+            raise JobRefused(f"Job {now.pk} was asked to {now.wanted} already; it ends its step first.")
+        else:
+            _set(now, wanted=Wanted.PAUSE)
+
+
+def ask_cancel(job: Job) -> None:
+    """A running stage stops without a checkpoint; a waiting job ends at once. Raises JobRefused."""
+    with transaction.atomic():
+        now = _lock(job)
+        if now.state in (State.QUEUED, State.PAUSED):
+            _set(now, state=State.CANCELLED, finished_at=Now())
+            _end_stage(now)
+        elif now.state != State.RUNNING:
+            raise JobRefused(f"Job {now.pk} is {now.state}; there is nothing left to cancel.")
+        elif now.wanted == Wanted.CANCEL:
+            raise JobRefused(f"Job {now.pk} is being cancelled already.")
+        else:
+            _set(now, wanted=Wanted.CANCEL)
+
+
+def resume(job: Job) -> None:
+    """Queues a paused or failed job again; it goes on from its newest good checkpoint. Raises JobRefused."""
+    with transaction.atomic():
+        now = _lock(job)
+        if now.state not in (State.PAUSED, State.FAILED):
+            raise JobRefused(f"Job {now.pk} is {now.state}; only a paused or failed job can be resumed.")
+        stage = now.stage
+        if stage is not None:
+            if stage.job_id != now.pk:
+                raise JobRefused(f"Job {now.pk} was followed by job {stage.job_id}; that one counts now.")
+            if stage.round.state == stage.round.State.CLOSED:
+                raise JobRefused(f"Round {stage.round.number} is closed; its jobs stay as they are.")
+            Stage.objects.filter(pk=stage.pk).update(state=Stage.State.RUNNING)
+        _set(now, state=State.QUEUED, wanted=Wanted.RUN, attempts_without_progress=0, error=None, finished_at=None)
+        ring(now)
+
+
+def _lock(job: Job) -> Job:
+    return Job.objects.select_for_update(of=("self",)).select_related("stage__round").get(pk=job.pk)
+
+
+def _set(job: Job, **changes: Any) -> None:
+    Job.objects.filter(pk=job.pk).update(**changes)
+    job.refresh_from_db(fields=[*changes])

@@ -1,0 +1,122 @@
+"""Recipes: what the stages of a round start from, by the size of the model.
+
+A recipe holds sections of config.json for each stage; whatever it leaves out is the contract's default. A round keeps
+its own copy, so that a recipe may change without changing what was run.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from training.errors import RoundRefused
+
+Sections = dict[str, Any]
+"""Sections of config.json: {"optimizer": {"learning_rate": 1e-3}, "sft": {"epochs": 4}}."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Where the figures come from stands in `about`."""
+
+    name: str
+    title: str
+    about: str
+    stages: Mapping[str, Sections]
+
+
+TINY_LENGTHS = {"prompt_tokens": 256, "response_tokens": 128, "context_tokens": 384}
+TINY_CHECKPOINTS = {"every_steps": 50, "every_seconds": 60.0}
+
+TINY = Recipe(
+    name="tiny",
+    title="Tiny: 1 to 2 million parameters",
+    about="Rates at which a model of this size learns within minutes on two cores. The paper's, which are for billions "
+    "of parameters, would leave it where it was.",
+    stages={
+        "pretrain": {
+            "optimizer": {"learning_rate": 3e-3, "warmup_steps": 20},
+            "pretrain": {"steps": 400, "tokens_per_step": 2048, "sequence_tokens": 128, "vocabulary": 2048},
+            "checkpoints": TINY_CHECKPOINTS,
+        },
+        "sft": {
+            "optimizer": {"learning_rate": 1e-3},
+            "sft": {"epochs": 4, "sequences_per_step": 16},
+            "lengths": TINY_LENGTHS,
+            "checkpoints": TINY_CHECKPOINTS,
+        },
+        "sample": {
+            "sample": {"responses_per_prompt": 4, "temperature": 1.0},
+            "lengths": TINY_LENGTHS,
+        },
+        "reward": {
+            "optimizer": {"learning_rate": 6e-4},
+            "reward": {"epochs": 2, "prompts_per_step": 16},
+            "lengths": TINY_LENGTHS,
+            "checkpoints": TINY_CHECKPOINTS,
+        },
+        "ppo": {
+            "optimizer": {"learning_rate": 1.5e-4, "schedule": "constant", "warmup_steps": 3},
+            "ppo": {
+                "episodes": 3456,
+                "episodes_per_iteration": 96,
+                "minibatch_episodes": 32,
+                "kl": {"coef": 0.25},
+                "value": {"learning_rate": 3e-4},
+            },
+            "lengths": {"prompt_tokens": 256, "response_tokens": 64, "context_tokens": 320},
+            "checkpoints": {"every_steps": 6, "every_seconds": 60.0},
+            "logging": {"samples_every_steps": 3},
+        },
+    },
+)
+
+PAPER = Recipe(
+    name="paper",
+    title="Paper: billions of parameters",
+    about="The figures of Ouyang et al. 2022 (arXiv 2203.02155), appendix C, for models of 1.3 and 6 billion "
+    "parameters, without pretraining mix.",
+    stages={
+        "sft": {
+            "optimizer": {"learning_rate": 9.65e-6},
+            "sft": {"epochs": 16, "sequences_per_step": 32, "residual_dropout": 0.2},
+        },
+        "sample": {"sample": {"responses_per_prompt": 4, "temperature": 1.0}},
+        "reward": {
+            "optimizer": {"learning_rate": 9e-6},
+            "reward": {"epochs": 1, "prompts_per_step": 64},
+        },
+        "ppo": {
+            # Rates above 8.05e-6 diverged there without the pretraining mix; this is the lowest that was tried.
+            "optimizer": {"learning_rate": 2.55e-6, "schedule": "constant", "warmup_steps": 10},
+            "ppo": {
+                "episodes": 256_000,
+                "episodes_per_iteration": 512,
+                "minibatch_episodes": 64,
+                "kl": {"coef": 0.02},
+                "value": {"learning_rate": 9e-6},
+            },
+        },
+    },
+)
+
+RECIPES = {recipe.name: recipe for recipe in (TINY, PAPER)}
+
+
+def recipe_named(name: str) -> Recipe:
+    """Raises RoundRefused for a name that is not in RECIPES."""
+    if name not in RECIPES:
+        raise RoundRefused(f"There is no recipe {name!r}; expected one of {', '.join(RECIPES)}.")
+    return RECIPES[name]
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two trees of values as one, in which `above` has the last word; neither is changed."""
+    result = copy.deepcopy(dict(below))
+    for key, value in above.items():
+        under = result.get(key)
+        if isinstance(value, Mapping) and isinstance(under, Mapping):
+            result[key] = merged(under, value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result

@@ -1,0 +1,326 @@
+"""From the tables of what people said to the rows that a stage reads (training/rlhf/contract/records.py).
+
+Only what counts: submissions within the overlap, not withdrawn, and current. Simulated judgments are never mixed in
+unasked. Ids are opaque and sort as their numbers do, so that rows come out in the order of the file and nothing has to
+be held in memory.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Literal
+
+from django.db.models import F, Q, QuerySet
+
+from labeling.models import Judgment, Labeler, Project, Prompt, Response, WorkKind
+from training.rlhf.contract import records
+from training.rlhf.contract.strict import Section
+
+PROMPTS_AT_ONCE = 200
+GROUP_CAP = 200
+"""Prompts of one author, customer or document at most (Ouyang et al. 2022, section 3.2)."""
+NEAR_DUPLICATE_CHARACTERS = 200
+"""Prompts whose last turns begin with the same this many characters are taken for one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query(Section):
+    """What is to be frozen. Empty lists: everything."""
+
+    kind: Literal["prompts", "demonstrations", "rankings", "ratings", "responses"]
+    split: Literal["train", "valid", "test"] | None = None
+    """By the prompt's split; null: all three."""
+    campaigns: tuple[int, ...] = ()
+    """Ids: only what was submitted in these."""
+    origins: tuple[Literal["labeler", "customer", "import", "simulated"], ...] = ()
+    """Of the prompt."""
+    simulated: Literal["exclude", "include", "only"] = "exclude"
+    """What simulated labelers wrote and judged; of kind prompts and responses, what answers simulated prompts."""
+
+
+@dataclass
+class Counts:
+    """What is known of a snapshot besides its rows; filled while they are written."""
+
+    submissions: set[int] = field(default_factory=set)
+    labelers: set[str] = field(default_factory=set)
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Reason -> number of records."""
+
+
+def rows_of(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
+    """The rows in the order of their ids. Queries in batches; `counts` is complete once the rows are used up."""
+    makers = {
+        "prompts": _prompt_rows,
+        "demonstrations": _demonstration_rows,
+        "rankings": _ranking_rows,
+        "ratings": _rating_rows,
+        "responses": _response_rows,
+    }
+    return makers[query.kind](project, query, counts)
+
+
+# --- what is asked for ------------------------------------------------------------------------------------------------
+
+
+def prompts_asked_for(project: Project, query: Query) -> QuerySet[Prompt]:
+    found = Prompt.objects.filter(_counts("submission"), _of_prompt(query, ""), project=project)
+    return found.filter(_simulated(query, Q(origin=Prompt.Origin.SIMULATED)))
+
+
+def demonstrations_asked_for(project: Project, query: Query) -> QuerySet[Response]:
+    """Responses that people wrote, but for those a reviewer returned."""
+    found = Response.objects.filter(
+        _counts("submission"), _of_prompt(query, "prompt__"), prompt__project=project, labeler__isnull=False
+    )
+    if query.campaigns:
+        found = found.filter(submission__assignment__campaign__in=query.campaigns)
+    found = found.exclude(review_state=Response.ReviewState.RETURNED)
+    return found.filter(_simulated(query, Q(labeler__source=Labeler.Source.SIMULATED)))
+
+
+def judgments_asked_for(project: Project, query: Query, kinds: Iterable[str]) -> QuerySet[Judgment]:
+    """Judgments of the submissions that count, in campaigns of these kinds."""
+    found = Judgment.objects.filter(
+        _of_prompt(query, "submission__assignment__task__prompt__"),
+        submission__assignment__campaign__project=project,
+        submission__assignment__campaign__kind__in=list(kinds),
+        submission__assignment__occurrence=0,
+        submission__counted=True,
+        submission__withdrawn_at__isnull=True,
+        submission__assignment__current_submission=F("submission"),
+    )
+    if query.campaigns:
+        found = found.filter(submission__assignment__campaign__in=query.campaigns)
+    return found.filter(_simulated(query, Q(submission__assignment__labeler__source=Labeler.Source.SIMULATED)))
+
+
+def ranks_asked_for(project: Project, query: Query) -> QuerySet[Judgment]:
+    return judgments_asked_for(project, query, [WorkKind.RANKING]).filter(rank__isnull=False)
+
+
+def _counts(path: str) -> Q:
+    """Came from no submission (an import, a machine), or from one that counts and is current."""
+    return Q(**{f"{path}__isnull": True}) | Q(
+        **{
+            f"{path}__counted": True,
+            f"{path}__withdrawn_at__isnull": True,
+            f"{path}__assignment__current_submission": F(path),
+        }
+    )
+
+
+def _of_prompt(query: Query, path: str) -> Q:
+    wanted = Q()
+    if query.split:
+        wanted &= Q(**{f"{path}split": query.split})
+    if query.origins:
+        wanted &= Q(**{f"{path}origin__in": query.origins})
+    return wanted
+
+
+def _simulated(query: Query, is_simulated: Q) -> Q:
+    return {"exclude": ~is_simulated, "include": Q(), "only": is_simulated}[query.simulated]
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def prompt_id(prompt: int) -> str:
+    return f"p{prompt:012d}"
+
+
+def response_id(response: int) -> str:
+    return f"r{response:012d}"
+
+
+def number_in(row_id: str) -> int:
+    """The primary key in a row's id: 17 for "p000000000017". Raises ValueError for anything else."""
+    return int(row_id[1:])
+
+
+def _opaque(project_id: int, name: str) -> str:
+    """Tells equal things from others without saying what they are."""
+    return hashlib.sha256(f"{project_id}:{name}".encode()).hexdigest()[:16]
+
+
+def _messages(prompt: Prompt) -> tuple[records.Message, ...]:
+    return tuple(records.Message(role=turn["role"], content=turn["content"]) for turn in prompt.messages)
+
+
+def _shared(prompt: Prompt) -> dict[str, Any]:
+    """What every row says of its prompt."""
+    return {
+        "messages": _messages(prompt),
+        "use_case": prompt.use_case,
+        "split": prompt.split,
+        "group": _opaque(prompt.project_id, f"group:{prompt.group_key}"),
+    }
+
+
+def _answer(response: Response, project_id: int) -> records.Answer:
+    origin = f"generator:{response.generator_id}" if response.generator_id else f"labeler:{response.labeler_id}"
+    return records.Answer(id=response_id(response.pk), text=response.text, source=_opaque(project_id, origin))
+
+
+def _prompt_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
+    beginnings: set[bytes] = set()
+    of_group: Counter[str] = Counter()
+    for prompt in prompts_asked_for(project, query).order_by("pk").iterator(chunk_size=PROMPTS_AT_ONCE):
+        beginning = _beginning(prompt)
+        if beginning in beginnings:
+            counts.left_out["near-duplicate"] += 1
+        elif of_group[prompt.group_key] >= GROUP_CAP:
+            counts.left_out[f"over {GROUP_CAP} of one group"] += 1
+        else:
+            beginnings.add(beginning)
+            of_group[prompt.group_key] += 1
+            if prompt.submission_id:
+                counts.submissions.add(prompt.submission_id)
+            yield records.Prompt(id=prompt_id(prompt.pk), **_shared(prompt))
+
+
+def _beginning(prompt: Prompt) -> bytes:
+    """Digest of how the last turn begins, case and white space aside; of a chat, with the turns before it."""
+    last = " ".join(prompt.last_turn.casefold().split())[:NEAR_DUPLICATE_CHARACTERS]
+    before = repr(prompt.messages[:-1])
+    return hashlib.sha256(f"{before}\n{last}".encode()).digest()[:12]
+
+
+def _demonstration_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
+    found = demonstrations_asked_for(project, query).select_related("prompt", "labeler").order_by("pk")
+    for response in found.iterator(chunk_size=PROMPTS_AT_ONCE):
+        assert response.labeler is not None
+        if not response.text.strip():
+            counts.left_out["empty"] += 1
+            continue
+        counts.labelers.add(response.labeler.pseudonym)
+        if response.submission_id:
+            counts.submissions.add(response.submission_id)
+        yield records.Demonstration(
+            id=f"d{response.pk:012d}",
+            response=records.Answer(id=response_id(response.pk), text=response.text),
+            labeler=response.labeler.pseudonym,
+            **_shared(response.prompt),
+        )
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A judgment with what a row needs of its submission."""
+
+    prompt: int
+    submission: int
+    labeler: str
+    guideline: int
+    response: int
+    rank: int | None
+    ratings: dict[str, int]
+    flags: dict[str, bool]
+
+    FIELDS = (
+        "submission__assignment__task__prompt_id", "submission_id", "submission__assignment__labeler__pseudonym",
+        "submission__guideline__version", "response_id", "rank", "ratings", "flags",
+    )  # fmt: skip
+
+
+def _said_by_prompt(judgments: QuerySet[Judgment]) -> Iterator[tuple[Prompt, list[_Said]]]:
+    """Each prompt with all that was said of its responses, sorted by submission and response; a batch at a time."""
+    path = "submission__assignment__task__prompt_id"
+    prompts = judgments.order_by(path).values_list(path, flat=True).distinct().iterator()
+    for batch in _batches(prompts):
+        by_id = Prompt.objects.in_bulk(batch)
+        found = judgments.filter(**{f"{path}__in": batch}).order_by(path, "submission_id", "response_id")
+        said = [_Said(*values) for values in found.values_list(*_Said.FIELDS)]
+        for pk, group in groupby(said, key=lambda one: one.prompt):
+            yield by_id[pk], list(group)
+
+
+def _batches(ids: Iterable[int]) -> Iterator[list[int]]:
+    batch: list[int] = []
+    for pk in ids:
+        batch.append(pk)
+        if len(batch) == PROMPTS_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _ranking_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
+    """One row a prompt, with all its ranked responses and every labeler's order of them."""
+    for prompt, said in _said_by_prompt(ranks_asked_for(project, query)):
+        responses = sorted({one.response for one in said})
+        judged = [
+            _ranking_judgment(list(group), responses)
+            for _, group in groupby(said, key=lambda one: one.submission)
+        ]  # fmt: skip
+        judged = [judgment for judgment in judged if sum(rank is not None for rank in judgment.ranks) >= 2]
+        if not judged:
+            counts.left_out["fewer than two responses ranked"] += 1
+            continue
+        counts.submissions.update(one.submission for one in said)
+        counts.labelers.update(judgment.labeler for judgment in judged)
+        texts = Response.objects.in_bulk(responses)
+        yield records.Ranking(
+            id=prompt_id(prompt.pk),
+            responses=tuple(_answer(texts[pk], project.pk) for pk in responses),
+            judged=tuple(judged),
+            **_shared(prompt),
+        )
+
+
+def _ranking_judgment(said: list[_Said], responses: list[int]) -> records.RankingJudgment:
+    """said: one submission's. Ranks are dense in the tables already; a gap is refused where the row is made."""
+    ranks = {one.response: one.rank for one in said}
+    return records.RankingJudgment(
+        labeler=said[0].labeler,
+        guideline=f"ranking {said[0].guideline}",
+        ranks=tuple(ranks.get(pk) for pk in responses),
+    )
+
+
+def _rating_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
+    """One row a response, with every labeler's ratings and flags. What was not answered is not there."""
+    answered = ~Q(ratings={}) | ~Q(flags={})
+    judgments = judgments_asked_for(project, query, [WorkKind.RANKING, WorkKind.RATING]).filter(answered)
+    ids = judgments.order_by("response_id").values_list("response_id", flat=True).distinct().iterator()
+    for batch in _batches(ids):
+        found = judgments.filter(response__in=batch).order_by("response_id", "submission_id")
+        texts = Response.objects.select_related("prompt").in_bulk(batch)
+        said = [_Said(*values) for values in found.values_list(*_Said.FIELDS)]
+        for pk, group in groupby(said, key=lambda one: one.response):
+            judged = list(group)
+            counts.submissions.update(one.submission for one in judged)
+            counts.labelers.update(one.labeler for one in judged)
+            yield records.RatingRow(
+                id=response_id(pk),
+                response=_answer(texts[pk], project.pk),
+                judged=tuple(
+                    records.RatingJudgment(labeler=one.labeler, ratings=one.ratings, flags=one.flags) for one in judged
+                ),
+                **_shared(texts[pk].prompt),
+            )
+
+
+def _response_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
+    """What our models sampled; responses whose token ids are not known cannot be scored as they were sampled."""
+    found = Response.objects.filter(
+        _of_prompt(query, "prompt__"), prompt__project=project, generator__isnull=False
+    ).filter(_simulated(query, Q(prompt__origin=Prompt.Origin.SIMULATED)))
+    for response in found.select_related("generator").order_by("pk").iterator(chunk_size=PROMPTS_AT_ONCE):
+        token_ids = response.sampling.get("token_ids")
+        if token_ids is None:
+            counts.left_out["token ids unknown"] += 1
+            continue
+        yield records.Response(
+            id=response_id(response.pk),
+            prompt=prompt_id(response.prompt_id),
+            text=response.text,
+            token_ids=tuple(token_ids),
+            finish="stop" if response.finish_reason == "stop" else "length",
+            logprob=response.sampling.get("logprob"),
+            generator=f"g{response.generator_id}",
+        )
