@@ -32,7 +32,13 @@ def token_logprobs_and_entropy(logits: Tensor, targets: Tensor, *, temperature: 
 
 
 def _tempered(logits: Tensor, temperature: float) -> Tensor:
-    return logits.float() if temperature == 1.0 else logits.float() / temperature
+    logits = at_least_float32(logits)
+    return logits if temperature == 1.0 else logits / temperature
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """bfloat16 becomes float32, float64 stays."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +106,13 @@ def ranking_loss(scores: Tensor, pairs: Pairs) -> Tensor:
     labelers judged it. In float32, since bfloat16 loses the difference of close scores.
     Source: Ouyang et al. 2022, equation 1 (https://arxiv.org/abs/2203.02155).
     """
-    device = scores.device
+    scores, device = at_least_float32(scores), scores.device
     better, worse, prompt = (
         torch.tensor(column, device=device) for column in (pairs.better, pairs.worse, pairs.prompt)
     )
-    weight = torch.tensor(pairs.weight, device=device)
-    surprise = -F.logsigmoid(scores.float()[better] - scores.float()[worse])
-    total = torch.zeros(pairs.prompts, device=device)
+    weight = torch.tensor(pairs.weight, dtype=scores.dtype, device=device)
+    surprise = -F.logsigmoid(scores[better] - scores[worse])
+    total = torch.zeros(pairs.prompts, dtype=scores.dtype, device=device)
     weights = total.index_add(0, prompt, weight)
     return total.index_add(0, prompt, weight * surprise) / weights
 
