@@ -1,0 +1,171 @@
+"""What a submission must be. Every problem is a sentence with the value and the remedy, named at its form field.
+
+Responses are known by the letters under which this assignment showed them, A to I, and by nothing else.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from labeling.errors import Problem
+from labeling.models import Campaign, Guideline, Submission, WorkKind
+
+LETTERS = "ABCDEFGHI"
+TEXT_LIMIT = 20_000
+"""Characters that a demonstration may have; the paper's responses end at 1,000 tokens."""
+NOTE_LIMIT = 5_000
+OVERALL = {"name": "overall", "label": "Overall quality", "low": "worst", "high": "best"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was said of one response. What was not answered is absent."""
+
+    rank: int | None = None
+    ratings: Mapping[str, int] = field(default_factory=dict)
+    flags: Mapping[str, bool] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a labeler submits.
+
+    responses: by letter. order_is_proposed: the ranks are a proposal made from the ratings that nobody confirmed.
+    text: the demonstration. active_ms: milliseconds at work as the browser measured them.
+    """
+
+    responses: Mapping[str, Said] = field(default_factory=dict)
+    verdict: str = ""
+    strength: int | None = None
+    note: str = ""
+    text: str = ""
+    order_is_proposed: bool = False
+    active_ms: int | None = None
+
+
+def scales_of(guideline: Guideline) -> list[dict[str, Any]]:
+    """The guideline's scales; overall quality where it names none."""
+    return guideline.scales or [OVERALL]
+
+
+def problems_of(work: Work, campaign: Campaign, shown: int) -> list[Problem]:
+    """Everything wrong with the work, in the order of the page. shown: how many responses the task shows."""
+    letters = LETTERS[:shown]
+    found = list(_text_problems(work.note, "note", "The note", NOTE_LIMIT))
+    if campaign.kind == WorkKind.DEMONSTRATION:
+        return found + list(_demonstration_problems(work))
+    for letter, said in work.responses.items():
+        if letter not in letters:
+            found.append(Problem("unknown_response", f"There is no response {letter} here; {_shows(letters)}.", letter))
+        else:
+            found += _response_problems(letter, said, campaign.guideline, shown)
+    if work.verdict not in ("", *Submission.Verdict.values):
+        found.append(Problem("unknown_verdict", f"{work.verdict!r} is not a verdict; expected none_acceptable."))
+    found += _strength_problems(work, campaign, letters)
+    # What is missing is asked for once what is there makes sense.
+    return found or list(_nothing_said(work, campaign)) or list(_missing(work, campaign, letters))
+
+
+def close_gaps(ranks: Mapping[str, int | None]) -> dict[str, int | None]:
+    """2, 2, 4 becomes 1, 1, 2; what is not ranked stays so."""
+    steps = sorted({rank for rank in ranks.values() if rank is not None})
+    return {name: None if rank is None else steps.index(rank) + 1 for name, rank in ranks.items()}
+
+
+def _shows(letters: Sequence[str]) -> str:
+    return f"this task shows {letters[0]}" if len(letters) == 1 else f"this task shows {letters[0]} to {letters[-1]}"
+
+
+def _demonstration_problems(work: Work) -> Iterator[Problem]:
+    if not work.text.strip():
+        yield Problem("text_empty", "The response is empty. Write it, or skip.", "text")
+    yield from _text_problems(work.text, "text", "The response", TEXT_LIMIT)
+    if work.responses or work.verdict or work.strength is not None:
+        yield Problem("nothing_to_judge", "This task shows no responses; nothing can be rated, ranked or flagged here.")
+
+
+def _response_problems(letter: str, said: Said, guideline: Guideline, shown: int) -> Iterator[Problem]:
+    scales = [scale["name"] for scale in scales_of(guideline)]
+    for scale, rating in said.ratings.items():
+        place = f"rating-{letter}-{scale}"
+        if scale not in scales:
+            yield Problem("unknown_scale", f"{scale!r} is not a scale here; expected {' or '.join(scales)}.", place)
+        elif not 1 <= rating <= 7:
+            says = f"The {scale} rating of response {letter} is {rating}; expected a whole number from 1 to 7."
+            yield Problem("rating_out_of_range", says, place)
+    for flag in said.flags:
+        if flag not in guideline.flag_names:
+            expected = ", ".join(guideline.flag_names) or "none"
+            says = f"{flag!r} is not a flag of this guideline; it has: {expected}."
+            yield Problem("unknown_flag", says, f"flag-{letter}-{flag}")
+    if said.rank is not None and not 1 <= said.rank <= shown:
+        says = f"The rank of response {letter} is {said.rank}; expected 1 to {shown}, or not ranked."
+        yield Problem("rank_out_of_range", says, f"rank-{letter}")
+    yield from _text_problems(said.note, f"note-{letter}", f"The note on response {letter}", NOTE_LIMIT)
+
+
+def _strength_problems(work: Work, campaign: Campaign, letters: Sequence[str]) -> Iterator[Problem]:
+    if work.strength is None:
+        return
+    if campaign.kind != WorkKind.RANKING or len(letters) != 2:
+        yield Problem("strength_of_pairs_only", f"Strength is for two responses; {_shows(letters)}.", "strength")
+    elif not 0 <= work.strength <= 2:
+        yield Problem("strength_out_of_range", f"The strength is {work.strength}; expected 0, 1 or 2.", "strength")
+
+
+def _nothing_said(work: Work, campaign: Campaign) -> Iterator[Problem]:
+    """A ranking without an order somebody made, a rating without a rating."""
+    if campaign.kind == WorkKind.RATING:
+        if not any(said.ratings for said in work.responses.values()):
+            yield Problem("nothing_rated", "Nothing is rated yet. Rate the response, or skip.", "rating-A-overall")
+        return
+    ranked = [letter for letter, said in work.responses.items() if said.rank is not None]
+    if work.verdict:
+        return
+    if not ranked:
+        says = "Nothing is ranked yet. Rank the responses, skip, or say that none is acceptable."
+        yield Problem("nothing_ranked", says, "rank-A")
+    elif work.order_is_proposed:
+        yield Problem("order_is_proposed", "The order is still a proposal: confirm it, or move any card.", "order")
+    elif len(ranked) == 1:
+        says = f"Only response {ranked[0]} is ranked; an order needs at least two."
+        yield Problem("one_ranked", says, f"rank-{ranked[0]}")
+
+
+def _missing(work: Work, campaign: Campaign, letters: Sequence[str]) -> Iterator[Problem]:
+    guideline = campaign.guideline
+    for letter in letters:
+        said = work.responses.get(letter, Said())
+        if "ratings" in campaign.required:
+            for scale in scales_of(guideline):
+                if scale["name"] not in said.ratings:
+                    says = f"Response {letter} has no rating: {scale['label']}."
+                    yield Problem("rating_missing", says, f"rating-{letter}-{scale['name']}")
+        if "flags" in campaign.required:
+            for flag in guideline.flags:
+                if flag["name"] not in said.flags:
+                    says = f"Response {letter}: “{flag['label']}” is not answered."
+                    yield Problem("flag_missing", says, f"flag-{letter}-{flag['name']}")
+        ranks_all = "ranks" in campaign.required and campaign.kind == WorkKind.RANKING and not work.verdict
+        if ranks_all and said.rank is None:
+            yield Problem("rank_missing", f"Response {letter} is not ranked; here every response is.", f"rank-{letter}")
+
+
+def _text_problems(text: str, place: str, name: str, limit: int) -> Iterator[Problem]:
+    if len(text) > limit:
+        yield Problem("text_too_long", f"{name} has {len(text):,} characters; at most {limit:,} are taken.", place)
+    wrong = unstorable(text)
+    if wrong:
+        yield Problem("text_unstorable", f"{name} holds {wrong}; remove it.", place)
+
+
+def unstorable(text: str) -> str:
+    """The character that a database cannot keep, in words with its place; empty where there is none."""
+    if "\0" in text:
+        return f"a NUL character (character {text.index(chr(0)) + 1:,})"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"half of a character pair (character {error.start + 1:,})"
+    return ""

@@ -1,0 +1,92 @@
+"""What a person did that cannot be done: each failure has a stable code in words and a sentence with the remedy.
+
+Pages show the sentence at its place in the form; the API and the scripts of the pages get both as JSON.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong. place: the form field it belongs to ("rank-C", "text"), or empty for the whole."""
+
+    code: str
+    message: str
+    place: str = ""
+
+
+class Refusal(Exception):
+    """A request that is refused, and nothing was written. status is the HTTP status that says so."""
+
+    code = "refused"
+    status = 400
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        return [Problem(self.code, self.message)]
+
+    def as_json(self) -> dict[str, Any]:
+        """{"code": …, "message": …, "problems": [{"code", "message", "place"}, …]}"""
+        return {"code": self.code, "message": self.message, "problems": [asdict(problem) for problem in self.problems]}
+
+
+class CampaignNotOpen(Refusal):
+    """The campaign hands out no work, or takes none any more."""
+
+    code = "campaign_not_open"
+    status = 409
+
+
+class KeptOut(Refusal):
+    """The work is not for this person."""
+
+    code = "kept_out"
+    status = 403
+
+
+class WrongState(Refusal):
+    """A campaign cannot go from its state to the one asked for."""
+
+    code = "wrong_state"
+    status = 409
+
+
+class StaleLease(Refusal):
+    """The page is from an earlier hold; the task was handed to the same person again since."""
+
+    code = "stale_lease"
+    status = 409
+
+
+class AlreadySubmitted(Refusal):
+    """The task was submitted already, under another key, and cannot be corrected (any more)."""
+
+    code = "already_submitted"
+    status = 409
+
+
+class InvalidTask(Refusal):
+    """A task cannot be made of this prompt and these responses."""
+
+    code = "invalid_task"
+
+
+class InvalidWork(Refusal):
+    """What a labeler sent has no meaning or leaves out something required; every problem is named at its place."""
+
+    code = "invalid_work"
+    status = 422
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(problems[0].message)
+        self._problems = problems
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        return self._problems

@@ -1,0 +1,119 @@
+"""Campaigns are filled with tasks, opened, paused and closed here, and nowhere else."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from labeling.errors import InvalidTask, WrongState
+from labeling.models import Campaign, ClaimCursor, Prompt, Response, Task, TaskResponse, WorkKind
+
+RESPONSES_A_TASK = {WorkKind.DEMONSTRATION: (0, 0), WorkKind.RANKING: (2, 9), WorkKind.RATING: (1, 1)}
+"""How many responses a task shows, (fewest, most), by the campaign's kind."""
+
+BATCH_TASKS = 1000
+
+LEADS_TO = {
+    Campaign.State.DRAFT: {Campaign.State.OPEN, Campaign.State.CLOSED},
+    Campaign.State.OPEN: {Campaign.State.PAUSED, Campaign.State.CLOSED},
+    Campaign.State.PAUSED: {Campaign.State.OPEN, Campaign.State.CLOSED},
+    Campaign.State.CLOSED: set(),
+}
+
+
+def make_tasks(campaign: Campaign, items: Iterable[tuple[Prompt, Sequence[Response]]]) -> list[Task]:
+    """A task for each prompt with the responses it shows, placed after the campaign's last task, in the order given.
+
+    demonstration: no responses; ranking: 2 to 9; rating: 1. All or nothing: InvalidTask names the first item (counted
+    from 1) of which no task can be made. Labelers who had nothing left are looked after at their next claim.
+    """
+    made: list[Task] = []
+    with transaction.atomic():
+        # The campaign's row is locked, so that two calls at once do not give out the same positions.
+        campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
+        if campaign.state == Campaign.State.CLOSED:
+            raise WrongState(f"The campaign {campaign.name!r} is closed; tasks go into one that is not.")
+        last = campaign.tasks.aggregate(last=Max("position"))["last"]
+        start = 0 if last is None else last + 1
+        for batch in _batches(_checked(campaign, items)):
+            made += _write(campaign, batch, first_position=start + len(made))
+        ClaimCursor.objects.filter(campaign=campaign).update(nothing_until=None)
+    return made
+
+
+def _batches(
+    items: Iterator[tuple[Prompt, Sequence[Response]]],
+) -> Iterator[list[tuple[Prompt, Sequence[Response]]]]:
+    while batch := list(islice(items, BATCH_TASKS)):
+        yield batch
+
+
+def _checked(
+    campaign: Campaign, items: Iterable[tuple[Prompt, Sequence[Response]]]
+) -> Iterator[tuple[Prompt, Sequence[Response]]]:
+    if campaign.kind not in RESPONSES_A_TASK:
+        raise InvalidTask(f"A {campaign.kind} campaign makes its tasks as they are claimed; none are added by hand.")
+    fewest, most = RESPONSES_A_TASK[WorkKind(campaign.kind)]
+    expected = str(fewest) if fewest == most else f"{fewest} to {most}"
+    for number, (prompt, responses) in enumerate(items, start=1):
+        if not fewest <= len(responses) <= most:
+            raise InvalidTask(f"Item {number} has {len(responses)} responses; a {campaign.kind} task shows {expected}.")
+        if prompt.project_id != campaign.project_id:
+            raise InvalidTask(f"Item {number}: {prompt} belongs to another project than the campaign.")
+        if any(response.prompt_id != prompt.pk for response in responses):
+            raise InvalidTask(f"Item {number}: a response answers another prompt than {prompt}.")
+        if len({response.pk for response in responses}) < len(responses):
+            raise InvalidTask(f"Item {number} shows the same response twice.")
+        yield prompt, responses
+
+
+def _write(
+    campaign: Campaign, batch: Sequence[tuple[Prompt, Sequence[Response]]], *, first_position: int
+) -> list[Task]:
+    tasks = Task.objects.bulk_create(
+        Task(
+            campaign=campaign,
+            prompt=prompt,
+            overlap=campaign.overlap,
+            open_slots=campaign.overlap,
+            position=first_position + place,
+        )
+        for place, (prompt, _) in enumerate(batch)
+    )
+    TaskResponse.objects.bulk_create(
+        TaskResponse(task=task, response=response, place=place)
+        for task, (_, responses) in zip(tasks, batch, strict=True)
+        for place, response in enumerate(responses)
+    )
+    return tasks
+
+
+def open_campaign(campaign: Campaign) -> None:
+    """From draft or paused to open. Its guideline is published by this: what people work under never changes."""
+    if campaign.imported:
+        raise WrongState(f"The campaign {campaign.name!r} holds imported judgments and is never handed out.")
+    with transaction.atomic():
+        _change_state(campaign, Campaign.State.OPEN)
+        guideline = campaign.guideline
+        if guideline.published_at is None:
+            guideline.published_at = timezone.now()
+            guideline.save(update_fields=["published_at"])
+
+
+def pause_campaign(campaign: Campaign) -> None:
+    """Nothing more is handed out; what people hold can still be submitted."""
+    _change_state(campaign, Campaign.State.PAUSED)
+
+
+def close_campaign(campaign: Campaign) -> None:
+    """The end: nothing is handed out and nothing is taken any more."""
+    _change_state(campaign, Campaign.State.CLOSED)
+
+
+def _change_state(campaign: Campaign, to: Campaign.State) -> None:
+    from_states = [state for state, leads_to in LEADS_TO.items() if to in leads_to]
+    if not Campaign.objects.filter(pk=campaign.pk, state__in=from_states).update(state=to):
+        raise WrongState(f"The campaign {campaign.name!r} is {campaign.state}; from there it does not become {to}.")
+    campaign.state = to

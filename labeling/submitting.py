@@ -1,0 +1,185 @@
+"""A draft is kept, a submission is checked and written once.
+
+Locks are taken in the order of assigning.py: task, then assignment.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from labeling.assigning import State, extended_lease, take_slot
+from labeling.checking import LETTERS, Said, Work, close_gaps, problems_of, unstorable
+from labeling.errors import AlreadySubmitted, CampaignNotOpen, InvalidWork, Problem, StaleLease
+from labeling.models import Assignment, Campaign, Judgment, Response, Submission, Task, WorkKind
+
+DRAFT_LIMIT = 200_000
+"""Characters of a whole draft, names of fields included."""
+DRAFT_FIELDS = 300
+
+STALE = (
+    "This page is from an earlier hold of the task: it was handed to you again since, perhaps in another tab. "
+    "Reload to go on there."
+)
+
+
+@dataclass(frozen=True)
+class DraftKept:
+    """held: the slot is still the labeler's; if not, a submission counts only while a slot is free."""
+
+    saved_at: datetime
+    lease_until: datetime | None
+    held: bool
+
+
+def keep_draft(assignment: Assignment, fields: Mapping[str, str], *, lease_token: UUID) -> DraftKept:
+    """Writes the form's fields as they are and keeps the lease alive up to its ceiling; the words are judged at the
+    submission only. Raises StaleLease, AlreadySubmitted, InvalidWork."""
+    _refuse_unkeepable(fields)
+    with transaction.atomic():
+        locked, clock = _lock(assignment)
+        if locked.state == State.SUBMITTED:
+            raise AlreadySubmitted("This task is submitted already; the draft is not needed any more.")
+        if locked.lease_token != lease_token:
+            raise StaleLease(STALE)
+        held = locked.state == State.LIVE
+        lease_until = extended_lease(locked, clock) if held else None
+        changes = {"draft": dict(fields), "draft_saved_at": clock, "lease_until": lease_until}
+        Assignment.objects.filter(pk=locked.pk).update(**changes)
+    return DraftKept(saved_at=clock, lease_until=lease_until, held=held)
+
+
+def _refuse_unkeepable(fields: Mapping[str, str]) -> None:
+    size = sum(len(name) + len(value) for name, value in fields.items())
+    if size > DRAFT_LIMIT or len(fields) > DRAFT_FIELDS:
+        says = f"The draft has {size:,} characters in {len(fields)} fields; at most {DRAFT_LIMIT:,} are kept."
+        raise InvalidWork([Problem("draft_too_long", says)])
+    for name, value in fields.items():
+        if wrong := unstorable(name + value):
+            raise InvalidWork([Problem("text_unstorable", f"The text holds {wrong}; remove it.", name)])
+
+
+def _lock(assignment: Assignment) -> tuple[Assignment, datetime]:
+    """The assignment, locked, and the database's time."""
+    locked = (
+        Assignment.objects.select_for_update(of=("self",))
+        .select_related("campaign__guideline", "current_submission")
+        .annotate(clock=Now())
+        .get(pk=assignment.pk)
+    )
+    return locked, locked.clock
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """repeated: the same key was sent before, and this is what it led to then."""
+
+    submission: Submission
+    repeated: bool = False
+
+
+def submit(assignment: Assignment, work: Work, *, key: UUID, lease_token: UUID, corrects: int = 0) -> Outcome:
+    """Writes the work as the assignment's next submission.
+
+    It counts where the slot is still the labeler's, or free again; else it is kept as surplus (counted is False).
+    corrects: the number of the submission that this one replaces, 0 for the first; a correction is taken within the
+    campaign's window and counts as the one before it did. A key that was sent before answers with the first result.
+    Raises InvalidWork, StaleLease, AlreadySubmitted, CampaignNotOpen; then nothing is written.
+    """
+    with transaction.atomic():
+        task = Task.objects.select_for_update().get(pk=assignment.task_id)
+        locked, clock = _lock(assignment)
+        earlier = locked.submissions.filter(key=key).first()
+        if earlier is not None:
+            return Outcome(earlier, repeated=True)
+        _refuse_if_not_taken(locked, clock, lease_token=lease_token, corrects=corrects)
+        problems = problems_of(work, locked.campaign, len(locked.order))
+        if problems:
+            raise InvalidWork(problems)
+        submission = Submission.objects.create(
+            assignment=locked,
+            number=corrects + 1,
+            key=key,
+            counted=_counts(task, locked),
+            verdict=work.verdict,
+            strength=work.strength,
+            note=work.note,
+            active_ms=_believable(work.active_ms, clock - locked.created_at),
+            guideline=locked.campaign.guideline,
+            submitted_at=clock,
+        )
+        _write_what_was_said(submission, task, locked, work)
+        Assignment.objects.filter(pk=locked.pk).update(
+            state=State.SUBMITTED, current_submission=submission, draft={}, draft_saved_at=None, lease_until=None
+        )
+    return Outcome(submission)
+
+
+def _refuse_if_not_taken(locked: Assignment, clock: datetime, *, lease_token: UUID, corrects: int) -> None:
+    campaign = locked.campaign
+    if campaign.state == Campaign.State.CLOSED:
+        raise CampaignNotOpen(f"{campaign.name} is closed and takes no submissions any more.")
+    current = locked.current_submission
+    number = current.number if current else 0
+    if corrects != number:
+        raise AlreadySubmitted("This task is submitted already; what was sent now was not taken.")
+    if current and not may_correct(locked, clock):
+        raise AlreadySubmitted("This submission can no longer be corrected; its window is over.")
+    if locked.lease_token != lease_token:
+        raise StaleLease(STALE)
+
+
+def may_correct(assignment: Assignment, clock: datetime) -> bool:
+    """Within the campaign's window after the submission that is current. A demonstration is not: it goes to review."""
+    campaign, current = assignment.campaign, assignment.current_submission
+    if current is None or campaign.kind == WorkKind.DEMONSTRATION or campaign.state == Campaign.State.CLOSED:
+        return False
+    return clock <= current.submitted_at + timedelta(minutes=campaign.correction_minutes)
+
+
+def _counts(task: Task, locked: Assignment) -> bool:
+    """Needs the task locked; takes a free slot where the labeler's own is gone."""
+    if locked.current_submission:
+        return locked.current_submission.counted
+    if locked.state == State.LIVE:
+        return True
+    if task.open_slots == 0:
+        return False
+    take_slot(task)
+    return True
+
+
+def _believable(active_ms: int | None, passed: timedelta) -> int | None:
+    """What the browser measured, cut to the time that has passed since the task was first handed out."""
+    if active_ms is None or active_ms < 0:
+        return None
+    return min(active_ms, max(0, round(passed.total_seconds() * 1000)))
+
+
+def _write_what_was_said(submission: Submission, task: Task, locked: Assignment, work: Work) -> None:
+    if locked.campaign.kind == WorkKind.DEMONSTRATION:
+        assert task.prompt_id is not None
+        Response.objects.create(
+            prompt_id=task.prompt_id,
+            labeler_id=locked.labeler_id,
+            text=work.text,
+            finish_reason="stop",
+            submission=submission,
+        )
+        return
+    said = {letter: work.responses.get(letter, Said()) for letter in LETTERS[: len(locked.order)]}
+    ranks = close_gaps({letter: one.rank for letter, one in said.items()})
+    Judgment.objects.bulk_create(
+        Judgment(
+            submission=submission,
+            response_id=response_id,
+            rank=ranks[letter],
+            ratings=dict(said[letter].ratings),
+            flags=dict(said[letter].flags),
+            note=said[letter].note,
+        )
+        for letter, response_id in zip(said, locked.order, strict=True)
+    )

@@ -1,0 +1,187 @@
+"""A claim hands out the next task under a lease."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from labeling.assigning import SKIP_REASONS, claim, labeler_of, release_expired, skip
+from labeling.errors import CampaignNotOpen, KeptOut
+from labeling.models import Assignment, Campaign, ClaimCursor, Membership, Project, Task, User, WorkKind
+from labeling.opening import close_campaign, make_tasks, pause_campaign
+from tests.labeling.work import (
+    let_lapse,
+    make_campaign,
+    make_labeler,
+    make_prompt,
+    make_responses,
+    must_claim,
+    ranked,
+    recounted_slots,
+    submit_now,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def test_it_hands_out_the_first_task_and_takes_its_slot(project: Project) -> None:
+    campaign = make_campaign(project, tasks=3, overlap=2)
+    assignment = must_claim(campaign, make_labeler(project, "ada"))
+    task = Task.objects.get(pk=assignment.task_id)
+    assert (task.position, task.open_slots) == (0, 1)
+
+
+def test_a_second_claim_answers_with_the_same_live_task(project: Project) -> None:
+    campaign = make_campaign(project, tasks=3)
+    ada = make_labeler(project, "ada")
+    first, second = must_claim(campaign, ada), must_claim(campaign, ada)
+    assert (first.pk, first.lease_token) == (second.pk, second.lease_token)
+
+
+def test_overlap_is_never_exceeded_and_tasks_are_finished_one_after_another(project: Project) -> None:
+    campaign = make_campaign(project, tasks=2, overlap=2)
+    positions = [must_claim(campaign, make_labeler(project, name)).task.position for name in ("a", "b", "c", "d")]
+    assert positions == [0, 0, 1, 1]
+    assert claim(campaign, make_labeler(project, "e")) is None
+
+
+def test_nobody_is_handed_a_task_twice(project: Project) -> None:
+    campaign = make_campaign(project, tasks=1, overlap=3)
+    ada = make_labeler(project, "ada")
+    submit_now(must_claim(campaign, ada), ranked(1, 2, 3, 4))
+    assert claim(campaign, ada) is None
+
+
+def test_nobody_is_handed_a_response_of_their_own(project: Project) -> None:
+    campaign = make_campaign(project, tasks=2)
+    ada = make_labeler(project, "ada")
+    own = Task.objects.get(campaign=campaign, position=0).responses.first()
+    assert own is not None
+    own.generator, own.labeler = None, ada
+    own.save()
+    assert must_claim(campaign, ada).task.position == 1
+
+
+def test_nobody_is_handed_a_prompt_of_their_own(project: Project) -> None:
+    ada = make_labeler(project, "ada")
+    written = submit_now(must_claim(make_campaign(project), ada), ranked(1, 2, 3, 4)).submission
+    campaign = make_campaign(project, tasks=2)
+    own = Task.objects.get(campaign=campaign, position=0).prompt
+    assert own is not None
+    own.submission = written
+    own.save()
+    assert must_claim(campaign, ada).task.position == 1
+
+
+def test_a_task_that_came_back_goes_first_and_the_cursor_stays(project: Project) -> None:
+    campaign = make_campaign(project, tasks=4)
+    ada, ben = make_labeler(project, "ada"), make_labeler(project, "ben")
+    returned = must_claim(campaign, ada)
+    submit_now(must_claim(campaign, ben), ranked(1, 2, 3, 4))
+    skip(returned, SKIP_REASONS[0])
+    assert must_claim(campaign, ben).task_id == returned.task_id
+    assert ClaimCursor.objects.get(campaign=campaign, labeler=ben).position == 1
+
+
+def test_a_lapsed_lease_gives_its_slot_to_the_next_who_claims(project: Project) -> None:
+    campaign = make_campaign(project, tasks=1)
+    lapsed = must_claim(campaign, make_labeler(project, "ada"))
+    ben = make_labeler(project, "ben")
+    assert claim(campaign, ben) is None
+    ClaimCursor.objects.update(nothing_until=None)
+    let_lapse(lapsed)
+    assert must_claim(campaign, ben).task_id == lapsed.task_id
+    lapsed.refresh_from_db()
+    assert lapsed.state == Assignment.State.EXPIRED
+
+
+def test_the_sweep_gives_every_lapsed_slot_back(project: Project) -> None:
+    campaign = make_campaign(project, tasks=1, overlap=3)
+    held = [must_claim(campaign, make_labeler(project, name)) for name in ("a", "b", "c")]
+    for assignment in held[:2]:
+        let_lapse(assignment)
+    assert release_expired() == 2
+    assert release_expired() == 0
+    task = Task.objects.get(campaign=campaign)
+    assert task.open_slots == 2 == recounted_slots(task)
+    assert task.returned
+
+
+def test_a_lease_that_ran_out_is_revived_as_the_same_row_with_its_draft_and_a_new_token(project: Project) -> None:
+    campaign = make_campaign(project, tasks=2)
+    ada = make_labeler(project, "ada")
+    first = must_claim(campaign, ada)
+    Assignment.objects.filter(pk=first.pk).update(draft={"note": "half a thought"})
+    let_lapse(first)
+    release_expired()
+    again = must_claim(campaign, ada)
+    assert (again.pk, again.draft, again.order) == (first.pk, {"note": "half a thought"}, first.order)
+    assert again.lease_token != first.lease_token
+    assert Task.objects.get(pk=first.task_id).open_slots == 0
+
+
+def test_an_own_lapsed_lease_that_nobody_released_is_begun_anew(project: Project) -> None:
+    campaign = make_campaign(project, tasks=2)
+    ada = make_labeler(project, "ada")
+    first = must_claim(campaign, ada)
+    let_lapse(first)
+    again = must_claim(campaign, ada)
+    assert again.pk == first.pk
+    assert again.lease_until is not None
+    assert again.lease_until > timezone.now()
+    assert Task.objects.get(pk=first.task_id).open_slots == 0
+
+
+def test_the_order_shown_holds_every_response_once_and_differs_between_labelers(project: Project) -> None:
+    campaign = make_campaign(project, tasks=1, shown=9, overlap=5)
+    orders = [must_claim(campaign, make_labeler(project, name)).order for name in "abcde"]
+    shown = sorted(Task.objects.get(campaign=campaign).responses.values_list("pk", flat=True))
+    assert all(sorted(order) == shown for order in orders)
+    assert len({tuple(order) for order in orders}) > 1
+
+
+def test_nothing_left_is_remembered_until_new_tasks_come(project: Project) -> None:
+    campaign = make_campaign(project, tasks=0)
+    ada = make_labeler(project, "ada")
+    assert claim(campaign, ada) is None
+    remembered = ClaimCursor.objects.get(labeler=ada).nothing_until
+    assert remembered is not None
+    assert remembered - timezone.now() < timedelta(seconds=31)
+    prompt = make_prompt(project)
+    make_tasks(campaign, [(prompt, make_responses(prompt, ["one", "two"]))])
+    assert must_claim(campaign, ada).task.position == 0
+
+
+def test_it_goes_once_round_to_what_was_opened_behind_the_cursor(project: Project) -> None:
+    campaign = make_campaign(project, tasks=3, overlap=1)
+    ada = make_labeler(project, "ada")
+    Task.objects.filter(campaign=campaign, position=0).update(open_slots=0)
+    assert must_claim(campaign, ada).task.position == 1
+    submit_now(must_claim(campaign, ada), ranked(1, 2, 3, 4))
+    submit_now(must_claim(campaign, ada), ranked(1, 2, 3, 4))
+    Task.objects.filter(campaign=campaign, position=0).update(open_slots=1)
+    assert must_claim(campaign, ada).task.position == 0
+
+
+@pytest.mark.parametrize("end", [pause_campaign, close_campaign])
+def test_it_refuses_when_the_campaign_is_not_open(project: Project, end: Callable[[Campaign], None]) -> None:
+    campaign = make_campaign(project)
+    end(campaign)
+    with pytest.raises(CampaignNotOpen, match=campaign.state):
+        claim(campaign, make_labeler(project, "ada"))
+
+
+def test_who_sees_generators_is_kept_out_of_ratings_and_not_of_rankings(project: Project, owner: User) -> None:
+    olga = labeler_of(Membership.objects.get(user=owner))
+    with pytest.raises(KeptOut, match="which model"):
+        claim(make_campaign(project, kind=WorkKind.RATING), olga)
+    assert must_claim(make_campaign(project), olga)
+
+
+def test_the_pseudonym_says_nothing_about_the_person(project: Project, labeler: User) -> None:
+    membership = Membership.objects.get(user=labeler)
+    made = labeler_of(membership)
+    assert labeler_of(membership) == made
+    assert labeler.username not in made.pseudonym
+    assert made.pseudonym.startswith("L-")

@@ -1,0 +1,98 @@
+"""Campaigns are filled with tasks and change their state in one place."""
+
+import pytest
+
+from labeling.errors import InvalidTask, WrongState
+from labeling.models import Campaign, Project, Response, Task, WorkKind
+from labeling.opening import close_campaign, make_tasks, open_campaign, pause_campaign
+from tests.labeling.work import make_campaign, make_prompt, make_responses
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def test_tasks_are_placed_one_after_another_behind_those_there_are(project: Project) -> None:
+    campaign = make_campaign(project, tasks=2, overlap=3)
+    prompt = make_prompt(project)
+    (task,) = make_tasks(campaign, [(prompt, make_responses(prompt, ["a", "b", "c"]))])
+    assert list(Task.objects.filter(campaign=campaign).values_list("position", flat=True)) == [0, 1, 2]
+    assert (task.overlap, task.open_slots, task.responses.count()) == (3, 3, 3)
+
+
+def test_the_number_of_queries_does_not_grow_with_the_tasks(project: Project, django_assert_max_num_queries) -> None:  # type: ignore[no-untyped-def]
+    campaign = make_campaign(project, tasks=0)
+    prompt = make_prompt(project)
+    responses = make_responses(prompt, ["a", "b"])
+    with django_assert_max_num_queries(9):
+        make_tasks(campaign, [(prompt, responses)] * 200)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown", "says"),
+    [
+        (WorkKind.RANKING, 1, "Item 2 has 1 responses; a ranking task shows 2 to 9"),
+        (WorkKind.RANKING, 10, "Item 2 has 10 responses"),
+        (WorkKind.RATING, 2, "a rating task shows 1"),
+        (WorkKind.DEMONSTRATION, 1, "a demonstration task shows 0"),
+    ],
+)
+def test_it_refuses_a_wrong_number_of_responses_and_makes_nothing(
+    project: Project, kind: str, shown: int, says: str
+) -> None:
+    campaign = make_campaign(project, kind=kind, tasks=1)
+    right = Task.objects.get(campaign=campaign)
+    assert right.prompt is not None
+    prompt = make_prompt(project)
+    wrong = make_responses(prompt, ["text"] * shown)
+    with pytest.raises(InvalidTask, match=says):
+        make_tasks(campaign, [(right.prompt, list(right.responses.all())), (prompt, wrong)])
+    assert Task.objects.filter(campaign=campaign).count() == 1
+
+
+def test_it_refuses_a_response_to_another_prompt_and_the_same_one_twice(project: Project) -> None:
+    campaign = make_campaign(project, tasks=0)
+    prompt, other = make_prompt(project), make_prompt(project)
+    a, b = make_responses(prompt, ["a", "b"])
+    (foreign,) = make_responses(other, ["c"])
+    for responses, says in [([a, foreign], "another prompt"), ([a, b, a], "twice")]:
+        with pytest.raises(InvalidTask, match=says):
+            make_tasks(campaign, [(prompt, responses)])
+
+
+def test_it_refuses_a_prompt_of_another_project(project: Project) -> None:
+    elsewhere = Project.objects.create(name="Elsewhere", slug="elsewhere")
+    campaign = make_campaign(project, kind=WorkKind.DEMONSTRATION, tasks=0)
+    with pytest.raises(InvalidTask, match="another project"):
+        make_tasks(campaign, [(make_prompt(elsewhere), [])])
+
+
+def test_opening_publishes_the_guideline(project: Project) -> None:
+    campaign = make_campaign(project)
+    campaign.guideline.refresh_from_db()
+    assert campaign.guideline.published_at is not None
+
+
+def test_open_and_paused_lead_to_each_other_and_closed_leads_nowhere(project: Project) -> None:
+    campaign = make_campaign(project)
+    pause_campaign(campaign)
+    open_campaign(campaign)
+    close_campaign(campaign)
+    for change in (open_campaign, pause_campaign, close_campaign):
+        with pytest.raises(WrongState, match="closed"):
+            change(campaign)
+    assert Campaign.objects.get(pk=campaign.pk).state == Campaign.State.CLOSED
+
+
+def test_an_imported_campaign_is_never_opened(project: Project) -> None:
+    campaign = make_campaign(project)
+    Campaign.objects.filter(pk=campaign.pk).update(imported=True, state=Campaign.State.DRAFT)
+    campaign.refresh_from_db()
+    with pytest.raises(WrongState, match="imported"):
+        open_campaign(campaign)
+
+
+def test_a_closed_campaign_takes_no_tasks(project: Project) -> None:
+    campaign = make_campaign(project)
+    close_campaign(campaign)
+    prompt = make_prompt(project)
+    with pytest.raises(WrongState, match="closed"):
+        make_tasks(campaign, [(prompt, list[Response](make_responses(prompt, ["a", "b"])))])
