@@ -141,6 +141,8 @@ if not LOCAL:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
     SECURE_SSL_REDIRECT = read_bool("ACCORD_SSL_REDIRECT", default=True)
+    # A container or balancer asks over plain HTTP from inside.
+    SECURE_REDIRECT_EXEMPT = [r"^health/"]
     SECURE_HSTS_SECONDS = read_int("ACCORD_HSTS_SECONDS", default=60 * 60 * 24 * 30, at_least=0)
     if read_bool("ACCORD_BEHIND_PROXY", default=False):
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -192,6 +194,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "labeling.api.errors.answer",
 }
+KNOX_TOKEN_MODEL = "labeling.ProjectToken"
 REST_KNOX = {"AUTO_REFRESH": False, "TOKEN_TTL": None}
 SPECTACULAR_SETTINGS = {"TITLE": "Accord", "VERSION": "1", "OAS_VERSION": "3.1.1", "SERVE_INCLUDE_SCHEMA": False}
 
