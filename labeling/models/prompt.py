@@ -12,6 +12,7 @@ class Prompt(models.Model):
     fingerprint: sha256 of the messages; two prompts of one project never have the same.
     group_key: author, customer, conversation tree or document it came from. The split is decided by it, never by row,
     so that no author stands on both sides.
+    personal_data: what the text seems to hold, of labeling.intake.PERSONAL_DATA ("email", …).
     """
 
     class UseCase(models.TextChoices):
@@ -55,6 +56,7 @@ class Prompt(models.Model):
     split = models.CharField(max_length=10, choices=Split)
     fingerprint = models.CharField(max_length=64)
     external_id = models.CharField(max_length=200, blank=True)
+    personal_data = models.JSONField(default=list, blank=True)
     submission = models.ForeignKey(
         "labeling.Submission", on_delete=models.SET_NULL, null=True, blank=True, related_name="prompts"
     )
@@ -66,7 +68,11 @@ class Prompt(models.Model):
             models.CheckConstraint(condition=models.Q(split__in=["train", "valid", "test"]), name="prompt_split_known"),
             models.CheckConstraint(condition=~models.Q(group_key=""), name="prompt_has_a_group"),
         ]
-        indexes = [models.Index(fields=["project", "split"]), models.Index(fields=["project", "external_id"])]
+        indexes = [
+            models.Index(fields=["project", "split"]),
+            models.Index(fields=["project", "external_id"]),
+            models.Index(fields=["project", "group_key"]),
+        ]
 
     def __str__(self) -> str:
         return f"prompt {self.pk}"

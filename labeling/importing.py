@@ -1,0 +1,143 @@
+"""Records from a file become rows: all of a file or nothing, and the same record only once.
+
+The file is read once, in batches of bounded size, within one transaction; where a line was refused (and refused lines
+are not to be skipped) the transaction is rolled back after the last line, so that the report names them all.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.db import transaction
+
+from labeling.imported_rows import Batch, Known, Place
+from labeling.models import ImportedRecord, Project
+from labeling.record_lines import Line, line_of, read_file
+from labeling.records import Kind, Record
+
+BATCH_RECORDS = 500
+BATCH_BYTES = 8 * 1024 * 1024
+REASONS_KEPT = 20
+
+
+class EmptyFile(ValueError):
+    """A file in which there is no record."""
+
+
+@dataclass
+class ImportReport:
+    """What became of a file. written is False where it was rolled back; the counts then say what would have been."""
+
+    path: Path
+    written: bool = True
+    read: Counter[str] = field(default_factory=Counter)
+    """Records by kind, refused ones not among them."""
+    new: Counter[str] = field(default_factory=Counter)
+    """New rows by what they are: prompts, responses, tasks, judgments of labelers, labelers, generators."""
+    unchanged: int = 0
+    merged: int = 0
+    """Prompt records whose text was there already, under another id."""
+    gaps: int = 0
+    """Orders whose ranks had gaps and were made dense."""
+    personal_data: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+    reasons: list[tuple[int, str]] = field(default_factory=list)
+    """(line number, reason) of the first REASONS_KEPT refused lines."""
+
+    def refuse(self, number: int, reason: str) -> None:
+        self.refused += 1
+        if len(self.reasons) < REASONS_KEPT:
+            self.reasons.append((number, reason))
+
+
+def import_file(
+    project: Project, path: Path, *, name: str, kind: Kind | None = None, skip_bad: bool = False
+) -> ImportReport:
+    """Imports one file. name: what the imported campaigns are called after, see Place.
+
+    Raises UnreadableFile, EmptyFile or NameTaken, with nothing written. A refused line is no exception: it is in the
+    report, and unless skip_bad is given nothing of the file is written.
+    """
+    report = ImportReport(path)
+    with transaction.atomic():
+        _lock(project)
+        known = Known(project, place=Place(project, name))
+        for lines in _batches(read_file(path, kind=kind)):
+            _import_batch(known, lines, report)
+        if not report.read and not report.refused:
+            raise EmptyFile(f"{path} holds no records; expected one JSON object a line")
+        if report.refused and not skip_bad:
+            report.written = False
+            transaction.set_rollback(True)
+    return report
+
+
+def _lock(project: Project) -> None:
+    """One import into a project at a time; labelers go on, since no key of the project's row is changed."""
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+
+
+def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    batch: list[Line] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += line.size_bytes
+        if len(batch) >= BATCH_RECORDS or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _import_batch(known: Known, lines: list[Line], report: ImportReport) -> None:
+    records = [line.record for line in lines if line.record is not None]
+    before = _digests(known.project, records)
+    batch = Batch(known)
+    batch.look(records)
+    for line in lines:
+        if line.record is None:
+            report.refuse(line.number, line.reason)
+        else:
+            _add(batch, line.number, line.record, before=before, report=report)
+    batch.write()
+    report.new.update(batch.new)
+    report.merged += batch.merged
+    report.personal_data.update(batch.personal_data)
+
+
+def _add(
+    batch: Batch, number: int, record: Record, *, before: dict[tuple[str, str], str], report: ImportReport
+) -> None:
+    """Into the batch, unless it was imported before. before: digests by kind and id; what is taken joins them."""
+    digest = hashlib.sha256(line_of(record)).hexdigest()
+    known_digest = before.get((record.kind, record.id))
+    if known_digest is None:
+        reason = batch.add(record, digest=digest)
+    elif known_digest == digest:
+        reason = ""
+        report.unchanged += 1
+    else:
+        reason = (
+            f"the {record.kind} id {record.id!r} was imported before with other content; nothing is overwritten: give"
+            " the changed record an id of its own"
+        )
+    if reason:
+        report.refuse(number, reason)
+        return
+    report.read[record.kind] += 1
+    if known_digest is None:
+        before[record.kind, record.id] = digest
+        report.gaps += record.gaps
+
+
+def _digests(project: Project, records: list[Record]) -> dict[tuple[str, str], str]:
+    """The digests of those records of the batch that were imported before, by kind and id (one query a kind)."""
+    found: dict[tuple[str, str], str] = {}
+    for kind in {record.kind for record in records}:
+        ids = [record.id for record in records if record.kind == kind]
+        rows = ImportedRecord.objects.filter(project=project, kind=kind, external_id__in=ids)
+        found |= {(kind, external_id): digest for external_id, digest in rows.values_list("external_id", "digest")}
+    return found

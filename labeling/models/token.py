@@ -1,0 +1,29 @@
+"""Tokens of the REST API: each opens one project, with the rights that its user has there."""
+
+from typing import ClassVar
+
+from django.db import models
+from knox.models import AbstractAuthToken, get_digest_token
+from knox.settings import CONSTANTS
+
+from labeling.models.people import User
+from labeling.models.project import Project
+
+
+class ProjectToken(AbstractAuthToken, models.Model):
+    """Only its digest is kept. Where the user leaves the project, the token opens nothing any more."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tokens")
+
+    objects: ClassVar[models.Manager["ProjectToken"]] = models.Manager()
+
+    def __str__(self) -> str:
+        return f"{self.token_key}… of {self.user} for {self.project}"
+
+    @classmethod
+    def make(cls, *, user: User, project: Project) -> str:
+        """A new token's text: shown once, never stored."""
+        digest, token = get_digest_token()
+        key = token[: CONSTANTS.TOKEN_KEY_LENGTH]
+        cls.objects.create(user=user, project=project, digest=digest, token_key=key)
+        return str(token)
