@@ -244,7 +244,7 @@ class Batch:
         self._intake = Intake(known.project)
         self._texts: dict[str, _Texts] = {}
         self._new_responses: list[tuple[Response, str]] = []
-        self._reviewed: list[Response] = []
+        self._changed_responses: list[Response] = []
         self._staged: list[_Staged] = []
 
     def look(self, records: Sequence[Record]) -> None:
@@ -271,15 +271,15 @@ class Batch:
             return reason
         responses: list[Response] = []
         for text in record.responses:
-            responses.append(texts.match(text, responses) or self._new_response(text, key))
+            responses.append(texts.match(text, responses) or self._new_response(text, key, record.kind))
         for judged in record.judged:
             self._known.labeler(judged.labeler, simulated=judged.simulated)
         if record.kind is Kind.DEMONSTRATION:
-            self._review(responses[0], record.review)
+            self._make_demonstration(responses[0], record.review)
         self._staged.append(_Staged(record, digest, key, responses))
         return ""
 
-    def _new_response(self, text: ResponseText, key: str) -> Response:
+    def _new_response(self, text: ResponseText, key: str, kind: Kind) -> Response:
         response = Response(
             generator=self._known.generator(text.generator) if text.generator else None,
             labeler=self._known.labeler(text.labeler, simulated=text.simulated) if text.labeler else None,
@@ -287,17 +287,22 @@ class Batch:
             sampling=text.sampling,
             token_count=text.token_count,
             finish_reason=text.finish_reason,
+            judged_only=bool(text.labeler) and kind is not Kind.DEMONSTRATION,
             external_id=text.id,
         )
         self._texts_of(key).add(response, _author(text))
         self._new_responses.append((response, key))
         return response
 
-    def _review(self, response: Response, review: str) -> None:
-        if response.review_state != review and review != Response.ReviewState.UNREVIEWED:
-            response.review_state = review
-            if response.pk is not None:
-                self._reviewed.append(response)
+    def _make_demonstration(self, response: Response, review: str) -> None:
+        """Of a response that may have come in before, with a ranking or with another demonstration."""
+        if review == Response.ReviewState.UNREVIEWED:
+            review = response.review_state
+        if (response.judged_only, response.review_state) == (False, review):
+            return
+        response.judged_only, response.review_state = False, review
+        if response.pk is not None:
+            self._changed_responses.append(response)
 
     def write(self) -> None:
         if not self._staged:
@@ -342,7 +347,7 @@ class Batch:
         for response, key in self._new_responses:
             response.prompt = self._intake.there[key]
         Response.objects.bulk_create([response for response, _ in self._new_responses])
-        Response.objects.bulk_update(self._reviewed, ["review_state"])
+        Response.objects.bulk_update(self._changed_responses, ["judged_only", "review_state"])
         self.new["responses"] += len(self._new_responses)
 
     def _write_work(self, kind: WorkKind, work: list[_Staged]) -> dict[int, Task]:

@@ -71,9 +71,13 @@ def prompts_asked_for(project: Project, query: Query) -> QuerySet[Prompt]:
 
 
 def demonstrations_asked_for(project: Project, query: Query) -> QuerySet[Response]:
-    """Responses that people wrote, but for those a reviewer returned."""
+    """Responses that people wrote to be imitated, but for those a reviewer returned."""
     found = Response.objects.filter(
-        _counts("submission"), _of_prompt(query, "prompt__"), prompt__project=project, labeler__isnull=False
+        _counts("submission"),
+        _of_prompt(query, "prompt__"),
+        prompt__project=project,
+        labeler__isnull=False,
+        judged_only=False,
     )
     if query.campaigns:
         found = found.filter(submission__assignment__campaign__in=query.campaigns)

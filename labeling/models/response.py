@@ -29,7 +29,10 @@ class Generator(models.Model):
 
 
 class Response(models.Model):
-    """A text in reply to a prompt, written by a generator or by a person; the latter is a demonstration."""
+    """A text in reply to a prompt, written by a generator or by a person.
+
+    A person's text is a demonstration, unless it came in only to be judged (judged_only).
+    """
 
     class ReviewState(models.TextChoices):
         """A demonstration is unreviewed until a reviewer accepts it or returns it to its author."""
@@ -46,6 +49,9 @@ class Response(models.Model):
     token_count = models.PositiveIntegerField(null=True, blank=True)
     finish_reason = models.CharField(max_length=10, blank=True, help_text="stop, length or empty where unknown")
     review_state = models.CharField(max_length=12, choices=ReviewState, default=ReviewState.UNREVIEWED)
+    judged_only = models.BooleanField(
+        default=False, help_text="a person's text that came in to be judged, not to be imitated"
+    )
     external_id = models.CharField(max_length=200, blank=True)
     submission = models.ForeignKey(
         "labeling.Submission", on_delete=models.SET_NULL, null=True, blank=True, related_name="responses"
