@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-from training.rlhf.layouts import Exchange, Layout, padded, response_logits
+from training.rlhf.layouts import Exchange, Layout, padded, read, response_logits
 from training.rlhf.losses import token_logprobs
 from training.rlhf.rollouts import Cast
 
@@ -53,7 +53,7 @@ class TabularValue(nn.Module):
         self.table = nn.Parameter(torch.zeros(STATES))
 
     def forward(self, layout: Layout, where: Tensor) -> Tensor:
-        return self.table[states(layout.ids).flatten()[where]]
+        return read(self.table[states(layout.ids)], where)
 
 
 class TrueScores(nn.Module):
@@ -64,7 +64,7 @@ class TrueScores(nn.Module):
         self.table = torch.rand(STATES, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
     def forward(self, layout: Layout, where: Tensor) -> Tensor:
-        return self.table[states(layout.ids).flatten()[where]]
+        return read(self.table[states(layout.ids)], where)
 
 
 def draw_responses(policy: nn.Module, count: int, *, generator: torch.Generator) -> tuple[list[Exchange], list[bool]]:

@@ -47,7 +47,7 @@ def train(cast: Cast, *, iterations: int, seed: int) -> None:
         kl=Kl(coef=KL_COEF), gae_lambda=1.0, missing_stop=MissingStop(mode="replace", value=NOT_ENDED_SCORE),
     )  # fmt: skip
     policy, value = (
-        Learner(model, torch.optim.Adam(model.parameters(), betas=(0.9, 0.95), eps=1e-5), clip_norm=1.0)
+        Learner(model, torch.optim.Adam(model.parameters(), betas=(0.9, 0.95), eps=1e-5))
         for model in (cast.policy, cast.value)
     )
     batching = Batching(tokens=100_000, shared=False)
@@ -59,7 +59,7 @@ def train(cast: Cast, *, iterations: int, seed: int) -> None:
         rollouts = read_rollouts(
             exchanges, ended=ended, cast=cast, batching=batching, settings=settings, kl_coef=KL_COEF
         )
-        improve(rollouts, policy=policy, value=value, batching=batching, settings=settings, order=chance)
+        improve(rollouts, policy=policy, value=value, batching=batching, settings=settings, clip_norm=1.0, order=chance)
 
 
 def test_it_reaches_the_closed_form() -> None:

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from training.rlhf.batching import Batching, responses_of
-from training.rlhf.contract.exit_codes import NotFinite
 from training.rlhf.contract.stages import Ppo
 from training.rlhf.kl import approximate_kl
 from training.rlhf.layouts import Layout, response_logits
 from training.rlhf.losses import policy_loss, token_logprobs_and_entropy, value_loss
 from training.rlhf.rollouts import Rollouts
+from training.rlhf.steps import take_step
 
 Sums = dict[str, Tensor]
 """Of one micro-batch: sums over its response tokens, and under `ratio_max` and `ratio_error` largest values."""
@@ -24,11 +24,10 @@ Sums = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Learner:
-    """A model that takes steps, with its optimizer. clip_norm: the gradient's norm is cut to this."""
+    """A model that takes steps, with its optimizer."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
-    clip_norm: float
 
 
 def improve(
@@ -38,33 +37,63 @@ def improve(
     value: Learner,
     batching: Batching,
     settings: Ppo,
+    clip_norm: float,
     order: torch.Generator,
+    iteration: int = 1,
+    names: Sequence[str] | None = None,
     before_batch: Callable[[], object] = lambda: None,
+    add_more: Callable[[Sequence[int]], object] = lambda minibatch: None,
     after_step: Callable[[], object] = lambda: None,
 ) -> dict[str, float]:
-    """`settings.epochs` times over the rollouts. Returns means over their tokens, for the log.
+    """`settings.epochs` times over the rollouts. Returns means over their tokens and optimizer steps, for the log.
 
-    order: which prompts share a minibatch; a generator on the CPU.
+    order: which prompts share a minibatch; a generator on the CPU. iteration, names: for complaints; names of prompts.
     before_batch, after_step: called before each micro-batch, and after each optimizer step.
-    Raises NotFinite, naming the prompts by number, before a gradient that is not finite touches the weights.
+    add_more: called once a minibatch with its prompts, when their gradients are there and before the step: it may add
+    the gradient of another loss to the policy's.
+    Raises NotFinite before a gradient that is not finite touches the weights.
     """
     prompts_per_step = settings.minibatch_episodes // settings.responses_per_prompt
     told: list[Sums] = []
-    first_error: float | None = None
+    norms: list[tuple[float, float]] = []
+    first_error = 0.0
     for _ in range(settings.epochs):
         shuffled = torch.randperm(len(rollouts.exchanges), generator=order).tolist()
         for start in range(0, len(shuffled), prompts_per_step):
             minibatch = shuffled[start : start + prompts_per_step]
-            told += add_gradients(
+            seen = add_gradients(
                 rollouts, minibatch, policy=policy.model, value=value.model, batching=batching, settings=settings,
                 before_batch=before_batch,
             )  # fmt: skip
-            if first_error is None:
-                first_error = max(float(sums["ratio_error"]) for sums in told)
-            take_step(policy, value, prompts=minibatch)
+            add_more(minibatch)
+            if not told:
+                first_error = max(float(sums["ratio_error"]) for sums in seen)
+            told += seen
+            prompts = [str(number) if names is None else names[number] for number in minibatch]
+            norms.append(_step_both(policy, value, seen, clip_norm=clip_norm, iteration=iteration, prompts=prompts))
             after_step()
     tokens = int(rollouts.mask.sum()) * settings.epochs
-    return summarise(told, tokens=tokens) | {"ratio_first_error": first_error or 0.0}
+    return {
+        **summarise(told, tokens=tokens),
+        "ratio_first_error": first_error,
+        "gradient_norm": sum(norm for norm, _ in norms) / len(norms),
+        "value_gradient_norm": sum(norm for _, norm in norms) / len(norms),
+    }
+
+
+def _step_both(
+    policy: Learner, value: Learner, seen: Sequence[Sums], *, clip_norm: float, iteration: int, prompts: Sequence[str]
+) -> tuple[float, float]:
+    """One step of each model, each gradient cut by itself. Returns their norms before the cut."""
+    norms = []
+    for learner, name in ((policy, "policy_loss"), (value, "value_loss")):
+        loss = torch.stack([sums[name] for sums in seen]).sum()
+        _, norm = take_step(
+            [learner.optimizer], list(learner.model.parameters()), loss=loss, clip_norm=clip_norm, step=iteration,
+            prompts=prompts,
+        )  # fmt: skip
+        norms.append(norm)
+    return norms[0], norms[1]
 
 
 def add_gradients(
@@ -138,20 +167,6 @@ def add_gradients_of_batch(
         "ratio_max": ratio.max(),
         "ratio_error": (ratio - 1).abs().max(),
     }
-
-
-def take_step(*learners: Learner, prompts: Sequence[int]) -> list[float]:
-    """One optimizer step of each model, after cutting its gradient; the gradients are then gone. Returns their norms.
-
-    Raises NotFinite before any weight is touched.
-    """
-    norms = [float(nn.utils.clip_grad_norm_(learner.model.parameters(), learner.clip_norm)) for learner in learners]
-    if not all(norm < float("inf") for norm in norms):  # NaN is not below anything
-        raise NotFinite(f"the gradients have norms {norms} on prompts {sorted(prompts)}")
-    for learner in learners:
-        learner.optimizer.step()
-        learner.optimizer.zero_grad(set_to_none=True)
-    return norms
 
 
 def summarise(told: Sequence[Sums], *, tokens: int) -> dict[str, float]:

@@ -143,7 +143,7 @@ class ScalarModel(nn.Module):
         """(N,) float32: the numbers at these flat indices of a layout, such as `layout.last` or `layout.before`."""
         hidden = read(self.trunk(**layout.inputs())[0], where)
         with torch.autocast(hidden.device.type, enabled=False):
-            numbers: Tensor = self.head(hidden.float())[:, 0]
+            numbers: Tensor = self.head(hidden.to(self.head.weight.dtype))[:, 0]
         return numbers
 
     def save(self, tokens: ChatTokens, folder: Path) -> None:
