@@ -211,6 +211,7 @@ CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
+CELERY_BEAT_SCHEDULE = {"tend": {"task": "training.tasks.tend", "schedule": 30.0, "options": {"expires": 30}}}
 
 LOGGING = {
     "version": 1,

@@ -1,4 +1,4 @@
-"""Jobs: claim, beat, settle; pause, cancel, resume. The row is the truth; a queue only rings.
+"""Jobs: claim, hold, end; pause, cancel, resume. The row is the truth; a queue only rings.
 
 A claim is a compare-and-set that raises `attempt`, the fencing token: whatever an older attempt writes afterwards
 changes no row. Leases are compared with the database's clock, so that a worker's own may be wrong.
@@ -96,20 +96,15 @@ def _mine(claim: Claim) -> QuerySet[Job]:
     return Job.objects.filter(pk=claim.job_id, attempt=claim.attempt, state=State.RUNNING)
 
 
-def beat(claim: Claim, **followed: Any) -> str:
-    """Renews the lease, stores what the stage says of itself (step, phase, …), and answers what is wanted of it.
-
-    Raises ClaimLost.
-    """
-    with holding(claim, **followed):
-        return Job.objects.values_list("wanted", flat=True).get(pk=claim.job_id)
+def wanted_of(claim: Claim) -> str:
+    """What a person asked for. Call it inside `holding`."""
+    return Job.objects.values_list("wanted", flat=True).get(pk=claim.job_id)
 
 
 @contextmanager
 def holding(claim: Claim, **changes: Any) -> Iterator[None]:
-    """A transaction in which the claim holds for certain: no other attempt can begin before it ends.
-
-    Raises ClaimLost.
+    """A transaction in which the claim holds for certain: the lease is renewed, and no other attempt can begin before
+    it ends. changes: columns of the job. Raises ClaimLost.
     """
     with transaction.atomic():
         if not _mine(claim).update(lease_until=_lease(), **changes):

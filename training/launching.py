@@ -1,0 +1,240 @@
+"""The supervisor: runs a stage as a process, follows what it says, forwards what people want, settles its end.
+
+It never imports torch. One supervisor stays with one attempt. It owns the stage's process group, and the stage ends
+with it: the kernel (Linux) sends the stage SIGTERM when the supervisor dies, however it dies.
+"""
+
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from training import jobs
+from training.following import MetricsTail, followed, status_of, store_metrics
+from training.jobs import Claim, ClaimLost
+from training.models import Job
+from training.rlhf.contract.config import RunConfig
+from training.rlhf.contract.exit_codes import ExitCode
+from training.rlhf.contract.run_folder import Control, ErrorNote, RunFolder, write_control
+from training.run_folders import FolderProblem, prepare, run_folder
+from training.settling import MOST_ATTEMPTS, Ending, read_ending, settle
+from training.stopping import StopSignal
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.2
+"""How often the supervisor looks whether the stage has ended, or it was told to stop itself."""
+BEAT_SECONDS = 1.0
+"""How often it reads what the stage wrote, renews the lease and asks what people want."""
+OF_NO_USE_TO_A_STAGE = ("ACCORD_", "DATABASE_URL", "REDIS_URL", "DJANGO_", "CELERY_")
+"""Beginnings of environment variables that are kept from stages: secrets are among them."""
+
+
+def owner_name() -> str:
+    """Who holds a job: this host and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def run_claimed(job_id: int) -> bool:
+    """Claims one job and stays with its attempt; False where another worker has it. What a queue's message does."""
+    with StopSignal() as stop:
+        claim = jobs.claim(job_id, owner_name())
+        if claim is not None:
+            supervise(claim, stop=stop)
+    return claim is not None
+
+
+def supervise(claim: Claim, *, stop: StopSignal) -> None:
+    """One attempt at a job, from its run folder to what follows from its end. A lost claim ends it in silence."""
+    job = Job.objects.select_related("project").get(pk=claim.job_id)
+    try:
+        ending = _reason_not_to_start(job) or _run(job, claim, stop)
+        verdict = settle(claim, run_folder(job), ending, stopping=bool(stop))
+        log.info("job %s, attempt %s: %s", claim.job_id, claim.attempt, verdict.value)
+    except ClaimLost as lost:
+        log.warning("%s; nothing more is written for it", lost)
+
+
+def _reason_not_to_start(job: Job) -> Ending | None:
+    """What a person asked for while nobody had the job, or that too many workers were lost with it."""
+    if job.wanted == Job.Wanted.CANCEL:
+        return Ending(ExitCode.CANCELLED, 0)
+    if job.wanted == Job.Wanted.PAUSE:
+        return Ending(ExitCode.PAUSED, 0)
+    if job.attempts_without_progress > MOST_ATTEMPTS:
+        sentence = f"{MOST_ATTEMPTS} workers were lost with this job, one after another, without a new checkpoint"
+        return Ending(None, -signal.SIGKILL, ErrorNote(code="workers_lost", message=f"{sentence}."))
+    return None
+
+
+def _run(job: Job, claim: Claim, stop: StopSignal) -> Ending:
+    try:
+        folder = prepare(job, attempt=claim.attempt)
+        process = start(folder, RunConfig.from_json(job.config), attempt=claim.attempt)
+    except FolderProblem as problem:
+        return Ending(ExitCode[problem.code.upper()], 1, ErrorNote(code=problem.code, message=str(problem)))
+    try:
+        returncode = Attempt(job, claim, folder, process, stop).follow()
+    finally:
+        _kill_group(process)
+    return read_ending(returncode, status_of(folder, attempt=claim.attempt))
+
+
+# --- the process ------------------------------------------------------------------------------------------------------
+
+
+def stage_command(config: RunConfig, folder: RunFolder) -> list[str]:
+    """How a stage is run: as a module; through torchrun where there are several processes."""
+    stage = ["-m", f"training.rlhf.{config.stage}", str(folder.root)]
+    processes: int = config.hardware.processes
+    if processes == 1:
+        return [sys.executable, *stage]
+    # Its own 30 s before SIGKILL are too few for a large checkpoint.
+    patience = f"--shutdown-timeout={settings.JOB_STOP_SECONDS}"
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={processes}",
+        patience,
+    ]
+    return [*torchrun, *stage]
+
+
+def start(folder: RunFolder, config: RunConfig, *, attempt: int) -> subprocess.Popen[bytes]:
+    """The stage in a process group of its own, its words going to the attempt's log. Raises FolderProblem."""
+    try:
+        log_file = folder.rank_log(attempt)
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        with log_file.open("ab") as words:
+            return subprocess.Popen(
+                stage_command(config, folder),
+                cwd=settings.BASE_DIR,
+                env=_environment(config),
+                stdin=subprocess.DEVNULL,
+                stdout=words,
+                stderr=words,
+                start_new_session=True,
+                preexec_fn=_end_with_parent(os.getpid()),
+            )
+    except OSError as error:
+        raise FolderProblem(
+            "cannot_write", f"The stage cannot be started in {folder.root}: {error.strerror}."
+        ) from error
+
+
+def _environment(config: RunConfig) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_NO_USE_TO_A_STAGE)}
+    return kept | {"OMP_NUM_THREADS": str(config.hardware.threads), "PYTHONUNBUFFERED": "1"}
+
+
+def _end_with_parent(parent: int) -> Callable[[], None] | None:
+    """To be run in the child before it becomes the stage. None where the kernel cannot do it."""
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None)  # loaded here: between fork and exec nothing may be
+
+    def ask() -> None:
+        pr_set_pdeathsig = 1
+        library.prctl(pr_set_pdeathsig, signal.SIGTERM)
+        if os.getppid() != parent:  # It died in between.
+            os._exit(128 + signal.SIGTERM)
+
+    return ask
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Ends whatever is left of the stage. Its group has its number, also after it is gone itself."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+# --- following --------------------------------------------------------------------------------------------------------
+
+
+class Attempt:
+    """A running stage under its supervisor's eyes."""
+
+    def __init__(
+        self, job: Job, claim: Claim, folder: RunFolder, process: subprocess.Popen[bytes], stop: StopSignal
+    ) -> None:
+        self.claim = claim
+        self.folder = folder
+        self.process = process
+        self.stop = stop
+        self.tail = MetricsTail(folder.metrics)
+        self.wanted: str = Job.Wanted.RUN
+        self.checkpoint_step = -1 if job.checkpoint_step is None else job.checkpoint_step
+        self.heard_at = time.monotonic()
+        """When the database last answered."""
+        self.kill_at: float | None = None
+
+    def follow(self) -> int:
+        """Stays with the stage until it ends, and answers its exit status. Raises ClaimLost."""
+        next_beat = 0.0
+        while True:
+            returncode = self.process.poll()  # before the reading: what an ended stage wrote is all there
+            self._pass_on_stop()
+            if returncode is not None or time.monotonic() >= next_beat:
+                self._beat()
+                next_beat = time.monotonic() + BEAT_SECONDS
+            if returncode is not None:
+                return returncode
+            if self.kill_at is not None and time.monotonic() >= self.kill_at:
+                log.warning("job %s did not stop in %s s; killed", self.claim.job_id, settings.JOB_STOP_SECONDS)
+                _kill_group(self.process)
+            time.sleep(LOOK_SECONDS)
+
+    def _pass_on_stop(self) -> None:
+        """To the stage itself, not to its group: torchrun hands a signal on, and a second one ends a stage at once."""
+        if self.stop and self.kill_at is None and self.process.returncode is None:
+            self.process.terminate()
+            self._be_patient()
+
+    def _be_patient(self) -> None:
+        self.kill_at = time.monotonic() + settings.JOB_STOP_SECONDS
+
+    def _beat(self) -> None:
+        """Takes in what is new and passes on what people want. Without the database for too long: ClaimLost."""
+        try:
+            wanted = self._take_in()
+        except (OperationalError, InterfaceError) as error:
+            log.warning("job %s: the database does not answer: %s", self.claim.job_id, error)
+            connection.close()
+            self.tail.rewind()  # What was read may not be stored; storing it twice changes nothing.
+            if time.monotonic() - self.heard_at > settings.JOB_LEASE_SECONDS:
+                raise ClaimLost(f"job {self.claim.job_id}: no database for a whole lease") from error
+            return
+        self.heard_at = time.monotonic()
+        if wanted != self.wanted:
+            self._pass_on(wanted)
+
+    def _take_in(self) -> str:
+        status = status_of(self.folder, attempt=self.claim.attempt)
+        lines = self.tail.read()
+        changes = followed(status)
+        if status is not None and (status.checkpoint_step or 0) > self.checkpoint_step:
+            self.checkpoint_step = status.checkpoint_step or 0
+            changes["attempts_without_progress"] = 0
+        with jobs.holding(self.claim, **changes):
+            store_metrics(self.claim.job_id, lines)
+            return jobs.wanted_of(self.claim)
+
+    def _pass_on(self, wanted: str) -> None:
+        self.wanted = wanted
+        control = Control.from_json({"request": wanted, "attempt": self.claim.attempt})
+        with contextlib.suppress(OSError):  # A full disk: the stage meets it too, and says so.
+            write_control(self.folder, control)
+        if wanted == Job.Wanted.CANCEL:
+            self._be_patient()

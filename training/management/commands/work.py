@@ -1,0 +1,59 @@
+"""manage.py work: a worker that polls the Job table; no broker needed."""
+
+import logging
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import InterfaceError, OperationalError, connection
+
+from training import jobs
+from training.launching import owner_name, supervise
+from training.models import Job
+from training.stopping import StopSignal
+from training.sweeping import sweep
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+SWEEP_SECONDS = 5.0
+
+
+class Command(BaseCommand):
+    help = "Run queued jobs, one after another. Ctrl-C or SIGTERM pauses the running stage and hands its job back."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--queue", action="append", choices=Job.Queue.values, help="take jobs of this queue only (may be repeated)"
+        )
+        parser.add_argument("--until-idle", action="store_true", help="end once no job is waiting")
+
+    def handle(self, *args: Any, queue: list[str] | None, until_idle: bool, **options: Any) -> None:
+        queues = queue or Job.Queue.values
+        self.stdout.write(f"Worker {owner_name()} waits for jobs of queue {' and '.join(queues)}. Ctrl-C stops it.")
+        self.stdout.flush()
+        with StopSignal() as stop:
+            work(queues, stop=stop, until_idle=until_idle)
+
+
+def work(queues: list[str], *, stop: StopSignal, until_idle: bool = False) -> None:
+    """Takes jobs until told to stop. A database that does not answer for a while is waited for."""
+    next_sweep = 0.0
+    while not stop:
+        claim = None
+        try:
+            if time.monotonic() >= next_sweep:
+                sweep()
+                next_sweep = time.monotonic() + SWEEP_SECONDS
+            claim = jobs.claim_next(queues, owner_name())
+            if claim is not None:
+                supervise(claim, stop=stop)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("the database does not answer: %s", error)
+            connection.close()
+        if claim is None and until_idle:
+            return
+        if claim is None:
+            stop.wait(POLL_SECONDS)
