@@ -1,10 +1,10 @@
 """From exchanges to micro-batches that fit: like lengths together, laid out one way, on one device."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.rlhf.layouts import Exchange, Layout, padded, shared_prefix
 
@@ -49,6 +49,28 @@ class Batching:
 
     def _width(self, exchange: Exchange) -> int:
         return exchange.tokens if self.shared else exchange.context_tokens
+
+
+@torch.no_grad()
+def score(
+    reward: nn.Module,
+    exchanges: Sequence[Exchange],
+    *,
+    batching: Batching,
+    before_batch: Callable[[], object] = lambda: None,
+) -> list[list[float]]:
+    """The scores of all responses, exchange by exchange, by a reward model in evaluation mode.
+
+    Each is read at the last token of its response, found from the layout: where a response ended, its stop token.
+    """
+    reward.eval()
+    scores: list[list[float]] = [[] for _ in exchanges]
+    for batch, layout in batching.layouts(exchanges):
+        before_batch()
+        read = iter(reward(layout, layout.last).tolist())
+        for number in batch:
+            scores[number] = [next(read) for _ in exchanges[number].responses]
+    return scores
 
 
 def responses_of(prompts: Sequence[int], *, responses_per_prompt: int, device: torch.device | str = "cpu") -> Tensor:
