@@ -17,11 +17,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
 from training.rlhf.contract.exit_codes import ConfigRefused, InputMissing
 from training.rlhf.contract.settings import Precision
 from training.rlhf.layouts import Layout, read
 from training.rlhf.tokens import ChatTokens
+
+transformers_logging.disable_progress_bar()  # a log is read later, by people
 
 HEAD_FILE = "scalar_head.safetensors"
 

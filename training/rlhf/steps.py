@@ -84,7 +84,7 @@ def take_step(
 ) -> tuple[float, float]:
     """One step along the gradients that were gathered, cut to `clip_norm`; gradients are gone afterwards.
 
-    loss: scalar, of the whole step. prompts: ids to be named in a complaint.
+    loss: scalar, of the whole step. prompts: ids of what the step learned from, to be named in a complaint.
     Returns loss and gradient norm (before the cut). Raises NotFinite, with the weights as they were, if either is not
     finite.
     """
@@ -93,7 +93,7 @@ def take_step(
     if not (math.isfinite(value) and math.isfinite(norm)):
         what = f"loss is {value}" if not math.isfinite(value) else f"the gradient norm is {norm}"
         more = f" and {len(prompts) - NAMED_PROMPTS} more" if len(prompts) > NAMED_PROMPTS else ""
-        raise NotFinite(f"{what} at step {step}, prompts {', '.join(prompts[:NAMED_PROMPTS])}{more}")
+        raise NotFinite(f"{what} at step {step}, learning from {', '.join(prompts[:NAMED_PROMPTS])}{more}")
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
