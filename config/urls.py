@@ -1,9 +1,10 @@
 """Every address of the site. A room's own addresses stand in its urls.py."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from config import health
+from labeling.api.errors import unknown_address
 
 urlpatterns = [
     path("health/live", health.live, name="health_live"),
@@ -13,4 +14,6 @@ urlpatterns = [
     path("api/v1/", include("labeling.api.urls")),
     path("", include("labeling.urls")),
     path("", include("training.urls")),
+    # Last: below /api/ even an address that does not exist answers in JSON.
+    re_path(r"^api/", unknown_address),
 ]

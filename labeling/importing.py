@@ -5,15 +5,18 @@ are not to be skipped) the transaction is rolled back after the last line, so th
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from labeling.datasets import own_id
 from labeling.imported_rows import Batch, Known, Place
-from labeling.models import ImportedRecord, Project
+from labeling.models import ImportedRecord, Project, Response, Task
 from labeling.record_lines import Line, line_of, read_file
 from labeling.records import Kind, Record
 
@@ -95,11 +98,14 @@ def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
 def _import_batch(known: Known, lines: list[Line], report: ImportReport) -> None:
     records = [line.record for line in lines if line.record is not None]
     before = _digests(known.project, records)
+    own = own_exports(known.project, [record for record in records if (record.kind, record.id) not in before])
     batch = Batch(known)
     batch.look(records)
     for line in lines:
         if line.record is None:
             report.refuse(line.number, line.reason)
+        elif (line.record.kind, line.record.id) in own:
+            report.refuse(line.number, own[line.record.kind, line.record.id])
         else:
             _add(batch, line.number, line.record, before=before, report=report)
     batch.write()
@@ -140,4 +146,51 @@ def _digests(project: Project, records: list[Record]) -> dict[tuple[str, str], s
         ids = [record.id for record in records if record.kind == kind]
         rows = ImportedRecord.objects.filter(project=project, kind=kind, external_id__in=ids)
         found |= {(kind, external_id): digest for external_id, digest in rows.values_list("external_id", "digest")}
+    return found
+
+
+def own_exports(project: Project, records: list[Record]) -> dict[tuple[str, str], str]:
+    """Records that this project gave out itself, by kind and id, with the reason why they are not taken back.
+
+    Without this an export that is given back would double every judgment in it. Comparisons drawn from a ranking are
+    known by their id, which names the ranking (datasets.comparison_id). Prompts need none of it: they merge. At most
+    three queries.
+    """
+    sources = {(record.kind, record.id): _source_of(record) for record in records if record.kind is not Kind.PROMPT}
+    own = _own_rows(project, set(sources.values()))
+    drawn_from = {source for (_, record_id), source in sources.items() if source != record_id}
+    if drawn_from:
+        rankings = ImportedRecord.objects.filter(project=project, kind=Kind.RANKING, external_id__in=drawn_from)
+        own |= set(rankings.values_list("external_id", flat=True))
+    return {
+        (kind, record_id): f"the {kind} {record_id!r} came out of this project, where {source!r} still is; nothing is"
+        " counted twice: leave it out"
+        for (kind, record_id), source in sources.items()
+        if source in own and (source != record_id or source.startswith(f"{project.slug}/"))
+    }
+
+
+def _source_of(record: Record) -> str:
+    """The id of what the record was drawn from; its own where it was drawn from nothing."""
+    if record.kind is not Kind.COMPARISON:
+        return record.id
+    drawn = re.fullmatch(rf"(.+):{re.escape(record.judged[0].labeler)}:\d+-\d+", record.id, flags=re.DOTALL)
+    return drawn[1] if drawn else record.id
+
+
+def _own_rows(project: Project, ids: set[str]) -> set[str]:
+    """Those of the ids that datasets.own_id gave to rows which are still there and did not come in under such an id."""
+    rows: dict[str, QuerySet[Response] | QuerySet[Task]] = {
+        "response": Response.objects.filter(prompt__project=project, external_id=""),
+        "task": Task.objects.filter(campaign__project=project).exclude(
+            imported_as__kind__in=[Kind.CANDIDATES, Kind.RANKING, Kind.RATING]
+        ),
+    }
+    found: set[str] = set()
+    for noun, of_noun in rows.items():
+        prefix = own_id(project, noun, 0)[:-1]
+        keys = {one.removeprefix(prefix) for one in ids if one.startswith(prefix)}
+        keys = {key for key in keys if re.fullmatch(r"[1-9][0-9]{0,17}", key)}
+        if keys:
+            found |= {f"{prefix}{pk}" for pk in of_noun.filter(pk__in=keys).values_list("pk", flat=True)}
     return found

@@ -1,0 +1,328 @@
+"""What people said, as records again: prompts, demonstrations, candidates, rankings, comparisons and ratings.
+
+Only what counts goes out: current submissions, within the overlap, not withdrawn. Nothing is merged into a consensus;
+every labeler's judgment stands by itself, under the pseudonym. What simulated labelers said is left out unless asked
+for, and marked. Records come in the order of their rows, a batch at a time, so memory does not grow with their number.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Literal, TypeVar
+
+from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
+
+from labeling.models import (
+    Assignment,
+    Campaign,
+    ImportedRecord,
+    Judgment,
+    Labeler,
+    Project,
+    Prompt,
+    Response,
+    Task,
+    TaskResponse,
+    WorkKind,
+)
+from labeling.record_lines import line_of
+from labeling.records import Judged, Kind, PromptText, Record, ResponseText
+
+BATCH_ROWS = 500
+
+Row = TypeVar("Row", bound=Model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What is asked for. split: of the prompt, None for all three. ties: what becomes of pairs that share a rank."""
+
+    split: str | None = None
+    campaign: Campaign | None = None
+    simulated: bool = False
+    ties: Literal["keep", "drop"] = "keep"
+
+
+def records_of(project: Project, kind: Kind, selection: Selection | None = None) -> Iterator[Record]:
+    """The project's records of a kind. Every BATCH_ROWS rows cost five queries at most."""
+    return _MAKERS[kind](project, selection or Selection())
+
+
+def lines_of(project: Project, kind: Kind, selection: Selection | None = None) -> Iterator[bytes]:
+    """The same as JSON lines, some of them at a time."""
+    waiting: list[bytes] = []
+    for record in records_of(project, kind, selection):
+        waiting.append(line_of(record))
+        if len(waiting) == BATCH_ROWS:
+            yield b"".join(waiting)
+            waiting = []
+    if waiting:
+        yield b"".join(waiting)
+
+
+def _batches(rows: QuerySet[Row]) -> Iterator[list[Row]]:
+    """In the order of the primary key, each batch beginning where the last one ended."""
+    last = 0
+    while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH_ROWS]):
+        yield batch
+        last = batch[-1].pk
+
+
+def _counted(path: str) -> Q:
+    """Came from no submission (an import, a machine), or from one that counts and is current."""
+    return Q(**{f"{path}__isnull": True}) | Q(
+        **{
+            f"{path}__counted": True,
+            f"{path}__withdrawn_at__isnull": True,
+            f"{path}__assignment__current_submission": F(path),
+        }
+    )
+
+
+def counted_assignments(selection: Selection) -> QuerySet[Assignment]:
+    """Those whose current submission is part of the data; hidden repeats are not."""
+    found = Assignment.objects.filter(
+        occurrence=0, current_submission__counted=True, current_submission__withdrawn_at__isnull=True
+    )
+    return found if selection.simulated else found.exclude(labeler__source=Labeler.Source.SIMULATED)
+
+
+# --- texts ------------------------------------------------------------------------------------------------------------
+
+
+def _prompts(project: Project, selection: Selection) -> Iterator[Record]:
+    found = Prompt.objects.filter(_counted("submission"), project=project)
+    if selection.split:
+        found = found.filter(split=selection.split)
+    if selection.campaign:
+        found = found.filter(submission__assignment__campaign=selection.campaign)
+    if not selection.simulated:
+        found = found.exclude(origin=Prompt.Origin.SIMULATED)
+    for batch in _batches(found):
+        for prompt in batch:
+            text = _prompt_text(prompt, project)
+            yield Record(Kind.PROMPT, text.id, text)
+
+
+def _demonstrations(project: Project, selection: Selection) -> Iterator[Record]:
+    found = Response.objects.filter(
+        _counted("submission"), prompt__project=project, labeler__isnull=False, judged_only=False
+    )
+    if selection.split:
+        found = found.filter(prompt__split=selection.split)
+    if selection.campaign:
+        found = found.filter(submission__assignment__campaign=selection.campaign)
+    if not selection.simulated:
+        found = found.exclude(labeler__source=Labeler.Source.SIMULATED)
+    for batch in _batches(found.select_related("prompt", "labeler", "generator")):
+        imported = ImportedRecord.objects.filter(kind=Kind.DEMONSTRATION, response__in=batch).order_by("-pk")
+        ids = dict(imported.values_list("response_id", "external_id"))
+        for response in batch:
+            text = _response_text(response, project)
+            yield Record(
+                Kind.DEMONSTRATION,
+                ids.get(response.pk) or text.id,
+                _prompt_text(response.prompt, project),
+                (text,),
+                review=response.review_state,
+            )
+
+
+def _prompt_text(prompt: Prompt, project: Project) -> PromptText:
+    return PromptText(
+        messages=prompt.messages,
+        id=prompt.external_id or own_id(project, "prompt", prompt.pk),
+        use_case=prompt.use_case,
+        style=prompt.style,
+        origin=prompt.origin,
+        group_key=prompt.group_key,
+        language=prompt.language,
+        consent=prompt.consent,
+        split=prompt.split,
+    )
+
+
+def _response_text(response: Response, project: Project) -> ResponseText:
+    labeler = response.labeler
+    return ResponseText(
+        text=response.text,
+        id=response.external_id or own_id(project, "response", response.pk),
+        generator=response.generator.name if response.generator else None,
+        labeler=labeler.pseudonym if labeler else None,
+        simulated=labeler is not None and labeler.source == Labeler.Source.SIMULATED,
+        finish_reason=response.finish_reason,
+        token_count=response.token_count,
+        sampling={name: value for name, value in response.sampling.items() if not isinstance(value, list | dict)},
+    )
+
+
+def own_id(project: Project, noun: str, pk: int) -> str:
+    """The id in records of a row that came without one: tells where it is from, and is no other project's."""
+    return f"{project.slug}/{noun}/{pk}"
+
+
+# --- judgments --------------------------------------------------------------------------------------------------------
+
+
+def _candidates(project: Project, selection: Selection) -> Iterator[Record]:
+    """Responses that came in to be judged, and the judgments of which, if any, are other tasks'."""
+    found = Task.objects.filter(Exists(ImportedRecord.objects.filter(task=OuterRef("pk"), kind=Kind.CANDIDATES)))
+    for batch in _batches(_tasks(found, project, WorkKind.RANKING, selection)):
+        yield from _task_records(batch, project, Kind.CANDIDATES, selection)
+
+
+def _rankings(project: Project, selection: Selection) -> Iterator[Record]:
+    for batch in _batches(_tasks(_judged_tasks(selection), project, WorkKind.RANKING, selection)):
+        yield from _task_records(batch, project, Kind.RANKING, selection)
+
+
+def _ratings(project: Project, selection: Selection) -> Iterator[Record]:
+    for batch in _batches(_tasks(_judged_tasks(selection), project, WorkKind.RATING, selection)):
+        yield from _task_records(batch, project, Kind.RATING, selection)
+
+
+def _comparisons(project: Project, selection: Selection) -> Iterator[Record]:
+    """Every pair of every labeler's order. A comparison that came in as one goes out under its own id."""
+    for batch in _batches(_tasks(_judged_tasks(selection), project, WorkKind.RANKING, selection)):
+        imported = ImportedRecord.objects.filter(kind=Kind.COMPARISON, task__in=batch)
+        ids = dict(imported.values_list("task_id", "external_id"))
+        rankings = _task_records(batch, project, Kind.RANKING, selection)
+        for task, ranking in zip(batch, rankings, strict=True):
+            for comparison in _pairs(ranking, own=ids.get(task.pk)):
+                if selection.ties == "keep" or not is_tie(comparison):
+                    yield comparison
+
+
+def is_tie(comparison: Record) -> bool:
+    return comparison.judged[0].ranks[0] == comparison.judged[0].ranks[1]
+
+
+def _pairs(ranking: Record, *, own: str | None) -> Iterator[Record]:
+    for judged in ranking.judged:
+        for left, right in combinations(range(len(ranking.responses)), 2):
+            ranks = judged.ranks[left], judged.ranks[right]
+            if ranks[0] is None or ranks[1] is None:
+                continue
+            chosen, rejected = (left, right) if ranks[0] <= ranks[1] else (right, left)
+            yield replace(
+                ranking,
+                kind=Kind.COMPARISON,
+                id=own or comparison_id(ranking.id, judged.labeler, left, right),
+                responses=(ranking.responses[chosen], ranking.responses[rejected]),
+                judged=(_of_pair(judged, chosen, rejected, of=len(ranking.responses)),),
+            )
+
+
+def comparison_id(ranking_id: str, labeler: str, left: int, right: int) -> str:
+    return f"{ranking_id}:{labeler}:{left}-{right}"
+
+
+def _of_pair(judged: Judged, chosen: int, rejected: int, *, of: int) -> Judged:
+    """What was said of two of the responses. Time and note belong to all of them: they stay only where two are all."""
+    tie = judged.ranks[chosen] == judged.ranks[rejected]
+    order = [place for place in judged.order if place in (chosen, rejected)]
+    return replace(
+        judged,
+        ranks=(1, 1) if tie else (1, 2),
+        ratings=({}, {}),
+        flags=({}, {}),
+        notes=("", ""),
+        order=() if not order else (0, 1) if order[0] == chosen else (1, 0),
+        verdict="",
+        note=judged.note if of == 2 else "",
+        active_ms=judged.active_ms if of == 2 else None,
+    )
+
+
+def _judged_tasks(selection: Selection) -> QuerySet[Task]:
+    return Task.objects.filter(Exists(counted_assignments(selection).filter(task=OuterRef("pk"))))
+
+
+def _tasks(found: QuerySet[Task], project: Project, kind: WorkKind, selection: Selection) -> QuerySet[Task]:
+    found = found.filter(campaign__project=project, campaign__kind=kind, prompt__isnull=False).select_related("prompt")
+    if selection.split:
+        found = found.filter(prompt__split=selection.split)
+    return found.filter(campaign=selection.campaign) if selection.campaign else found
+
+
+def _task_records(tasks: list[Task], project: Project, kind: Kind, selection: Selection) -> Iterator[Record]:
+    """One record a task, in their order (four queries)."""
+    ids = dict(ImportedRecord.objects.filter(kind=kind, task__in=tasks).values_list("task_id", "external_id"))
+    responses = _responses_of(tasks)
+    judged = {} if kind is Kind.CANDIDATES else _judged_of(tasks, responses, selection)
+    for task in tasks:
+        assert task.prompt is not None
+        yield Record(
+            kind,
+            ids.get(task.pk) or own_id(project, "task", task.pk),
+            _prompt_text(task.prompt, project),
+            tuple(_response_text(response, project) for response in responses[task.pk]),
+            tuple(judged.get(task.pk, [])),
+        )
+
+
+def _responses_of(tasks: list[Task]) -> dict[int, list[Response]]:
+    responses: dict[int, list[Response]] = {task.pk: [] for task in tasks}
+    shown = TaskResponse.objects.filter(task__in=tasks).order_by("task", "place")
+    for one in shown.select_related("response__generator", "response__labeler"):
+        responses[one.task_id].append(one.response)
+    return responses
+
+
+def _judged_of(
+    tasks: list[Task], responses: dict[int, list[Response]], selection: Selection
+) -> dict[int, list[Judged]]:
+    """By task, in the order in which the labelers took it up (two queries)."""
+    assignments = list(
+        counted_assignments(selection)
+        .filter(task__in=tasks)
+        .select_related("labeler", "current_submission")
+        .order_by("pk")
+    )
+    said: dict[tuple[int, int], Judgment] = {}
+    submissions = [assignment.current_submission_id for assignment in assignments]
+    for judgment in Judgment.objects.filter(submission__in=submissions).order_by():
+        said[judgment.submission_id, judgment.response_id] = judgment
+    judged: dict[int, list[Judged]] = {}
+    for assignment in assignments:
+        places = [response.pk for response in responses[assignment.task_id]]
+        judged.setdefault(assignment.task_id, []).append(_judged(assignment, places, said))
+    return judged
+
+
+def _judged(assignment: Assignment, places: list[int], said: dict[tuple[int, int], Judgment]) -> Judged:
+    """places: the ids of the task's responses."""
+    submission = assignment.current_submission
+    assert submission is not None
+    judgments = [said.get((submission.pk, response)) for response in places]
+    return Judged(
+        labeler=assignment.labeler.pseudonym,
+        ranks=tuple(one.rank if one else None for one in judgments),
+        ratings=tuple(_answered(one.ratings) if one else {} for one in judgments),
+        flags=tuple(_answered(one.flags) if one else {} for one in judgments),
+        notes=tuple(one.note if one else "" for one in judgments),
+        simulated=assignment.labeler.source == Labeler.Source.SIMULATED,
+        order=tuple(map(places.index, assignment.order)) if sorted(assignment.order) == sorted(places) else (),
+        verdict=submission.verdict,
+        strength=submission.strength,
+        note=submission.note,
+        active_ms=submission.active_ms,
+        submitted_at=submission.submitted_at,
+    )
+
+
+Answer = TypeVar("Answer")
+
+
+def _answered(answers: dict[str, Answer | None]) -> dict[str, Answer]:
+    return {name: answer for name, answer in answers.items() if answer is not None}
+
+
+_MAKERS: dict[Kind, Callable[[Project, Selection], Iterator[Record]]] = {
+    Kind.PROMPT: _prompts,
+    Kind.DEMONSTRATION: _demonstrations,
+    Kind.CANDIDATES: _candidates,
+    Kind.RANKING: _rankings,
+    Kind.COMPARISON: _comparisons,
+    Kind.RATING: _ratings,
+}
