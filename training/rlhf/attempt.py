@@ -74,6 +74,8 @@ class Run:
         self.inputs = inputs
         self.progress = progress
         self.device = choose_device(config)
+        self.kept_steps: set[int] = set()
+        """Steps whose checkpoints are saved and kept, beside those of checkpoints.keep_steps: the stage's to change."""
         self.model_facts: ModelFacts | None = None
         """What accord.json is to say of the model; set before the first checkpoint."""
         self._signals = 0
@@ -143,24 +145,24 @@ class Run:
                    device=str(self.device), processes=1)  # fmt: skip
         return found
 
-    def end_step(self, step: int, save: Callable[[Path], None], *, keep: bool = False) -> None:
+    def end_step(self, step: int, save: Callable[[Path], None]) -> None:
         """After each step: saves if a checkpoint is due, and pauses if that is wanted.
 
         save: writes what is to be kept into a folder: `model/` and, with checkpoints.save_trainer, `trainer/`.
-        keep: save now, and never prune it.
         """
         self._last_step = step
         self.progress.step_done(step)
-        if keep or self._is_due(step) or self._pause_wanted:
-            self.save(step, save, keep=keep)
+        if self._is_due(step) or self._pause_wanted:
+            self.save(step, save)
         self.poll()
 
     def _is_due(self, step: int) -> bool:
         every = self.config.checkpoints
         late = time.monotonic() - self._last_saved_at >= every.every_seconds
-        return step % every.every_steps == 0 or step in every.keep_steps or late or step == self.progress.status.steps
+        kept = step in self.kept_steps.union(every.keep_steps)
+        return kept or late or step % every.every_steps == 0 or step == self.progress.status.steps
 
-    def save(self, step: int, save: Callable[[Path], None], *, keep: bool = False) -> None:
+    def save(self, step: int, save: Callable[[Path], None]) -> None:
         """Saves the checkpoint of a step now, in place of one that is there."""
         phase = self.progress.status.phase
         self.progress.phase("checkpoint")
@@ -174,12 +176,12 @@ class Run:
 
         checkpoints.save(
             self.folder, step=step, attempt=self.progress.attempt, write=write, offsets=self.progress.offsets(),
-            seconds=self.progress.seconds, keep=keep, fence=self.progress.read_control,
+            seconds=self.progress.seconds, fence=self.progress.read_control,
         )  # fmt: skip
         self._last_saved_step, self._last_saved_at = step, time.monotonic()
         self.progress.checkpoint_saved(step)
         self.event("checkpoint", step=step)
-        checkpoints.prune(self.folder, keep=settings.keep, keep_steps=settings.keep_steps)
+        checkpoints.prune(self.folder, keep=settings.keep, keep_steps=self.kept_steps.union(settings.keep_steps))
         self.progress.phase(phase)
 
     # results

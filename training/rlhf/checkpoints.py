@@ -7,7 +7,7 @@ holds is the stage's affair: `model/` is what would be released, `trainer/` what
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,8 +44,6 @@ class Manifest(Section):
     events_bytes: NotNegative
     seconds: Annotated[float, Within(at_least=0)]
     """Worked on the run so far."""
-    keep: bool
-    """Never pruned."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,6 @@ def save(
     write: Callable[[Path], None],
     offsets: Mapping[str, int],
     seconds: float,
-    keep: bool,
     fence: Callable[[], object],
 ) -> Checkpoint:
     """Writes the checkpoint of a step; one of the same step is replaced.
@@ -94,9 +91,7 @@ def save(
     try:
         temporary.mkdir(parents=True)
         write(temporary)
-        manifest = Manifest(
-            step=step, attempt=attempt, files=_describe(temporary), seconds=seconds, keep=keep, **offsets
-        )
+        manifest = Manifest(step=step, attempt=attempt, files=_describe(temporary), seconds=seconds, **offsets)
         write_json(temporary / MANIFEST, manifest.to_json())
         fence()
         _put_in_place(temporary, folder.checkpoint(step))
@@ -161,21 +156,14 @@ def remove_leftovers(folder: RunFolder) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def prune(folder: RunFolder, *, keep: int, keep_steps: tuple[int, ...] = ()) -> None:
-    """Removes all but the newest `keep` checkpoints, those marked to be kept, and those of `keep_steps`."""
+def prune(folder: RunFolder, *, keep: int, keep_steps: Collection[int] = ()) -> None:
+    """Removes all but the newest `keep` checkpoints and those of `keep_steps`."""
     older = sorted(folder.checkpoints.glob("step-*"))[:-keep]
     for path in older:
         step = int(path.name.removeprefix("step-"))
-        if step not in keep_steps and not _is_kept(path):
+        if step not in keep_steps:
             (path / MANIFEST).unlink(missing_ok=True)
             shutil.rmtree(path)
-
-
-def _is_kept(path: Path) -> bool:
-    try:
-        return Manifest.from_json(parse_json((path / MANIFEST).read_bytes())).keep
-    except (FileNotFoundError, Refused):
-        return False
 
 
 def save_trainer(folder: Path, state: dict[str, Any]) -> None:

@@ -29,9 +29,14 @@ transformers_logging.disable_progress_bar()  # a log is read later, by people
 HEAD_FILE = "scalar_head.safetensors"
 
 
-def load_causal_lm(folder: Path, *, device: torch.device) -> PreTrainedModel:
-    """A language model in float32, in evaluation mode. Raises InputMissing if the folder holds none."""
+def load_causal_lm(folder: Path, *, device: torch.device, activation_checkpointing: bool = False) -> PreTrainedModel:
+    """A language model in float32, in evaluation mode. Raises InputMissing if the folder holds none.
+
+    activation_checkpointing: in training, compute activations twice and hold fewer of them.
+    """
     model: PreTrainedModel = _load(AutoModelForCausalLM, folder)
+    if activation_checkpointing:
+        model.gradient_checkpointing_enable()
     return model.to(device).eval()  # type: ignore[arg-type]
 
 
