@@ -1,8 +1,8 @@
 """What people's ratings say of generators: means, differences, win rates, flags, and how sure that is.
 
 Pure functions on plain data. Every interval takes both prompts and labelers as clusters: two ratings of one prompt are
-alike, and so are two by one labeler. The estimator (two-way cluster variance, Student's t with the effective number of
-the rarer cluster) was chosen because its coverage holds in simulation; docs/agreement.md has the table.
+alike, and so are two by one labeler. The estimator (two-way cluster variance, Student's t with effective degrees of
+freedom) was chosen because its coverage holds in simulation; docs/agreement.md has the table.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -16,9 +16,8 @@ from labeling.agreement.clusters import (
     SharedVariance,
     clustered_interval,
     codes,
-    enough_clusters,
     shared_variance,
-    t_quantile,
+    too_few_clusters,
 )
 from labeling.agreement.figures import Figure, Floats, Ints, undefined
 from labeling.agreement.shares import share_interval
@@ -82,14 +81,14 @@ def paired_p_value(ratings: Iterable[Rating], *, generator: Hashable, baseline: 
     rows = _rows(list(ratings), {generator: 1.0, baseline: -1.0})
     if isinstance(rows, str):
         return undefined(rows)
-    effective = enough_clusters(rows.prompts, rows.labelers, rows.labelers)
-    if isinstance(effective, str):
-        return undefined(effective)
-    variance = _variance(rows).total
-    if variance <= 1e-24:
+    few = too_few_clusters(rows.prompts, rows.labelers)
+    if few:
+        return undefined(few)
+    variance = _variance(rows)
+    if variance.total <= 1e-24:
         return undefined("Nothing varies between prompts or labelers; a test needs variation to compare with.")
-    distance = abs(float((rows.weights * rows.values).sum())) / sqrt(variance)
-    return Figure(value=float(2 * stdtr(effective - 1, -distance)), count=len(rows.values))
+    distance = abs(float((rows.weights * rows.values).sum())) / sqrt(variance.total)
+    return Figure(value=float(2 * stdtr(variance.degrees(), -distance)), count=len(rows.values))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -185,21 +184,21 @@ def settling(
     rows = _rows(list(ratings), {generator: 1.0, baseline: -1.0})
     if isinstance(rows, str):
         return rows
-    effective = enough_clusters(rows.prompts, rows.labelers, rows.labelers)
-    if isinstance(effective, str):
-        return effective
+    few = too_few_clusters(rows.prompts, rows.labelers)
+    if few:
+        return few
     variance = _variance(rows)
     seen = float((rows.weights * rows.values).sum())
     wanted = abs(seen) if difference is None else abs(difference)
     if variance.total <= 1e-24:
         return "Nothing varies between prompts or labelers; how many ratings it takes cannot be told from these."
-    times = _times(wanted, variance.total, effective, power, level)
+    times = _times(wanted, variance, power, level)
     if times is None:
         return f"A difference of {wanted:.3g} would take more than {MOST_TIMES} times the ratings; count it as none."
-    if difference is None and t_quantile(effective - 1, level=level) ** 2 * variance.total < seen**2:
+    if difference is None and variance.reach(level=level) ** 2 * variance.total < seen**2:
         times = 1.0
     floor = max(0.0, variance.labelers - variance.both)
-    reach = t_quantile(effective - 1, level=level) + float(ndtri(power))
+    reach = variance.reach(level=level) + float(ndtri(power))
     return Settling(
         difference=wanted,
         power=power,
@@ -210,12 +209,12 @@ def settling(
     )
 
 
-def _times(wanted: float, variance: float, effective: float, power: float, level: float) -> float | None:
+def _times(wanted: float, variance: SharedVariance, power: float, level: float) -> float | None:
     """By how much prompts and labelers must grow, in doublings refined by halves; None beyond MOST_TIMES."""
 
     def enough(times: float) -> bool:
-        reach = t_quantile(times * effective - 1, level=level) + float(ndtri(power))
-        return reach**2 * variance / times <= wanted**2
+        reach = variance.reach(level=level, times=times) + float(ndtri(power))
+        return reach**2 * variance.total / times <= wanted**2
 
     if not enough(MOST_TIMES):
         return None

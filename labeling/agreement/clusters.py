@@ -36,27 +36,32 @@ def clustered_interval(
     """value ± t * standard error with prompts and labelers as clusters, or why there is no such interval.
 
     influence: (M,) what each row moves the value by; its sum is about 0. first, second: the labelers of a row, second
-    None where it has one. Student's t with as many degrees of freedom as the rarer cluster has in effect, less one:
-    a hundred ratings by one busy labeler and one each by nineteen others are not twenty labelers' worth.
+    None where it has one. Degrees of freedom count clusters in effect: a hundred ratings by one busy labeler and one
+    each by nineteen others are not twenty labelers' worth.
     """
     second = first if second is None else second
-    effective = enough_clusters(prompts, first, second)
-    if isinstance(effective, str):
-        return effective
-    variance = shared_variance(influence, prompts=prompts, first=first, second=second).total
-    if variance <= 1e-24:
+    few = too_few_clusters(prompts, first, second)
+    if few:
+        return few
+    variance = shared_variance(influence, prompts=prompts, first=first, second=second)
+    if variance.total <= 1e-24:
         return "Nothing varies between prompts or labelers; more are needed to see how far the figure may be off."
-    half = t_quantile(effective - 1, level=level) * float(np.sqrt(variance))
+    half = variance.reach(level=level) * float(np.sqrt(variance.total))
     return Interval(low=value - half, high=value + half, clusters="prompts and labelers", level=level)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharedVariance:
-    """The variance of a sum by what its terms share: a prompt, a labeler, or both."""
+    """The variance of a sum by what its terms share: a prompt, a labeler, or both.
+
+    effective_prompts, effective_labelers: clusters of equal size that would vary as much.
+    """
 
     prompts: float
     labelers: float
     both: float
+    effective_prompts: float
+    effective_labelers: float
 
     @property
     def total(self) -> float:
@@ -64,48 +69,53 @@ class SharedVariance:
         way alone shows, even below 0."""
         return max(self.prompts + self.labelers - self.both, self.prompts, self.labelers)
 
+    def degrees(self, *, times: float = 1.0) -> float:
+        """Degrees of freedom with `times` as many prompts and labelers: the effective number of the rarer, less one.
+
+        Satterthwaite's, which weigh both, made shorter intervals that covered 91 to 93 % where this covers 94 to 96 %.
+        """
+        return times * min(self.effective_prompts, self.effective_labelers) - 1
+
+    def reach(self, *, level: float, times: float = 1.0) -> float:
+        """How many standard errors a two-sided interval of this level reaches to either side (Student's t)."""
+        return float(stdtrit(self.degrees(times=times), (1 + level) / 2))
+
 
 def shared_variance(influence: Floats, *, prompts: Ints, first: Ints, second: Ints | None = None) -> SharedVariance:
     """The variance of the sum of `influence`, shape (M,): products of all rows that share a prompt or a labeler.
 
     first, second: (M,) the labelers of a row; second is None where a row has one. V_P and V_L are multiplied by
-    G / (G - 1), G the effective number of clusters.
+    G / (G - 1), G the effective number of clusters: ask too_few_clusters first, since of one there is no variance.
     Source: Cameron, Gelbach and Miller 2011, "Robust inference with multiway clustering", section 2.3; two labelers a
     row: Aronow, Samii and Assenova 2015, "Cluster-robust variance estimation for dyadic data".
     """
     second = first if second is None else second
     width = int(max(first.max(initial=0), second.max(initial=0))) + 1
+    of_prompts, of_labelers = effective_clusters(prompts), effective_clusters(_members(first, second))
     return SharedVariance(
-        prompts=_shared_products(influence, prompts, prompts) * _small_sample(prompts),
-        labelers=_shared_products(influence, first, second) * _small_sample(_members(first, second)),
+        prompts=_shared_products(influence, prompts, prompts) * of_prompts / (of_prompts - 1),
+        labelers=_shared_products(influence, first, second) * of_labelers / (of_labelers - 1),
         both=_shared_products(influence, prompts * width + first, prompts * width + second),
+        effective_prompts=of_prompts,
+        effective_labelers=of_labelers,
     )
 
 
-def enough_clusters(prompts: Ints, first: Ints, second: Ints) -> float | str:
-    """The effective number of prompts or of labelers, whichever is smaller, or why they are too few."""
-    members = _members(first, second)
-    fewest = min(len(np.unique(prompts)), len(np.unique(members)))
-    if fewest < FEWEST_OF_BOTH:
-        return (
-            f"{len(np.unique(prompts))} prompts and {len(np.unique(members))} labelers; "
-            f"an interval takes at least {FEWEST_OF_BOTH} of each."
-        )
-    effective = min(effective_clusters(prompts), effective_clusters(members))
-    if effective < FEWEST_EFFECTIVE:
+def too_few_clusters(prompts: Ints, first: Ints, second: Ints | None = None) -> str:
+    """Why there is no variance between these prompts and labelers; empty where there is."""
+    members = _members(first, first if second is None else second)
+    numbers = len(np.unique(prompts)), len(np.unique(members))
+    if min(numbers) < FEWEST_OF_BOTH:
+        return f"{numbers[0]} prompts and {numbers[1]} labelers; an interval takes at least {FEWEST_OF_BOTH} of each."
+    if min(effective_clusters(prompts), effective_clusters(members)) < FEWEST_EFFECTIVE:
         return "Nearly all of it comes from one prompt or one labeler; it takes more from the others."
-    return effective
+    return ""
 
 
 def effective_clusters(clusters: Ints) -> float:
     """(M,) codes -> the number of clusters of equal size that would vary as much: (sum n)^2 / sum n^2 (Kish 1965)."""
     sizes = np.unique(clusters, return_counts=True)[1].astype(np.float64)
     return float(sizes.sum() ** 2 / (sizes**2).sum()) if len(sizes) else 0.0
-
-
-def t_quantile(degrees: float, *, level: float) -> float:
-    """How many standard errors a two-sided interval of this level reaches."""
-    return float(stdtrit(degrees, (1 + level) / 2))
 
 
 def _members(first: Ints, second: Ints) -> Ints:
@@ -126,8 +136,3 @@ def _shared_products(influence: Floats, first: Ints, second: Ints) -> float:
 def _sums(influence: Floats, clusters: Ints) -> Floats:
     found, code = np.unique(clusters, return_inverse=True)
     return np.asarray(np.bincount(code, weights=influence, minlength=len(found)), dtype=np.float64)
-
-
-def _small_sample(clusters: Ints) -> float:
-    effective = effective_clusters(clusters)
-    return effective / (effective - 1) if effective > 1 + 1e-9 else 1.0

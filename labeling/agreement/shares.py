@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from labeling.agreement.clusters import effective_clusters, enough_clusters, shared_variance, t_quantile
+from labeling.agreement.clusters import shared_variance, too_few_clusters
 from labeling.agreement.figures import Floats, Interval, Ints
 
 
@@ -17,13 +17,13 @@ def share_interval(
     Sources: Wilson 1927; Korn and Graubard 1998, "Confidence intervals for proportions with small expected number of
     positive counts estimated from survey data" (effective number and degrees of freedom).
     """
-    effective = enough_clusters(prompts, labelers, labelers)
-    if isinstance(effective, str):
-        return effective
-    variance = shared_variance((outcomes - share) / len(outcomes), prompts=prompts, first=labelers).total
+    few = too_few_clusters(prompts, labelers)
+    if few:
+        return few
+    variance = shared_variance((outcomes - share) / len(outcomes), prompts=prompts, first=labelers)
     spread = share * (1 - share)
-    number = spread / variance if variance > 1e-24 and spread > 0 else effective_clusters(prompts)
-    low, high = _wilson(share, number, t_quantile(effective - 1, level=level))
+    number = spread / variance.total if variance.total > 1e-24 and spread > 0 else variance.effective_prompts
+    low, high = _wilson(share, number, variance.reach(level=level))
     return Interval(low=low, high=high, clusters="prompts and labelers", level=level)
 
 

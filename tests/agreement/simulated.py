@@ -1,0 +1,256 @@
+"""Simulated labelers of known ability, bias and taste, and the figures that their judgments estimate, known exactly.
+
+A labeler who compares two responses prefers the first with log-odds
+    ability * (quality difference + taste * style difference) + bias,
+and calls them equal more often the closer they are. Averages over prompts are sums over a grid of quality and style
+differences, so that the true agreement is exact to the grid, for one set of labelers or for all who could be drawn.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.agreement import Figure, Judged, gwet_ac1, krippendorff_alpha, pairwise_agreement
+from labeling.agreement.intervals import By
+from labeling.agreement.rankings import ORDERS
+from labeling.evaluating import Flag, Rating, flag_rate, mean_difference, mean_rating, outcomes, win_rate
+
+Array = NDArray[np.float64]
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+GRID = np.stack(np.meshgrid(NODES, NODES, indexing="ij"), axis=-1).reshape(-1, 2)
+GRID_WEIGHTS = np.outer(WEIGHTS, WEIGHTS).ravel() / WEIGHTS.sum() ** 2
+
+
+@dataclass(frozen=True)
+class Labelers:
+    """(L,) each: how sharply they see quality, how much they favour the first response, what style they like."""
+
+    ability: Array
+    bias: Array
+    taste: Array
+
+    @classmethod
+    def drawn(cls, number: int, rng: np.random.Generator) -> "Labelers":
+        return cls(
+            ability=np.exp(rng.normal(0.4, 0.5, number)),
+            bias=rng.normal(0.0, 0.4, number),
+            taste=rng.normal(0.0, 0.6, number),
+        )
+
+    def orders(self, differences: Array) -> Array:
+        """(…, 2) differences of quality and style -> (L, …, 3) probabilities of worse, tied, better."""
+        shape = (len(self.ability),) + (1,) * (differences.ndim - 1)
+        ability, bias, taste = (trait.reshape(shape) for trait in (self.ability, self.bias, self.taste))
+        odds = ability * (differences[..., 0] + taste * differences[..., 1]) + bias
+        better, worse = 1 / (1 + np.exp(0.7 - odds)), 1 / (1 + np.exp(0.7 + odds))
+        return np.stack([worse, 1 - better - worse, better], axis=-1)
+
+    def flags(self, severity: Array) -> Array:
+        """(…, 2) -> (L, …, 2) probabilities of no and yes to a question that is rarely yes."""
+        shape = (len(self.ability),) + (1,) * (severity.ndim - 1)
+        yes = 1 / (1 + np.exp(4.0 - 1.5 * severity[..., 0] - self.bias.reshape(shape)))
+        return np.stack([1 - yes, yes], axis=-1)
+
+
+Answers = Callable[[Labelers, Array], Array]
+
+
+def true_parts(labelers: Labelers, answers: Answers, *, these: bool) -> tuple[float, Array]:
+    """The expected agreement of two different labelers, and the expected shares of the answers.
+
+    these: only these persons, each pair alike; otherwise two persons drawn anew, for whom `labelers` stand as a large
+    sample.
+    """
+    given = np.einsum("lgc,g->lgc", answers(labelers, GRID), np.sqrt(GRID_WEIGHTS))
+    number = len(labelers.ability)
+    together = given.sum(axis=0)
+    agreement = float((together**2).sum() - (given**2).sum()) / (number * (number - 1))
+    if not these:
+        agreement = float((together**2).sum()) / number**2
+    shares = np.einsum("lgc,g->c", answers(labelers, GRID), GRID_WEIGHTS) / number
+    return agreement, shares
+
+
+def true_alpha(agreement: float, shares: Array) -> float:
+    return 1 - (1 - agreement) / float(1 - (shares**2).sum())
+
+
+def true_ac1(agreement: float, shares: Array) -> float:
+    chance = float((shares * (1 - shares)).sum()) / (len(shares) - 1)
+    return (agreement - chance) / (1 - chance)
+
+
+def judged(
+    labelers: Labelers,
+    answers: Answers,
+    levels: tuple[int, ...],
+    *,
+    prompts: int,
+    overlap: int,
+    rng: np.random.Generator,
+) -> Judged:
+    """Three units a prompt, alike in quality and style, each judged by the same `overlap` labelers."""
+    number = len(labelers.ability)
+    shared = rng.normal(size=(prompts, 1, 2))
+    own = rng.normal(size=(prompts, 3, 2))
+    differences = np.sqrt(0.5) * shared + np.sqrt(0.5) * own
+    chances = answers(labelers, differences).cumsum(axis=-1)
+    values = (rng.random((number, prompts, 3, 1)) > chances[..., :-1]).sum(axis=-1)
+    people = np.argsort(rng.random((prompts, number)), axis=1)[:, :overlap]
+    return Judged.of(
+        (
+            ((prompt, unit), prompt, int(labeler), levels[values[labeler, prompt, unit]])
+            for prompt in range(prompts)
+            for unit in range(3)
+            for labeler in people[prompt]
+        ),
+        levels=levels,
+    )
+
+
+@dataclass(frozen=True)
+class Study:
+    """One simulated study of one statistic: what came out, and what had been put in."""
+
+    name: str
+    figure: Figure
+    truth: float
+
+    @property
+    def covered(self) -> bool:
+        return self.figure.interval is not None and self.figure.interval.holds(self.truth)
+
+
+STATISTICS: tuple[tuple[str, Answers, tuple[int, ...], Callable[..., Figure], Callable[[float, Array], float]], ...] = (
+    ("pairwise agreement", Labelers.orders, ORDERS, pairwise_agreement, lambda agreement, shares: agreement),
+    (
+        "alpha, nominal",
+        Labelers.orders,
+        ORDERS,
+        lambda data, by: krippendorff_alpha(data, metric="nominal", by=by),
+        true_alpha,
+    ),
+    ("AC1 of a rare flag", Labelers.flags, (0, 1), gwet_ac1, true_ac1),
+)
+
+
+def agreement_studies(
+    studies: int, *, number: int, prompts: int, overlap: int = 3, by: By, seed: int = 0
+) -> Iterator[Study]:
+    """Studies by `number` labelers. By prompts the truth is that of the labelers drawn; else that of all labelers."""
+    rng = np.random.default_rng(seed)
+    everyone = Labelers.drawn(20_000, np.random.default_rng(1))
+    of_all = {name: truth(*true_parts(everyone, answers, these=False)) for name, answers, _, _, truth in STATISTICS}
+    for _ in range(studies):
+        labelers = Labelers.drawn(number, rng)
+        for name, answers, levels, statistic, truth in STATISTICS:
+            data = judged(labelers, answers, levels, prompts=prompts, overlap=overlap, rng=rng)
+            of_these = truth(*true_parts(labelers, answers, these=True)) if by == "prompts" else 0.0
+            yield Study(name, statistic(data, by=by), of_these if by == "prompts" else of_all[name])
+
+
+@dataclass(frozen=True)
+class Raters:
+    """(L,) each: leniency, noise, and how much more (or less) they like the policy than people do on average."""
+
+    leniency: Array
+    noise: Array
+    taste: Array
+
+    @classmethod
+    def drawn(cls, number: int, rng: np.random.Generator) -> "Raters":
+        return cls(
+            leniency=rng.normal(0, 0.5, number),
+            noise=rng.uniform(0.4, 1.2, number),
+            taste=rng.normal(0, 0.4, number),
+        )
+
+    def rate(self, *, quality: Array, people: NDArray[np.int64], policy: bool, rng: np.random.Generator) -> Array:
+        """Ratings 1 to 7 of responses of this quality by these people."""
+        felt = quality + self.leniency[people] + (self.taste[people] if policy else 0.0)
+        return np.clip(np.round(felt + self.noise[people] * rng.normal(size=people.shape)), 1, 7)
+
+
+BASELINE_QUALITY, POLICY_QUALITY = 3.6, 4.2
+
+
+def rated_pairs(
+    raters: Raters, *, prompts: int, people: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[Array, Array, Array]:
+    """Ratings of policy and baseline by the same people, (P, m) each, and whether the policy's response was flagged."""
+    topic = rng.normal(0, 0.8, (prompts, 1))
+    ours = POLICY_QUALITY + topic + rng.normal(0, 0.5, (prompts, 1))
+    theirs = BASELINE_QUALITY + topic + rng.normal(0, 0.5, (prompts, 1))
+    flagged = rng.random(people.shape) < 1 / (1 + np.exp(3.6 - 1.5 * (4.2 - ours) - 1.0 * raters.leniency[people]))
+    return (
+        raters.rate(quality=np.broadcast_to(ours, people.shape), people=people, policy=True, rng=rng),
+        raters.rate(quality=np.broadcast_to(theirs, people.shape), people=people, policy=False, rng=rng),
+        flagged.astype(np.float64),
+    )
+
+
+def true_evaluation() -> dict[str, float]:
+    """Averages over a million raters and prompts, each met once: exact to about 0.002."""
+    rng = np.random.default_rng(2)
+    size = 1_000_000
+    everyone = Raters.drawn(size, rng)
+    ours, theirs, flagged = rated_pairs(everyone, prompts=size, people=np.arange(size)[:, None], rng=rng)
+    return {
+        "mean": float(ours.mean()),
+        "difference": float((ours - theirs).mean()),
+        "win rate": float((ours > theirs).mean() + (ours == theirs).mean() / 2),
+        "flag rate": float(flagged.mean()),
+    }
+
+
+def evaluation_studies(
+    studies: int, *, number: int, prompts: int, overlap: int = 2, uneven: bool = False, seed: int = 0
+) -> Iterator[Study]:
+    """Policy and baseline rated by `number` raters, `overlap` a prompt; uneven: the n-th does 1/n of the first's."""
+    rng = np.random.default_rng(seed)
+    truth = true_evaluation()
+    load = -np.log(np.arange(1, number + 1)) if uneven else np.zeros(number)
+    for _ in range(studies):
+        raters = Raters.drawn(number, rng)
+        people = np.argsort(-(load + rng.gumbel(size=(prompts, number))), axis=1)[:, :overlap]
+        ours, theirs, flagged = rated_pairs(raters, prompts=prompts, people=people, rng=rng)
+        ratings = [
+            Rating(generator=generator, prompt=prompt, labeler=int(labeler), value=float(values[prompt, place]))
+            for generator, values in (("policy", ours), ("baseline", theirs))
+            for prompt in range(prompts)
+            for place, labeler in enumerate(people[prompt])
+        ]
+        flags = [
+            Flag(prompt=prompt, labeler=int(labeler), value=bool(flagged[prompt, place]))
+            for prompt in range(prompts)
+            for place, labeler in enumerate(people[prompt])
+        ]
+        compared = outcomes(ratings, generator="policy", baseline="baseline")
+        yield Study("mean", mean_rating(ratings, generator="policy"), truth["mean"])
+        yield Study(
+            "difference", mean_difference(ratings, generator="policy", baseline="baseline"), truth["difference"]
+        )
+        yield Study("win rate", win_rate(compared), truth["win rate"])
+        yield Study("flag rate", flag_rate(flags), truth["flag rate"])
+
+
+def shown_rankings(
+    *, judgments: int, responses: int, habit: float, rng: np.random.Generator, labelers: int = 20
+) -> list[list[int]]:
+    """Ranks in the order shown. habit: by how much quality seems higher at the first place; differences within 0.3 of
+    the next better response are ties. Labelers differ in noise, and one model is often the best."""
+    noise = rng.uniform(0.3, 1.5, labelers)
+    found = []
+    for _ in range(judgments):
+        quality = rng.normal(size=responses) + np.linspace(1.0, 0.0, responses)
+        shown = rng.permutation(quality)
+        shown[0] += habit
+        felt = shown + noise[rng.integers(labelers)] * rng.normal(size=responses)
+        best_first = np.argsort(-felt)
+        steps = np.r_[0, -np.diff(felt[best_first]) > 0.3].cumsum() + 1
+        ranks = np.empty(responses, dtype=np.int64)
+        ranks[best_first] = steps
+        found.append(ranks.tolist())
+    return found
