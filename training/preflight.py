@@ -3,6 +3,7 @@
 Leaves out what needs a worker (memory, disk, the content of weights): the stage itself checks those.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from training.models import Checkpoint, Job, Round, Snapshot, Stage
 from training.recipes import Sections, merged
 from training.rlhf.contract.config import RunConfig
 from training.rlhf.contract.settings import HUB
-from training.rlhf.contract.strict import Refused
+from training.rlhf.contract.strict import Refused, dump_json
 from training.snapshot_rows import Query
 from training.snapshots import count, freeze
 
@@ -98,7 +99,8 @@ def plan(stage: Stage, sections: Sections) -> Plan:
             data[need.name] = snapshot
     if len(data) < len(needs):  # What was counted was all left out while freezing.
         config = compose(stage, sections, models=models, needs=[need for need in needs if need.name in data])
-    return Plan(config=config.to_json(), models=models, data=data)
+    # Through text: what is stored is what JSON makes of it, lists for tuples.
+    return Plan(config=json.loads(dump_json(config.to_json())), models=models, data=data)
 
 
 # --- config -----------------------------------------------------------------------------------------------------------

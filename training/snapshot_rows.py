@@ -230,16 +230,18 @@ class _Said:
     )  # fmt: skip
 
 
-def _said_by_prompt(judgments: QuerySet[Judgment]) -> Iterator[tuple[Prompt, list[_Said]]]:
-    """Each prompt with all that was said of its responses, sorted by submission and response; a batch at a time."""
+def _said_by_prompt(judgments: QuerySet[Judgment]) -> Iterator[tuple[Prompt, list[_Said], dict[int, Response]]]:
+    """Each prompt with all that was said of its responses, sorted by submission and response, and (among others) those
+    responses; three queries for a batch of prompts."""
     path = "submission__assignment__task__prompt_id"
     prompts = judgments.order_by(path).values_list(path, flat=True).distinct().iterator()
     for batch in _batches(prompts):
         by_id = Prompt.objects.in_bulk(batch)
         found = judgments.filter(**{f"{path}__in": batch}).order_by(path, "submission_id", "response_id")
         said = [_Said(*values) for values in found.values_list(*_Said.FIELDS)]
+        texts = Response.objects.in_bulk({one.response for one in said})
         for pk, group in groupby(said, key=lambda one: one.prompt):
-            yield by_id[pk], list(group)
+            yield by_id[pk], list(group), texts
 
 
 def _batches(ids: Iterable[int]) -> Iterator[list[int]]:
@@ -255,7 +257,7 @@ def _batches(ids: Iterable[int]) -> Iterator[list[int]]:
 
 def _ranking_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
     """One row a prompt, with all its ranked responses and every labeler's order of them."""
-    for prompt, said in _said_by_prompt(ranks_asked_for(project, query)):
+    for prompt, said, texts in _said_by_prompt(ranks_asked_for(project, query)):
         responses = sorted({one.response for one in said})
         judged = [
             _ranking_judgment(list(group), responses)
@@ -267,7 +269,6 @@ def _ranking_rows(project: Project, query: Query, counts: Counts) -> Iterator[re
             continue
         counts.submissions.update(one.submission for one in said)
         counts.labelers.update(judgment.labeler for judgment in judged)
-        texts = Response.objects.in_bulk(responses)
         yield records.Ranking(
             id=prompt_id(prompt.pk),
             responses=tuple(_answer(texts[pk], project.pk) for pk in responses),

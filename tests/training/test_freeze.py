@@ -1,0 +1,165 @@
+"""Freezing records: what counts goes in, nothing else, and the same data gives the same bytes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from labeling.checking import Said, Work
+from labeling.models import Project, Response, Submission
+from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, submit_now
+from tests.training.making import demonstrations, generator, prompt, rank_in_order, rankings, writer
+from training.errors import SnapshotRefused
+from training.models import Snapshot
+from training.rlhf.contract.records import KINDS, read_rows
+from training.snapshot_rows import Query
+from training.snapshots import KIND_OF_ROWS, freeze, path_of, read_query
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def rows(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """The rows, after the reader of the stages has accepted each of them."""
+    assert list(read_rows(path_of(snapshot), KINDS[KIND_OF_ROWS[snapshot.kind]]))
+    return [json.loads(line) for line in path_of(snapshot).read_text("utf-8").splitlines()]
+
+
+def test_the_same_query_on_the_same_submissions_gives_the_same_snapshot(project: Project) -> None:
+    demonstrations(project, 3)
+    first, second = (freeze(project, Query(kind="demonstrations")) for _ in range(2))
+    assert first == second
+    assert first.sha256 == second.sha256
+    demonstrations(project, 1)
+    assert freeze(project, Query(kind="demonstrations")).sha256 != first.sha256
+
+
+def test_a_demonstration_row_says_what_a_stage_may_know(project: Project) -> None:
+    (response,) = demonstrations(project, 1)
+    (row,) = rows(freeze(project, Query(kind="demonstrations")))
+    assert row["response"]["text"] == response.text
+    assert row["messages"] == response.prompt.messages
+    assert row["labeler"] == "Ada"
+    assert row["group"] not in ("", response.prompt.group_key)
+
+
+def test_rows_are_sorted_by_id_and_keys_by_name(project: Project) -> None:
+    demonstrations(project, 12)
+    found = rows(freeze(project, Query(kind="demonstrations")))
+    assert [row["id"] for row in found] == sorted(row["id"] for row in found)
+    assert all(list(row) == sorted(row) for row in found)
+
+
+def test_a_split_holds_its_own_prompts_only(project: Project) -> None:
+    demonstrations(project, 2)
+    demonstrations(project, 1, split="valid")
+    assert freeze(project, Query(kind="demonstrations", split="valid")).rows == 1
+
+
+def test_simulated_work_is_left_out_unless_asked_for(project: Project) -> None:
+    demonstrations(project, 1)
+    demonstrations(project, 2, by=writer(project, "sim", source="simulated"))
+    numbers = {
+        asked: freeze(project, Query(kind="demonstrations", simulated=asked)).rows  # type: ignore[arg-type]
+        for asked in ("exclude", "include", "only")
+    }
+    assert numbers == {"exclude": 1, "include": 3, "only": 2}
+
+
+def test_a_returned_demonstration_and_a_text_that_was_only_judged_stay_out(project: Project) -> None:
+    first, second, _ = demonstrations(project, 3)
+    Response.objects.filter(pk=first.pk).update(review_state=Response.ReviewState.RETURNED)
+    Response.objects.filter(pk=second.pk).update(judged_only=True)
+    assert freeze(project, Query(kind="demonstrations")).rows == 1
+
+
+def test_one_ranking_row_holds_every_labelers_order(project: Project) -> None:
+    rankings(project, 1, overlap=2, shown=3)
+    (row,) = rows(freeze(project, Query(kind="rankings")))
+    assert len(row["responses"]) == 3
+    assert [said["ranks"] for said in row["judged"]] == [[1, 2, 3], [1, 2, 3]]
+    assert len({said["labeler"] for said in row["judged"]}) == 2
+
+
+def test_ties_and_unranked_responses_are_kept_as_they_were_said(project: Project) -> None:
+    campaign = make_campaign(project, shown=4)
+    rank_in_order(must_claim(campaign, make_labeler(project, "ina")), ranks=[1, 2, 2, 3])
+    (row,) = rows(freeze(project, Query(kind="rankings")))
+    assert row["judged"][0]["ranks"] == [1, 2, 2, 3]
+
+
+def test_responses_of_two_campaigns_stand_in_one_row_of_their_prompt(project: Project) -> None:
+    first = rankings(project, 1, shown=2)
+    about = first.tasks.get().prompt
+    assert about is not None
+    later = [Response.objects.create(prompt=about, generator=generator(project), text=text) for text in "xy"]
+    second = make_campaign(project, tasks=1, shown=2)
+    task = second.tasks.get()
+    task.prompt = about
+    task.save()
+    for shown, response in zip(task.shown.all(), later, strict=True):
+        shown.response = response
+        shown.save()
+    rank_in_order(must_claim(second, make_labeler(project, "ina")))
+    (row,) = rows(freeze(project, Query(kind="rankings")))
+    assert [said["ranks"] for said in row["judged"]] == [[1, 2, None, None], [None, None, 1, 2]]
+    assert len({response["source"] for response in row["responses"]}) == 2
+
+
+@pytest.mark.parametrize("change", [{"withdrawn_at": timezone.now()}, {"counted": False}])
+def test_what_was_withdrawn_or_is_surplus_does_not_count(project: Project, change: dict[str, Any]) -> None:
+    rankings(project, 2)
+    Submission.objects.filter(pk=Submission.objects.earliest("pk").pk).update(**change)
+    snapshot = freeze(project, Query(kind="rankings"))
+    assert snapshot.rows == 1
+    assert snapshot.submissions.count() == 1
+
+
+def test_a_correction_takes_the_place_of_what_it_corrects(project: Project) -> None:
+    campaign = make_campaign(project, shown=2)
+    assignment = must_claim(campaign, make_labeler(project, "ina"))
+    first = rank_in_order(assignment).submission
+    second = submit_now(assignment, ranked(1, 1), corrects=1).submission
+    snapshot = freeze(project, Query(kind="rankings"))
+    assert rows(snapshot)[0]["judged"][0]["ranks"] == [1, 1]
+    assert list(snapshot.submissions.all()) == [second] != [first]
+
+
+def test_prompts_that_begin_alike_and_more_than_200_of_one_group_are_left_out_and_told(project: Project) -> None:
+    for number in range(203):
+        prompt(project, f"Question {number}", group="one customer")
+    long = "Summarise the following letter for me. " * 6
+    prompt(project, long + "Dear Ann")
+    prompt(project, long + "Dear Ben")
+    snapshot = freeze(project, Query(kind="prompts"))
+    assert snapshot.rows == 201
+    assert snapshot.report["left_out"] == {"near-duplicate": 1, "over 200 of one group": 3}
+
+
+def test_too_few_records_are_refused_and_leave_no_file(project: Project, settings: Any) -> None:
+    demonstrations(project, 3)
+    with pytest.raises(SnapshotRefused, match="3 demonstrations .* at least 4"):
+        freeze(project, Query(kind="demonstrations"), at_least=4)
+    assert not Snapshot.objects.exists()
+    assert not [path for path in Path(settings.SNAPSHOTS_DIR).rglob("*") if path.is_file()]
+
+
+def test_another_projects_records_are_never_frozen(project: Project, db: None) -> None:
+    demonstrations(Project.objects.create(name="Other", slug="other"), 2)
+    demonstrations(project, 1)
+    assert freeze(project, Query(kind="demonstrations")).rows == 1
+
+
+def test_an_unknown_key_of_a_query_is_named() -> None:
+    with pytest.raises(SnapshotRefused, match='splitt is not a known key; did you mean "split"'):
+        read_query({"kind": "prompts", "splitt": "train"})
+
+
+def test_ratings_keep_what_was_not_answered_absent(project: Project) -> None:
+    campaign = make_campaign(project, kind="rating")
+    work = Work(responses={"A": Said(ratings={"overall": 6}, flags={"hallucination": False})})
+    submit_now(must_claim(campaign, make_labeler(project, "ina")), work)
+    (row,) = rows(freeze(project, Query(kind="ratings")))
+    assert row["judged"][0]["ratings"] == {"overall": 6}
+    assert row["judged"][0]["flags"] == {"hallucination": False}
