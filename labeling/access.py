@@ -69,5 +69,6 @@ def place_of_request(request: HttpRequest) -> dict[str, Any]:
     return {
         "project": getattr(request, "project", None),
         "membership": membership,
+        "labels": membership is not None and membership.role in LABELS,
         "sees_console": membership is not None and membership.role in RESEARCHES,
     }

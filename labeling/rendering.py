@@ -1,0 +1,132 @@
+"""Untrusted markdown becomes safe HTML: prompts, responses, guidelines, notes.
+
+Three walls: the parser takes no HTML, the sanitiser keeps a short list of tags, the page's content security policy runs
+no script that is not ours. Remote images are named, not loaded: loading one would tell its server who reads what.
+Rendering costs milliseconds a text, so the result is cached by the text's hash.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache as once
+from hashlib import sha256
+from html import escape
+
+import nh3
+from django.core.cache import cache
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+from pygments.lexers import get_lexer_by_name
+from pygments.token import Comment, Keyword, Number, String, _TokenType
+from pygments.util import ClassNotFound
+
+VERSION = 1
+"""Part of the cache's key: raise it when the same text is to be rendered differently."""
+KEEP_SECONDS = 60 * 60 * 24 * 7
+LONGEST = 100_000
+"""Characters; a longer text is shown as it is typed, since markdown's worst cases cost more than linear time."""
+
+TAGS = {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "h3", "h4", "hr", "a", "span"}
+TABLE_TAGS = {"table", "thead", "tbody", "tr", "th", "td", "div"}
+ATTRIBUTES = {
+    "a": {"href", "title", "target"},
+    "ol": {"start"},
+    "span": {"class"},
+    "pre": {"class", "tabindex", "role", "aria-label"},
+    "div": {"class", "tabindex", "role", "aria-label"},
+}
+# Overrides can make a text read as something else than it is; isolates and marks are left to right-to-left writers.
+OVERRIDES = re.compile("[\u202d\u202e]")
+CODE_CLASSES = ((Keyword, "k"), (String, "s"), (Comment, "c"), (Number, "m"))
+
+
+def render(text: str) -> SafeString:
+    """One text as HTML."""
+    return render_all([text])[0]
+
+
+def render_all(texts: Sequence[str]) -> list[SafeString]:
+    """Each text as HTML, in the order given; one look into the cache for all."""
+    keys = [f"markdown:{VERSION}:{sha256(text.encode(errors='replace')).hexdigest()}" for text in texts]
+    found = cache.get_many(keys)
+    made = {key: _render(text) for key, text in zip(keys, texts, strict=True) if key not in found}
+    if made:
+        cache.set_many(made, KEEP_SECONDS)
+    return [mark_safe(found[key] if key in found else made[key]) for key in keys]
+
+
+def _render(text: str) -> str:
+    text = OVERRIDES.sub(lambda match: f"[U+{ord(match[0]):04X}]", text.replace("\0", "\ufffd"))
+    if len(text) > LONGEST:
+        html = f'<pre class="plain">{escape(text)}</pre>'
+    else:
+        parser = _parser()
+        tokens = parser.parse(text)
+        _level_headings(tokens)
+        html = parser.renderer.render(tokens, parser.options, {})
+    return nh3.clean(html, tags=TAGS | TABLE_TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto"})
+
+
+@once
+def _parser() -> MarkdownIt:
+    # breaks: a line break that the writer made stays; models write lists and verse without markdown's two spaces.
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+    for name, rule in {"fence": _code, "code_block": _code, "image": _image}.items():
+        parser.add_render_rule(name, rule)
+    parser.add_render_rule("table_open", _table_open)
+    parser.add_render_rule("table_close", _table_close)
+    parser.add_render_rule("link_open", _link_open)
+    return parser
+
+
+def _level_headings(tokens: list[Token]) -> None:
+    """The text's own top level becomes h3, everything below it h4: the page's outline goes on without a hole."""
+    headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
+    top = min((token.tag for token in headings), default="")
+    for token in headings:
+        token.tag = "h3" if token.tag == top else "h4"
+
+
+def _code(self: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:
+    language = (tokens[place].info.split() or [""])[0]
+    body = _highlight(tokens[place].content, language)
+    label = f"{language} code" if re.fullmatch(r"[\w+#.-]{1,20}", language) else "code"
+    # Long lines scroll inside the block, so it takes the focus: a keyboard scrolls it too.
+    return f'<pre class="codeblock" tabindex="0" role="group" aria-label="{escape(label)}"><code>{body}</code></pre>\n'
+
+
+def _highlight(source: str, language: str) -> str:
+    try:
+        lexer = get_lexer_by_name(language[:30]) if language else None
+    except ClassNotFound:
+        lexer = None
+    if lexer is None:
+        return escape(source)
+    return "".join(_code_piece(kind, piece) for kind, piece in lexer.get_tokens(source))
+
+
+def _code_piece(kind: _TokenType, piece: str) -> str:
+    for group, css_class in CODE_CLASSES:
+        if kind in group:
+            return f'<span class="{css_class}">{escape(piece)}</span>'
+    return escape(piece)
+
+
+def _image(self: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:
+    return f"[image: {escape(tokens[place].content) or 'without a description'}]"
+
+
+def _table_open(self: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:
+    return '<div class="prose__table" tabindex="0" role="group" aria-label="table"><table>\n'
+
+
+def _table_close(self: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:
+    return "</table></div>\n"
+
+
+def _link_open(self: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:
+    # Beside the work, never instead of it.
+    tokens[place].attrSet("target", "_blank")
+    return self.renderToken(tokens, place, options, env)

@@ -1,0 +1,186 @@
+"""What a work screen shows: texts as safe HTML, and every field with what was filled in.
+
+A response appears under a letter and nothing else: no id, no generator, no order but the one drawn for this assignment.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language_info
+
+from labeling.checking import LETTERS, scales_of
+from labeling.errors import Problem
+from labeling.models import Assignment, Guideline, Prompt, Response, WorkKind
+from labeling.rendering import render_all
+
+SUMMARY_CHARACTERS = 160
+
+
+@dataclass(frozen=True)
+class ShownScale:
+    """One scale of one response. chosen: "1" to "7", or empty."""
+
+    field: str
+    name: str
+    label: str
+    low: str
+    high: str
+    chosen: str
+
+    @property
+    def steps(self) -> list[tuple[str, str]]:
+        """(value, how it is read aloud where that is more than the number)."""
+        ends = {"1": f"1, {self.low}", "7": f"7, {self.high}"}
+        return [(str(step), ends.get(str(step), "")) for step in range(1, 8)]
+
+
+@dataclass(frozen=True)
+class ShownFlag:
+    """One flag of one response. before, key, after: the label around the letter that answers it by keyboard."""
+
+    field: str
+    label: str
+    before: str
+    key: str
+    after: str
+    chosen: str
+
+    @property
+    def letter(self) -> str:
+        return self.key.lower()
+
+    @property
+    def states(self) -> list[tuple[str, str, str, str]]:
+        """(value, class, how it is read aloud, what is shown)."""
+        return [("", "open", "not answered", "–"), ("no", "no", "no", "no"), ("yes", "yes", "yes", "yes")]
+
+
+@dataclass(frozen=True)
+class ShownResponse:
+    """A response under its letter, with its fields as filled in. problems: what is wrong with them."""
+
+    letter: str
+    html: SafeString
+    scales: Sequence[ShownScale]
+    flags: Sequence[ShownFlag]
+    rank: str
+    note: str
+    problems: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ShownTurn:
+    role: str
+    html: SafeString
+
+
+@dataclass(frozen=True)
+class ShownPrompt:
+    turns: Sequence[ShownTurn]
+    facts: str
+    summary: str
+
+    @property
+    def is_conversation(self) -> bool:
+        return len(self.turns) > 1
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Everything a work screen shows; the fields of the whole (note, text, order, verdict) are in fields."""
+
+    prompt: ShownPrompt
+    responses: Sequence[ShownResponse]
+    guideline: SafeString
+    fields: Mapping[str, str]
+    problems: Sequence[Problem]
+
+    @property
+    def better(self) -> str:
+        """A pair's decision, as its page asks for it: A, B, equal, neither or empty."""
+        if self.fields.get("verdict"):
+            return "neither"
+        a, b = (self.fields.get(f"rank-{letter}", "") for letter in "AB")
+        if not (a and b):
+            return self.fields.get("better", "")
+        return "equal" if a == b else "A" if a < b else "B"
+
+    @property
+    def ranks(self) -> list[str]:
+        return [str(rank) for rank in range(1, len(self.responses) + 1)]
+
+
+def screen_of(assignment: Assignment, fields: Mapping[str, str], problems: Sequence[Problem] = ()) -> Screen:
+    """The screen of an assignment (one query for the responses; the cache for the rendered texts)."""
+    guideline, prompt = assignment.campaign.guideline, assignment.task.prompt
+    assert prompt is not None
+    by_id = Response.objects.only("text").in_bulk(assignment.order)
+    texts = [by_id[pk].text for pk in assignment.order]
+    contents = [str(message["content"]) for message in prompt.messages]
+    html = render_all([*texts, *contents, guideline.body])
+    responses = [
+        _shown(letter, html[place], guideline, fields, problems) for place, letter in enumerate(LETTERS[: len(texts)])
+    ]
+    turns = html[len(texts) : -1]
+    return Screen(_shown_prompt(prompt, turns), responses, html[-1], fields, problems)
+
+
+def _shown_prompt(prompt: Prompt, html: Sequence[SafeString]) -> ShownPrompt:
+    turns = [ShownTurn(str(message["role"]), rendered) for message, rendered in zip(prompt.messages, html, strict=True)]
+    facts = f"{prompt.get_use_case_display()}, {language_in_words(prompt.language)}"
+    return ShownPrompt(turns, facts, " ".join(prompt.last_turn.split())[:SUMMARY_CHARACTERS])
+
+
+def language_in_words(code: str) -> str:
+    """ "English" for "en"; the code itself where the language is not known."""
+    try:
+        return str(get_language_info(code)["name"])
+    except KeyError:
+        return code
+
+
+def _shown(
+    letter: str, html: SafeString, guideline: Guideline, fields: Mapping[str, str], problems: Sequence[Problem]
+) -> ShownResponse:
+    places = tuple(f"{kind}-{letter}" for kind in ("rating", "flag", "rank", "note"))
+    return ShownResponse(
+        letter=letter,
+        html=html,
+        scales=[_scale(scale, letter, fields) for scale in scales_of(guideline)],
+        flags=[_flag(flag, letter, fields) for flag in guideline.flags],
+        rank=fields.get(f"rank-{letter}", ""),
+        note=fields.get(f"note-{letter}", ""),
+        problems=[problem.message for problem in problems if problem.place.startswith(places)],
+    )
+
+
+def _scale(scale: Mapping[str, Any], letter: str, fields: Mapping[str, str]) -> ShownScale:
+    field = f"rating-{letter}-{scale['name']}"
+    return ShownScale(
+        field=field,
+        name=scale["name"],
+        label=scale["label"],
+        low=scale.get("low", "worst"),
+        high=scale.get("high", "best"),
+        chosen=fields.get(field, ""),
+    )
+
+
+def _flag(flag: Mapping[str, Any], letter: str, fields: Mapping[str, str]) -> ShownFlag:
+    field, label, key = f"flag-{letter}-{flag['name']}", str(flag["label"]), str(flag.get("letter", ""))
+    at = label.lower().find(key.lower()) if key else -1
+    before, shown_key, after = (label[:at], label[at], label[at + 1 :]) if at >= 0 else (label, "", "")
+    return ShownFlag(field, label, before, shown_key, after, fields.get(field, ""))
+
+
+def template_of(assignment: Assignment) -> str:
+    """The screen for a task: pairs that ask for nothing but an order are decided by one key."""
+    campaign = assignment.campaign
+    if campaign.kind == WorkKind.DEMONSTRATION:
+        return "labeling/demonstrate.html"
+    if campaign.kind == WorkKind.RATING:
+        return "labeling/rate.html"
+    asks_for_more = {"ratings", "flags"} & set(campaign.required)
+    return "labeling/pair.html" if len(assignment.order) == 2 and not asks_for_more else "labeling/rank.html"

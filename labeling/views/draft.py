@@ -1,0 +1,44 @@
+"""Drafts: what a page's script sends at every pause."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from labeling.access import LABELS, ProjectRequest, project_page
+from labeling.errors import InvalidWork, Problem, Refusal
+from labeling.submitting import keep_draft
+from labeling.views.task import own_assignment_or_404
+
+
+@never_cache
+@require_POST
+@project_page(LABELS)
+def draft(request: ProjectRequest, uuid: UUID) -> HttpResponse:
+    """{"lease_token": …, "fields": {name: text}} -> {"saved_at": …, "lease_until": … or null, "held": true or false}"""
+    assignment = own_assignment_or_404(request, uuid)
+    try:
+        token, fields = _read(request.body)
+        kept = keep_draft(assignment, fields, lease_token=token)
+    except Refusal as refusal:
+        return JsonResponse(refusal.as_json(), status=refusal.status)
+    return JsonResponse({"saved_at": kept.saved_at, "lease_until": kept.lease_until, "held": kept.held})
+
+
+def _read(body: bytes) -> tuple[UUID, dict[str, str]]:
+    try:
+        sent: Any = json.loads(body)
+        token, fields = UUID(sent["lease_token"]), sent["fields"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise _malformed() from None
+    if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
+        raise _malformed()
+    return token, fields
+
+
+def _malformed() -> InvalidWork:
+    says = 'A draft is {"lease_token": "…", "fields": {"name": "text"}}; this one is not. Reload the page.'
+    return InvalidWork([Problem("malformed_draft", says)])

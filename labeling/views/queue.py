@@ -1,0 +1,38 @@
+"""A labeler's home: what to do now, what is left, what was done."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from labeling.access import LABELS, ProjectRequest, project_page
+from labeling.assigning import labeler_of
+from labeling.standing import (
+    done_since,
+    recent_submissions,
+    skipped_since,
+    standings_of,
+    start_of_day,
+    start_of_week,
+)
+from labeling.submitting import may_correct
+
+
+@never_cache
+@require_safe
+@project_page(LABELS)
+def queue(request: ProjectRequest) -> HttpResponse:
+    labeler = labeler_of(request.membership)
+    standings = standings_of(labeler)
+    held = [standing for standing in standings if standing.held]
+    held.sort(key=lambda standing: standing.held.draft_saved_at or standing.held.created_at, reverse=True)  # type: ignore[union-attr]
+    context = {
+        "standings": standings,
+        "now": held[0] if held else next((standing for standing in standings if not standing.why), None),
+        "today": done_since(labeler, start_of_day()),
+        "week": done_since(labeler, start_of_week()),
+        "skipped": skipped_since(labeler, start_of_day()),
+        "recent": [(one, may_correct(one, timezone.now())) for one in recent_submissions(labeler)],
+    }
+    return render(request, "labeling/queue.html", context)

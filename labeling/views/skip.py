@@ -1,0 +1,35 @@
+"""Skipping a task, with a reason: a dialog on the task's page, a page of its own where no script runs."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from labeling.access import LABELS, ProjectRequest, project_page
+from labeling.assigning import SKIP_REASONS, skip
+from labeling.errors import Refusal
+from labeling.views.task import next_address, own_assignment_or_404
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@project_page(LABELS)
+def skip_task(request: ProjectRequest, uuid: UUID) -> HttpResponse:
+    assignment = own_assignment_or_404(request, uuid)
+    context: dict[str, Any] = {"assignment": assignment, "reasons": SKIP_REASONS}
+    if request.method != "POST":
+        return render(request, "labeling/skip.html", context)
+    reasons = {reason.name: reason for reason in SKIP_REASONS}
+    reason = reasons.get(request.POST.get("reason", ""))
+    if reason is None:
+        context["problem"] = "Choose a reason, so that the task can be mended or given to somebody else."
+        return render(request, "labeling/skip.html", context, status=422)
+    try:
+        skip(assignment, reason)
+    except Refusal as refusal:
+        messages.info(request, refusal.message)
+    return redirect(next_address(request, assignment.campaign, assignment.labeler))

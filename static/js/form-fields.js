@@ -1,0 +1,26 @@
+// A form as flat fields, {name: text}: what was filled in and nothing else. The server reads the same names.
+
+const ENVELOPE = new Set(["csrfmiddlewaretoken", "key", "lease_token", "corrects", "active_ms"]);
+
+/** Fields with something in them. */
+export function readFields(form) {
+  const fields = {};
+  for (const [name, value] of new FormData(form)) if (value && !ENVELOPE.has(name)) fields[name] = value;
+  return fields;
+}
+
+/** Shows the fields; what is not among them is emptied. A field that is being typed in is left alone. */
+export function writeFields(form, fields) {
+  for (const input of form.elements) {
+    if (!input.name || ENVELOPE.has(input.name)) continue;
+    const value = fields[input.name] ?? "";
+    if (input.type === "radio" || input.type === "checkbox") input.checked = input.value === value;
+    else if (document.activeElement !== input || input.tagName !== "TEXTAREA") input.value = value;
+  }
+}
+
+/** The token as the browser holds it now: the one in the page is old once somebody signed in again in another tab. */
+export function csrfToken(form) {
+  const cookie = document.cookie.split("; ").find((pair) => pair.startsWith("csrftoken="));
+  return cookie?.slice("csrftoken=".length) ?? form.elements.csrfmiddlewaretoken.value;
+}
