@@ -5,24 +5,12 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
-from knox.auth import TokenAuthentication
-from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 
 from labeling.access import membership_or_404
 from labeling.api.errors import InvalidQuery
 from labeling.models import Project, ProjectToken
-
-
-class ProjectTokenAuthentication(TokenAuthentication):
-    """`Authorization: Token …`, with a token of manage.py make_token."""
-
-    def authenticate_credentials(self, token: bytes) -> Any:
-        if not token.isalnum():
-            # Bytes that no token has would fail in the database or in decoding.
-            raise AuthenticationFailed("This token is not known here; it may have been withdrawn.")
-        return super().authenticate_credentials(token)
 
 
 class AsWeAnswer(BaseContentNegotiation):
