@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from transformers import PreTrainedModel
 
 from training.rlhf.advantages import generalised_advantages, whiten
 from training.rlhf.batching import Batching, responses_of
@@ -16,6 +17,7 @@ from training.rlhf.contract.stages import MissingStop, Ppo
 from training.rlhf.kl import token_rewards
 from training.rlhf.layouts import Exchange, response_logits, response_mask, to_rows
 from training.rlhf.losses import token_logprobs
+from training.rlhf.models import ScalarModel
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,11 @@ class Cast:
     policy and reference are causal language models; the others give a number where they are asked to.
     """
 
-    policy: nn.Module
-    reference: nn.Module
-    value: nn.Module
-    reward: nn.Module
-    watch: tuple[nn.Module, ...] = ()
+    policy: PreTrainedModel
+    reference: PreTrainedModel
+    value: ScalarModel
+    reward: ScalarModel
+    watch: tuple[ScalarModel, ...] = ()
 
     def eval(self) -> "Cast":
         for model in (self.policy, self.reference, self.value, self.reward, *self.watch):
@@ -88,8 +90,8 @@ def read_rollouts(
             said = token_logprobs(logits, layout.targets, temperature=settings.temperature)
             rows[among] = to_rows(said, mask=mask[among])
         values[among] = to_rows(cast.value(layout, layout.before), mask=mask[among])
-        for column, model in zip(scores, (cast.reward, *cast.watch), strict=True):
-            column[among] = model(layout, layout.last)
+        for column, scorer in zip(scores, (cast.reward, *cast.watch), strict=True):
+            column[among] = scorer(layout, layout.last)
     stopped = torch.tensor(ended, device=batching.device)
     final_scores = charge_missing_stops(scores[0], ended=stopped, missing_stop=settings.missing_stop)
     rewards = token_rewards(

@@ -6,7 +6,7 @@ penalty that would bias every PPO ratio. Nothing is truncated or penalised: a to
 temperature). Each response has random numbers of its own, so that it does not depend on what stands beside it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -50,6 +50,7 @@ def sample_responses(
     temperature: float,
     generator: torch.Generator,
     batch_tokens: int,
+    before_batch: Callable[[], object] = lambda: None,
 ) -> list[list[Response]]:
     """K responses to each prompt, in the order of the prompts. The model is left in evaluation mode.
 
@@ -69,6 +70,7 @@ def sample_responses(
     )
     answers: list[list[Response]] = [[] for _ in prompts]
     for batch in _batches(prompts, responses_per_prompt, limits, batch_tokens):
+        before_batch()
         loop = _Loop(model, [prompts[number] for number in batch], responses_per_prompt, limits, temperature)
         drawn = loop.run(chances[batch].flatten(0, 1), stop_token_ids)
         for place, number in enumerate(batch):

@@ -106,7 +106,7 @@ class RunConfig(Section):
     def _check_stage(self) -> None:
         if self.sft and self.sft.pretrain_fraction and not self.data.pretraining:
             raise Refused("data.pretraining", f"is missing; sft.pretrain_fraction is {self.sft.pretrain_fraction}")
-        if self.ppo and (self.ppo.ptx.coef or self.ppo.ptx.calibrate) and not self.data.pretraining:
+        if self.ppo and self.ppo.ptx.coef and not self.data.pretraining:
             raise Refused("data.pretraining", "is missing; ppo.ptx mixes it in")
         if self.sample:
             self._check_sample(self.sample)

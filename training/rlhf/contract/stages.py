@@ -174,8 +174,8 @@ class Ptx(Section):
     """The paper's is 27.8."""
     ratio: PositiveNumber = 8.0
     """Pretraining sequences an episode."""
-    calibrate: PositiveNumber | None = None
-    """Or: choose coef so that the norm of its gradient is this many times that of PPO."""
+    calibrate: None = None
+    """coef from the ratio of gradient norms: not yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,8 +196,8 @@ class Ppo(Section):
     gamma: Annotated[float, Within(above=0, at_most=1)] = 1.0
     gae_lambda: Share = 0.95
     whiten_advantages: Literal["iteration", "none"] = "iteration"
-    scale_rewards: bool = False
-    """Divide scores by their running spread; they are never shifted."""
+    scale_rewards: Literal[False] = False
+    """Scores are used as they are; dividing them by their running spread: not yet."""
     missing_stop: MissingStop = field(default_factory=MissingStop)
     ema: Ema = field(default_factory=Ema)
     ptx: Ptx = field(default_factory=Ptx)
@@ -209,11 +209,11 @@ class Ppo(Section):
                 f"is {self.minibatch_episodes}; expected a divisor of episodes_per_iteration "
                 f"({self.episodes_per_iteration})",
             )
-        if self.episodes_per_iteration % self.responses_per_prompt:
+        if self.minibatch_episodes % self.responses_per_prompt:
             raise Refused(
                 "responses_per_prompt",
-                f"is {self.responses_per_prompt}; expected a divisor of episodes_per_iteration "
-                f"({self.episodes_per_iteration})",
+                f"is {self.responses_per_prompt}; expected a divisor of minibatch_episodes "
+                f"({self.minibatch_episodes}): the responses to a prompt stay together",
             )
 
     @property

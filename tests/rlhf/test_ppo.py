@@ -1,0 +1,251 @@
+"""The PPO stage from a run folder to a policy."""
+
+import json
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.rlhf.run_folders import (
+    WORDS,
+    base_config,
+    make_language_model,
+    make_reward_model,
+    make_run,
+    make_tokens,
+    read_json,
+    read_lines,
+    run_here,
+    run_in_process,
+)
+from training.rlhf import ppo
+from training.rlhf.contract.exit_codes import ExitCode
+from training.rlhf.contract.metrics import deterministic
+from training.rlhf.contract.records import Message, Prompt, Text
+from training.rlhf.contract.run_folder import RunFolder, model_identity, read_status
+from training.rlhf.models import load_causal_lm
+
+CPU = torch.device("cpu")
+
+
+def prompts(count: int, *, prefix: str) -> list[Prompt]:
+    chance = random.Random(prefix)
+    return [
+        Prompt(
+            id=f"{prefix}{number}",
+            messages=(Message(role="user", content=" ".join(chance.choices(WORDS, k=chance.randint(1, 6)))),),
+        )
+        for number in range(count)
+    ]
+
+
+def make(
+    tmp_path: Path,
+    *,
+    models: dict[str, Path] | None = None,
+    pretraining: list[str] | None = None,
+    extra: Any = None,
+    **settings: Any,
+) -> RunFolder:
+    tmp_path.mkdir(exist_ok=True)
+    given = models or {
+        "policy": make_language_model(tmp_path / "policy"),
+        "reward": make_reward_model(tmp_path / "reward"),
+    }
+    config = base_config(
+        "ppo",
+        models={role: f"models/{role}" for role in given if role != "watch"},
+        data={"train": ["prompts"], "validation": ["held_out"], "pretraining": pretraining or []},
+        lengths={"prompt_tokens": 16, "response_tokens": 6, "context_tokens": 32},
+        ppo={
+            "episodes": 64, "episodes_per_iteration": 16, "minibatch_episodes": 8, "value": {"learning_rate": 1e-3},
+            **settings,
+        },
+        **(extra or {}),
+    )  # fmt: skip
+    if "watch" in given:
+        config["models"]["watch"] = ["models/watch"]
+    data: dict[str, Any] = {
+        "prompts": ("prompt", prompts(11, prefix="p")),
+        "held_out": ("prompt", prompts(8, prefix="h")),
+        "text": ("text", [Text(id=f"t{n}", text=" ".join(WORDS)) for n in range(9)]),
+    }
+    return make_run(tmp_path / "run", config, models=given, data=data)
+
+
+def error_of(folder: RunFolder) -> str:
+    status = read_status(folder)
+    assert status is not None
+    assert status.error is not None
+    return status.error.message
+
+
+@pytest.mark.rule(8)
+@pytest.mark.rule(10)
+@pytest.mark.parametrize("responses", [1, 4])
+def test_it_leaves_a_policy_metrics_rollouts_and_a_report(tmp_path: Path, responses: int) -> None:
+    watch = make_reward_model(tmp_path / "watch", seed=9)
+    folder = make(
+        tmp_path,
+        models={
+            "policy": make_language_model(tmp_path / "policy"),
+            "reward": make_reward_model(tmp_path / "reward"),
+            "watch": watch,
+        },
+        responses_per_prompt=responses,
+    )
+    assert run_here(folder, ppo) == ExitCode.DONE
+    lines = read_lines(folder.metrics)
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    wanted = (
+        "score_mean score_std watch_score_mean kl_sequence kl_token entropy response_tokens ended_share clip_share "
+        "ratio_max ratio_first_error approx_kl explained_variance value_loss policy_loss kl_coef generate_seconds "
+        "score_seconds update_seconds episodes optimizer_steps"
+    )
+    assert all(line[key] is not None for key in wanted.split() for line in lines)
+    assert all(line["ratio_first_error"] <= 1e-4 for line in lines)
+    assert lines[0]["kl_sequence"] == 0  # policy and reference are still the same weights
+    assert lines[-1]["episodes"] == 64
+    assert lines[-1]["optimizer_steps"] == 8
+    report = read_json(folder.report)
+    assert report["measured_on"] == {"prompts": 8, "held_out": True, "temperature": 1.0}
+    assert report["before"]["kl"]["mean"] == 0
+    assert report["after"]["kl"]["mean"] != 0
+    assert report["gain"]["score"]["low"] <= report["gain"]["score"]["mean"] <= report["gain"]["score"]["high"]
+    assert {"prompt_text", "text", "score", "kl", "finish"} <= set(read_lines(folder.samples)[0])
+    assert read_json(folder.model / "accord.json")["ema"] is True
+    load_causal_lm(folder.model, device=CPU)
+
+
+def test_the_score_rises_where_it_can(tmp_path: Path) -> None:
+    folder = make(
+        tmp_path, episodes=64 * 12, episodes_per_iteration=64, minibatch_episodes=16, kl={"coef": 0.02},
+        extra={"optimizer": {"learning_rate": 3e-3}},
+    )  # fmt: skip
+    assert run_here(folder, ppo) == ExitCode.DONE
+    report = read_json(folder.report)
+    assert report["gain"]["score"]["low"] > 0
+    assert report["after"]["kl"]["mean"] > 0
+
+
+@pytest.mark.rule(24)
+def test_what_is_released_is_the_average_of_the_weights(tmp_path: Path) -> None:
+    folder = make(tmp_path)
+    assert run_here(folder, ppo) == ExitCode.DONE
+    state = torch.load(folder.checkpoint(4) / "trainer" / "state.pt", weights_only=True)
+    released = load_causal_lm(folder.model, device=CPU).state_dict()
+    for name, weight in state["ema"]["weights"].items():
+        assert torch.equal(released[name], weight)
+    assert any(not torch.equal(state["policy"][name], weight) for name, weight in released.items())
+
+
+@pytest.mark.rule(18)
+def test_a_reward_model_with_another_tokenizer_is_refused(tmp_path: Path) -> None:
+    folder = make(tmp_path)
+    tokenizer = make_tokens().tokenizer
+    tokenizer.add_tokens(["unheard"])
+    tokenizer.save_pretrained((folder.root / "models" / "reward").resolve())
+    manifest = folder.models_manifest
+    entries = json.loads(manifest.read_text())
+    for entry in entries:
+        entry["sha256"] = model_identity(folder.root / entry["path"])
+    manifest.write_text(json.dumps(entries))
+    assert run_here(folder, ppo) == ExitCode.CONFIG_REFUSED
+    assert "models.reward has another tokenizer" in error_of(folder)
+
+
+def test_it_stops_early_above_the_ceiling_and_releases_what_it_has(tmp_path: Path) -> None:
+    folder = make(tmp_path, kl={"coef": 0.0, "stop_nats": 1e-6}, extra={"optimizer": {"learning_rate": 1e-2}})
+    assert run_here(folder, ppo) == ExitCode.STOPPED_EARLY
+    report = read_json(folder.report)
+    assert "above ppo.kl.stop_nats" in report["stopped_early"]
+    assert 1 <= report["iterations"] < 4
+    assert report["model"]["step"] == report["iterations"]
+    assert folder.model.exists()
+    status = read_status(folder)
+    assert status is not None
+    assert status.state == "done"
+
+
+@pytest.mark.rule(30)
+def test_a_prompt_to_learn_from_that_is_held_out_is_refused(tmp_path: Path) -> None:
+    folder = make(tmp_path)
+    config = read_json(folder.config)
+    config["data"]["validation"] = ["prompts"]
+    folder.config.write_text(json.dumps(config))
+    assert run_here(folder, ppo) == ExitCode.DATA_REFUSED
+    assert "data.train and in data.validation" in error_of(folder)
+
+
+@pytest.mark.rule(25)
+def test_pretraining_text_joins_each_step_and_its_loss_falls_with_it(tmp_path: Path) -> None:
+    told = {}
+    for coef in (0.0, 5.0):
+        folder = make(
+            tmp_path / str(coef), ptx={"coef": coef, "ratio": 0.5}, episodes=128,
+            extra={"optimizer": {"learning_rate": 3e-3}}, pretraining=["text"] if coef else [],
+        )  # fmt: skip
+        assert run_here(folder, ppo) == ExitCode.DONE
+        told[coef] = read_lines(folder.metrics)
+    assert "ptx_loss" not in told[0.0][0]
+    losses = [line["ptx_loss"] for line in told[5.0]]
+    assert losses[-1] < losses[0] - 0.2
+
+
+@pytest.mark.rule(28)
+def test_a_run_killed_and_resumed_gives_the_numbers_of_one_that_was_not(tmp_path: Path) -> None:
+    sections: Any = {"checkpoints": {"every_steps": 1}}
+    models = {"policy": make_language_model(tmp_path / "policy"), "reward": make_reward_model(tmp_path / "reward")}
+    settings: Any = {"episodes": 16 * 12, "kl": {"mode": "adaptive", "target_nats": 0.5, "horizon_episodes": 100}}
+    whole = make(tmp_path / "whole", models=models, extra=sections, **settings)
+    killed = make(tmp_path / "killed", models=models, extra=sections, **settings)
+    assert run_here(whole, ppo) == ExitCode.DONE
+
+    process = run_in_process(killed, "ppo")
+    deadline = time.monotonic() + 60
+    while len(read_lines(killed.metrics) if killed.metrics.exists() else []) < 3:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done = len(read_lines(killed.metrics))
+    assert done < 12
+    assert run_here(killed, ppo) == ExitCode.DONE
+
+    assert [deterministic(line) for line in read_lines(killed.metrics)] == [
+        deterministic(line) for line in read_lines(whole.metrics)
+    ]
+    assert read_lines(killed.samples) == read_lines(whole.samples)
+    one, other = (load_causal_lm(folder.model, device=CPU).state_dict() for folder in (whole, killed))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    reports = [read_json(folder.report) for folder in (whole, killed)]
+    assert reports[0]["after"] == reports[1]["after"]
+    assert reports[0]["before"] == reports[1]["before"]
+
+
+@pytest.mark.rule(5)
+def test_it_learns_from_the_ids_that_were_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts may not survive decoding and encoding; what was sampled is what every model reads."""
+    folder, sampled, seen = make(tmp_path), [], []
+    real_sample, real_read = ppo.sample_responses, ppo.read_rollouts
+
+    def sample(*arguments: Any, **named: Any) -> Any:
+        answers = real_sample(*arguments, **named)
+        sampled.append([response.token_ids for group in answers for response in group])
+        return answers
+
+    def read(exchanges: Any, **named: Any) -> Any:
+        seen.append([list(response) for exchange in exchanges for response in exchange.responses])
+        return real_read(exchanges, **named)
+
+    monkeypatch.setattr(ppo, "sample_responses", sample)
+    monkeypatch.setattr(ppo, "read_rollouts", read)
+    assert run_here(folder, ppo) == ExitCode.DONE
+    assert sampled == seen
+    tokens = make_tokens()
+    assert any(tokens.response_ids(tokens.text(ids)) != ids for ids in sampled[0])
