@@ -36,7 +36,7 @@ def load_causal_lm(folder: Path, *, device: torch.device, activation_checkpointi
     """
     model: PreTrainedModel = _load(AutoModelForCausalLM, folder)
     if activation_checkpointing:
-        model.gradient_checkpointing_enable()
+        model.activation_checkpointing_enable()
     return model.to(device).eval()  # type: ignore[arg-type]
 
 
