@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import ndtri, stdtr
 
 from labeling.agreement.clusters import (
+    NO_VARIANCE,
     SharedVariance,
     clustered_interval,
     codes,
@@ -85,7 +86,7 @@ def paired_p_value(ratings: Iterable[Rating], *, generator: Hashable, baseline: 
     if few:
         return undefined(few)
     variance = _variance(rows)
-    if variance.total <= 1e-24:
+    if variance.total <= NO_VARIANCE:
         return undefined("Nothing varies between prompts or labelers; a test needs variation to compare with.")
     distance = abs(float((rows.weights * rows.values).sum())) / sqrt(variance.total)
     return Figure(value=float(2 * stdtr(variance.degrees(), -distance)), count=len(rows.values))
@@ -190,7 +191,7 @@ def settling(
     variance = _variance(rows)
     seen = float((rows.weights * rows.values).sum())
     wanted = abs(seen) if difference is None else abs(difference)
-    if variance.total <= 1e-24:
+    if variance.total <= NO_VARIANCE:
         return "Nothing varies between prompts or labelers; how many ratings it takes cannot be told from these."
     times = _times(wanted, variance, power, level)
     if times is None:

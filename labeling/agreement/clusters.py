@@ -16,6 +16,8 @@ FEWEST_OF_BOTH = 3
 """Below this many prompts or labelers, a variance between them is a guess."""
 FEWEST_EFFECTIVE = 2.0
 """Below this many clusters of equal size, in effect one prompt or one labeler speaks for all."""
+NO_VARIANCE = 1e-14
+"""A standard error below 1e-7 is rounding (gradients are differences), and no certainty."""
 
 
 def codes(names: Iterable[Hashable]) -> Ints:
@@ -44,7 +46,7 @@ def clustered_interval(
     if few:
         return few
     variance = shared_variance(influence, prompts=prompts, first=first, second=second)
-    if variance.total <= 1e-24:
+    if variance.total <= NO_VARIANCE:
         return "Nothing varies between prompts or labelers; more are needed to see how far the figure may be off."
     half = variance.reach(level=level) * float(np.sqrt(variance.total))
     return Interval(low=value - half, high=value + half, clusters="prompts and labelers", level=level)

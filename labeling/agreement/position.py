@@ -81,7 +81,7 @@ def _redrawn(shares: Floats, departure: float, seed: int) -> float:
     """The share of redrawn orders that depart as far; the order that was shown counts as one of them."""
     rng = np.random.default_rng(seed)
     judgments, responses = shares.shape
-    drawn = np.array([rng.permuted(shares, axis=1).sum(axis=0) for _ in range(REDRAWS)])
+    drawn = rng.permuted(np.broadcast_to(shares, (REDRAWS, judgments, responses)), axis=2).sum(axis=1)
     further = ((drawn - judgments / responses) ** 2).sum(axis=1) >= departure - 1e-9
     return float((1 + further.sum()) / (1 + REDRAWS))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from labeling.agreement.clusters import shared_variance, too_few_clusters
+from labeling.agreement.clusters import NO_VARIANCE, shared_variance, too_few_clusters
 from labeling.agreement.figures import Floats, Interval, Ints
 
 
@@ -22,7 +22,7 @@ def share_interval(
         return few
     variance = shared_variance((outcomes - share) / len(outcomes), prompts=prompts, first=labelers)
     spread = share * (1 - share)
-    number = spread / variance.total if variance.total > 1e-24 and spread > 0 else variance.effective_prompts
+    number = spread / variance.total if variance.total > NO_VARIANCE and spread > 0 else variance.effective_prompts
     low, high = _wilson(share, number, variance.reach(level=level))
     return Interval(low=low, high=high, clusters="prompts and labelers", level=level)
 
@@ -31,4 +31,4 @@ def _wilson(share: float, number: float, reach: float) -> tuple[float, float]:
     weight = reach**2 / number
     middle = (share + weight / 2) / (1 + weight)
     half = reach * float(np.sqrt(share * (1 - share) / number + weight / (4 * number))) / (1 + weight)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return 0.0 if share == 0 else max(0.0, middle - half), 1.0 if share == 1 else min(1.0, middle + half)

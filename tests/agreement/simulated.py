@@ -6,14 +6,17 @@ and calls them equal more often the closer they are. Averages over prompts are s
 differences, so that the true agreement is exact to the grid, for one set of labelers or for all who could be drawn.
 """
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labeling.agreement import Figure, Judged, gwet_ac1, krippendorff_alpha, pairwise_agreement
 from labeling.agreement.intervals import By
+from labeling.agreement.position import position_bias
 from labeling.agreement.rankings import ORDERS
 from labeling.evaluating import Flag, Rating, flag_rate, mean_difference, mean_rating, outcomes, win_rate
 
@@ -99,14 +102,15 @@ def judged(
     chances = answers(labelers, differences).cumsum(axis=-1)
     values = (rng.random((number, prompts, 3, 1)) > chances[..., :-1]).sum(axis=-1)
     people = np.argsort(rng.random((prompts, number)), axis=1)[:, :overlap]
-    return Judged.of(
-        (
-            ((prompt, unit), prompt, int(labeler), levels[values[labeler, prompt, unit]])
-            for prompt in range(prompts)
-            for unit in range(3)
-            for labeler in people[prompt]
-        ),
+    prompt, unit, place = (axis.ravel() for axis in np.indices((prompts, 3, overlap)))
+    labeler = people[prompt, place]
+    return Judged(
+        units=prompt * 3 + unit,
+        prompts=prompt,
+        labelers=labeler,
+        values=values[labeler, prompt, unit],
         levels=levels,
+        names=tuple(range(number)),
     )
 
 
@@ -141,7 +145,7 @@ def agreement_studies(
 ) -> Iterator[Study]:
     """Studies by `number` labelers. By prompts the truth is that of the labelers drawn; else that of all labelers."""
     rng = np.random.default_rng(seed)
-    everyone = Labelers.drawn(20_000, np.random.default_rng(1))
+    everyone = Labelers.drawn(10_000, np.random.default_rng(1))
     of_all = {name: truth(*true_parts(everyone, answers, these=False)) for name, answers, _, _, truth in STATISTICS}
     for _ in range(studies):
         labelers = Labelers.drawn(number, rng)
@@ -191,6 +195,7 @@ def rated_pairs(
     )
 
 
+@cache
 def true_evaluation() -> dict[str, float]:
     """Averages over a million raters and prompts, each met once: exact to about 0.002."""
     rng = np.random.default_rng(2)
@@ -241,16 +246,56 @@ def shown_rankings(
 ) -> list[list[int]]:
     """Ranks in the order shown. habit: by how much quality seems higher at the first place; differences within 0.3 of
     the next better response are ties. Labelers differ in noise, and one model is often the best."""
-    noise = rng.uniform(0.3, 1.5, labelers)
-    found = []
-    for _ in range(judgments):
-        quality = rng.normal(size=responses) + np.linspace(1.0, 0.0, responses)
-        shown = rng.permutation(quality)
-        shown[0] += habit
-        felt = shown + noise[rng.integers(labelers)] * rng.normal(size=responses)
-        best_first = np.argsort(-felt)
-        steps = np.r_[0, -np.diff(felt[best_first]) > 0.3].cumsum() + 1
-        ranks = np.empty(responses, dtype=np.int64)
-        ranks[best_first] = steps
-        found.append(ranks.tolist())
+    noise = rng.uniform(0.3, 1.5, labelers)[rng.integers(labelers, size=(judgments, 1))]
+    quality = rng.normal(size=(judgments, responses)) + np.linspace(1.0, 0.0, responses)
+    shown = rng.permuted(quality, axis=1)
+    shown[:, 0] += habit
+    felt = shown + noise * rng.normal(size=shown.shape)
+    best_first = np.argsort(-felt, axis=1)
+    steps = -np.diff(np.take_along_axis(felt, best_first, axis=1), axis=1) > 0.3
+    ranks = np.ones(shown.shape, dtype=np.int64)
+    np.put_along_axis(ranks, best_first[:, 1:], steps.cumsum(axis=1) + 1, axis=1)
+    found: list[list[int]] = ranks.tolist()
     return found
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What studies of one statistic came to."""
+
+    name: str
+    studies: int
+    share_covered: float
+    bias: float
+    spread: float
+    half_width: float
+
+    @classmethod
+    def of_each(cls, studies: Iterable[Study]) -> dict[str, "Coverage"]:
+        groups: dict[str, list[Study]] = defaultdict(list)
+        for study in studies:
+            groups[study.name].append(study)
+        return {name: cls._of(name, group) for name, group in groups.items()}
+
+    @classmethod
+    def _of(cls, name: str, group: list[Study]) -> "Coverage":
+        values = np.array([study.figure.known() for study in group])
+        intervals = [study.figure.interval for study in group]
+        return cls(
+            name=name,
+            studies=len(group),
+            share_covered=float(np.mean([study.covered for study in group])),
+            bias=float(np.mean(values - [study.truth for study in group])),
+            spread=float(values.std()),
+            half_width=float(np.mean([(one.high - one.low) / 2 for one in intervals if one is not None])),
+        )
+
+
+def alarm_rate(studies: int, *, judgments: int, responses: int, habit: float, seed: int = 0) -> float:
+    """The share of studies in which the test of position bias comes out below 0.05."""
+    rng = np.random.default_rng(seed)
+    alarms = 0
+    for _ in range(studies):
+        shown = shown_rankings(judgments=judgments, responses=responses, habit=habit, rng=rng)
+        alarms += position_bias(shown)[0].p_value.known() < 0.05
+    return alarms / studies

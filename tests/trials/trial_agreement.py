@@ -1,0 +1,58 @@
+"""Do 95 % intervals hold what they promise? 2,000 simulated studies a row, ten minutes: `make trial PART=agreement`.
+
+Labelers differ in ability, bias and taste; raters in leniency, noise and taste. What was put in is known exactly.
+Asserted from 20 labelers on, with even loads; smaller numbers and uneven loads are printed as they are.
+"""
+
+import pytest
+
+from labeling.agreement.intervals import By
+from tests.agreement.simulated import Coverage, agreement_studies, alarm_rate, evaluation_studies
+
+STUDIES = 2_000
+PROMPTS = 60
+RATED_PROMPTS = 100
+
+
+def show(title: str, found: dict[str, Coverage]) -> None:
+    for name, one in found.items():
+        print(
+            f"\n| {title} | {name} | {100 * one.share_covered:.1f} | {one.bias:+.4f} | {one.spread:.4f} "
+            f"| {one.half_width:.4f} |",
+            end="",
+        )
+
+
+def hold(found: dict[str, Coverage]) -> None:
+    for one in found.values():
+        assert 0.92 <= one.share_covered <= 0.98, one
+        assert abs(one.bias) < one.spread / 4, one
+
+
+@pytest.mark.parametrize("by", ["prompts", "prompts and labelers"])
+@pytest.mark.parametrize("number", [40, 20, 10, 5])
+def test_agreement_intervals_cover_what_was_put_in(number: int, by: By) -> None:
+    found = Coverage.of_each(agreement_studies(STUDIES, number=number, prompts=PROMPTS, by=by))
+    show(f"{number} labelers, by {by}", found)
+    if number >= 20:
+        hold(found)
+
+
+@pytest.mark.parametrize("uneven", [False, True])
+@pytest.mark.parametrize("number", [40, 20, 10, 5, 3])
+def test_evaluation_intervals_cover_what_was_put_in(number: int, uneven: bool) -> None:
+    found = Coverage.of_each(evaluation_studies(STUDIES, number=number, prompts=RATED_PROMPTS, uneven=uneven))
+    show(f"{number} raters, {'uneven' if uneven else 'even'}", found)
+    if number >= 20 and not uneven:
+        hold(found)
+
+
+@pytest.mark.parametrize(("judgments", "responses"), [(300, 2), (300, 4), (60, 9), (12, 4)])
+def test_an_absent_position_bias_raises_few_alarms_and_a_planted_one_many(judgments: int, responses: int) -> None:
+    few = judgments / responses < 5
+    absent = alarm_rate(200 if few else STUDIES, judgments=judgments, responses=responses, habit=0.0)
+    planted = alarm_rate(200 if few else STUDIES, judgments=judgments, responses=responses, habit=0.8, seed=1)
+    print(f"\n| {judgments} rankings of {responses} | {100 * absent:.1f} | {100 * planted:.1f} |", end="")
+    assert absent <= 0.07
+    if judgments == 300:
+        assert planted >= 0.95
