@@ -129,6 +129,8 @@ def prepare(run: Run, found: Checkpoint | None) -> Job:
     """Models, prompts and optimizers, as they were at the checkpoint if there is one."""
     config, settings = run.config, run.config.ppo
     assert settings is not None
+    if config.hardware.activation_checkpointing:
+        raise ConfigRefused("hardware.activation_checkpointing is true; this stage cannot do so yet, expected false")
     models = run.inputs.models
     tokens = prepare_tokens(load_tokenizer(models["policy"].folder), config.tokens, config.conditioning)
     run.model_facts = ModelFacts(kind="policy", stop_token_ids=tokens.stop_token_ids, ema=True)

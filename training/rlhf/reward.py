@@ -18,7 +18,7 @@ from training.rlhf.batching import Batching, score
 from training.rlhf.chance import shuffled
 from training.rlhf.checkpoints import Checkpoint, load_trainer, save_trainer
 from training.rlhf.contract.config import RunConfig
-from training.rlhf.contract.exit_codes import DataRefused
+from training.rlhf.contract.exit_codes import ConfigRefused, DataRefused
 from training.rlhf.contract.records import Demonstration
 from training.rlhf.contract.stages import Reward
 from training.rlhf.inputs import only
@@ -83,6 +83,8 @@ def prepare(run: Run, found: Checkpoint | None) -> Job:
     """Model, data and optimizer, as they were at the checkpoint if there is one."""
     config = run.config
     assert config.reward is not None
+    if config.hardware.activation_checkpointing:
+        raise ConfigRefused("hardware.activation_checkpointing is true; this stage cannot do so yet, expected false")
     folder = run.inputs.models["init"].folder
     tokens = prepare_tokens(load_tokenizer(folder), config.tokens, config.conditioning)
     run.model_facts = ModelFacts(kind="reward", stop_token_ids=tokens.stop_token_ids)

@@ -43,7 +43,7 @@ DATA_USES: dict[str, Uses] = {
     "ppo": Uses(required=("train",), optional=("validation", "pretraining")),
     "dpo": Uses(required=("train",), optional=("validation",)),
     "sample": Uses(required=("prompts",)),
-    "score": Uses(required=("responses",)),
+    "score": Uses(required=("responses", "prompts")),
 }
 """Stage -> fields of settings.Data."""
 

@@ -91,7 +91,7 @@ class Data(Section):
     pretraining: tuple[Name, ...] = ()
     """sft: text mixed in (pretrain_fraction). ppo: text of the ptx loss."""
     prompts: tuple[Name, ...] = ()
-    """sample: what is to be answered."""
+    """sample: what is to be answered. score: what the responses answer."""
     responses: tuple[Name, ...] = ()
     """score: what is to be scored."""
 

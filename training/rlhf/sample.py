@@ -1,0 +1,153 @@
+"""Responses to prompts from one or several models. `python -m training.rlhf.sample RUN_DIR`
+
+Each generator answers every prompt K times at one temperature; with best_of, each of its K is the best of n by a
+reward model. What was sampled is kept as token ids. One generator is one step of the run; a run that is cut off starts
+again from its seed and writes the same responses.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from training.rlhf.attempt import Run, run_stage
+from training.rlhf.batching import Batching, score
+from training.rlhf.chance import generator
+from training.rlhf.contract import records
+from training.rlhf.contract.exit_codes import ConfigRefused
+from training.rlhf.contract.stages import Sample
+from training.rlhf.intervals import interval
+from training.rlhf.layouts import Exchange
+from training.rlhf.models import ScalarModel, check_context, compute_in, load_causal_lm
+from training.rlhf.prompts import EncodedPrompts, read_prompts
+from training.rlhf.sampling import Limits, Response, sample_responses
+from training.rlhf.tokens import ChatTokens, load_tokenizer, prepare_tokens
+
+CACHE_TOKENS = 8
+"""Times micro_batch_tokens may be held in a cache: sampling keeps no activations."""
+BEST_OF_SCORE = "best_of"
+"""Name of the score by which the best of n was chosen."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What one generator wrote: for each prompt, its responses and their scores (empty without best_of)."""
+
+    prompts: EncodedPrompts
+    responses: list[list[Response]]
+    scores: list[list[float]]
+
+
+def train(run: Run) -> None:
+    """Named as in every stage; nothing is trained."""
+    settings, names = settings_of(run), sorted(run.config.models.generators)
+    run.resume()
+    run.plan(len(names))
+    rows: list[records.Response] = []
+    report: dict[str, Any] = {}
+    with compute_in(run.config.precision, run.device):
+        for step, name in enumerate(names, start=1):
+            run.phase("generate")
+            tokens = prepare_tokens(
+                load_tokenizer(run.inputs.models[f"generators.{name}"].folder), run.config.tokens,
+                run.config.conditioning,
+            )  # fmt: skip
+            answered = answer(run, name, tokens)
+            rows += to_rows(answered, name, tokens)
+            report[name] = describe(answered)
+            run.progress.step_done(step)
+    run.write_output("responses", "response", rows)
+    run.release(None, {"responses": len(rows), "temperature": settings.temperature, "generators": report})
+
+
+def settings_of(run: Run) -> Sample:
+    assert run.config.sample is not None
+    return run.config.sample
+
+
+def answer(run: Run, name: str, tokens: ChatTokens) -> Answered:
+    """All responses of one generator."""
+    config, settings = run.config, settings_of(run)
+    model = load_causal_lm(run.inputs.models[f"generators.{name}"].folder, device=run.device)
+    check_context(model, config.lengths.context_tokens)
+    embeddings = model.get_input_embeddings()
+    assert isinstance(embeddings, nn.Embedding)
+    if tokens.vocabulary > embeddings.num_embeddings:
+        raise ConfigRefused(
+            f"models.generators.{name} has no chat tokens (its vocabulary of {embeddings.num_embeddings} would have to grow to "
+            f'{tokens.vocabulary}): a model that never saw a chat is asked with tokens.prompt_format "plain"'
+        )
+    prompts = read_prompts(run, tokens, config.data.prompts, condition=settings.condition)
+    if settings.limit_prompts is not None:
+        prompts = prompts.spread(settings.limit_prompts)
+    copies = settings.responses_per_prompt * (settings.best_of.n if settings.best_of else 1)
+    responses = sample_responses(
+        model, prompts.token_ids, responses_per_prompt=copies, stop_token_ids=tokens.stop_token_ids,
+        limits=Limits(config.lengths.response_tokens, config.lengths.context_tokens),
+        temperature=settings.temperature, generator=generator(config.seed, f"sample {name}"),
+        batch_tokens=CACHE_TOKENS * run.micro_batch_tokens, before_batch=run.poll,
+    )  # fmt: skip
+    if settings.best_of is None:
+        return Answered(prompts, responses, [])
+    return keep_best(run, name, Answered(prompts, responses, []), n=settings.best_of.n, tokens=tokens)
+
+
+def keep_best(run: Run, name: str, drawn: Answered, *, n: int, tokens: ChatTokens) -> Answered:
+    """Of every n responses to a prompt the one with the highest score; the first of them where scores are equal."""
+    run.phase("score")
+    folder = run.inputs.models["reward"].folder
+    if load_tokenizer(folder).get_vocab() != tokens.tokenizer.get_vocab():
+        raise ConfigRefused(f"models.reward has another tokenizer than models.generators.{name}: it cannot rank for it")
+    exchanges = [
+        Exchange(prompt, [response.token_ids for response in group])
+        for prompt, group in zip(drawn.prompts.token_ids, drawn.responses, strict=True)
+    ]
+    batching = Batching(tokens=run.micro_batch_tokens, shared=False, device=run.device)
+    scores = score(ScalarModel.load(folder, device=run.device), exchanges, batching=batching, before_batch=run.poll)
+    chosen = [best_of_each(said, n=n) for said in scores]
+    return Answered(
+        drawn.prompts,
+        [[group[place] for place in places] for group, places in zip(drawn.responses, chosen, strict=True)],
+        [[said[place] for place in places] for said, places in zip(scores, chosen, strict=True)],
+    )
+
+
+def best_of_each(scores: Sequence[float], *, n: int) -> list[int]:
+    """The place of the highest of the first n scores, of the next n, and so on."""
+    return [
+        max(range(first, first + n), key=lambda place: (scores[place], -place)) for first in range(0, len(scores), n)
+    ]
+
+
+def to_rows(answered: Answered, name: str, tokens: ChatTokens) -> list[records.Response]:
+    rows = []
+    for number, group in enumerate(answered.responses):
+        prompt = answered.prompts.ids[number]
+        for copy, response in enumerate(group):
+            rows.append(records.Response(
+                id=f"{prompt}.{name}.{copy}", prompt=prompt, text=tokens.text(response.token_ids),
+                token_ids=tuple(response.token_ids), finish="stop" if response.ended else "length",
+                logprob=sum(response.logprobs), generator=name, condition=answered.prompts.conditions[number],
+                scores={BEST_OF_SCORE: answered.scores[number][copy]} if answered.scores else {},
+            ))  # fmt: skip
+    return rows
+
+
+def describe(answered: Answered) -> dict[str, Any]:
+    """Counts and lengths for the report."""
+    groups = answered.responses
+    counts = [float(len(group)) for group in groups]
+    return {
+        **answered.prompts.report(),
+        "responses": int(sum(counts)),
+        "ended_share": interval([float(sum(response.ended for response in group)) for group in groups], counts),
+        "response_tokens": interval(
+            [float(sum(len(response.token_ids) for response in group)) for group in groups], counts
+        ),
+        **({"score": interval([sum(said) for said in answered.scores], counts)} if answered.scores else {}),
+    }
+
+
+if __name__ == "__main__":
+    run_stage("sample", train)

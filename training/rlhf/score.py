@@ -1,0 +1,114 @@
+"""Scores by reward models for responses that exist. `python -m training.rlhf.score RUN_DIR`
+
+Responses are read from data files, scored as the token ids they were sampled as, and written again with the scores in
+them. One reward model is one step of the run; a run that is cut off starts again and writes the same.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from training.rlhf import batching as batches
+from training.rlhf.attempt import Run, run_stage
+from training.rlhf.batching import Batching
+from training.rlhf.contract.exit_codes import DataRefused
+from training.rlhf.contract.records import Prompt, Response
+from training.rlhf.inputs import only
+from training.rlhf.intervals import interval
+from training.rlhf.layouts import Exchange, obeys_masks
+from training.rlhf.models import ScalarModel, check_context, compute_in
+from training.rlhf.tokens import Budget, ChatTokens, load_tokenizer, prepare_tokens
+
+
+def train(run: Run) -> None:
+    """Named as in every stage; nothing is trained."""
+    run.resume()
+    prompts = {row.id: row for row in only(Prompt, run.inputs.rows(run.config.data.prompts, "prompt"))}
+    rows = only(Response, run.inputs.rows(run.config.data.responses, "response"))
+    check_prompts(prompts, rows)
+    names = sorted(run.config.models.rewards)
+    run.plan(len(names))
+    report: dict[str, Any] = {}
+    with compute_in(run.config.precision, run.device):
+        for step, name in enumerate(names, start=1):
+            run.phase("score")
+            rows, left_out = score(run, name, prompts, rows)
+            report[name] = {"too_long": left_out, "generators": describe(rows, name)}
+            run.progress.step_done(step)
+    run.write_output("responses", "response", rows)
+    run.release(None, {"responses": len(rows), "rewards": report})
+
+
+def check_prompts(prompts: Mapping[str, Prompt], rows: Sequence[Response]) -> None:
+    """Raises DataRefused if there is nothing to score, or a response answers a prompt that is not there."""
+    if not rows:
+        raise DataRefused("data.responses hold no response; expected at least one")
+    for row in rows:
+        if row.prompt not in prompts:
+            raise DataRefused(f"response {row.id} answers prompt {row.prompt}, which is not in data.prompts")
+
+
+def score(
+    run: Run, name: str, prompts: Mapping[str, Prompt], rows: Sequence[Response]
+) -> tuple[list[Response], dict[str, Any]]:
+    """The rows with one more score each, and the report of those that are too long and so have none."""
+    folder = run.inputs.models[f"rewards.{name}"].folder
+    tokens = prepare_tokens(load_tokenizer(folder), run.config.tokens, run.config.conditioning)
+    model = ScalarModel.load(folder, device=run.device)
+    lengths = run.config.lengths
+    check_context(model.trunk, lengths.context_tokens)
+    budget = Budget(lengths)
+    groups = group_by_prompt(run, prompts, rows, tokens=tokens, budget=budget)
+    exchanges = [exchange for exchange, _ in groups]
+    shared = obeys_masks(model.trunk, vocabulary=model.trunk.config.vocab_size, context_tokens=lengths.context_tokens)
+    batching = Batching(tokens=run.micro_batch_tokens, shared=shared, device=run.device)
+    found: dict[str, float] = {}
+    scores = batches.score(model, exchanges, batching=batching, before_batch=run.poll)
+    for (_, ids), said in zip(groups, scores, strict=True):
+        found.update(zip(ids, said, strict=True))
+    scored = [replace(row, scores={**row.scores, name: found[row.id]}) if row.id in found else row for row in rows]
+    return scored, budget.report()
+
+
+def group_by_prompt(
+    run: Run, prompts: Mapping[str, Prompt], rows: Sequence[Response], *, tokens: ChatTokens, budget: Budget
+) -> list[tuple[Exchange, list[str]]]:
+    """Responses to one prompt under one condition together, with their ids; those that are too long are left out.
+
+    Raises DataRefused for token ids that this model does not have.
+    """
+    told = run.config.conditioning.mode == "message"
+    encoded: dict[tuple[str, str | None], list[int]] = {}
+    fitting: dict[tuple[str, str | None], list[Response]] = defaultdict(list)
+    for row in rows:
+        key = (row.prompt, row.condition if told else None)
+        if key not in encoded:
+            encoded[key] = tokens.prompt_ids(prompts[row.prompt].messages, condition=key[1])
+        if not row.token_ids or max(row.token_ids) >= tokens.vocabulary:
+            raise DataRefused(
+                f"response {row.id} has token ids outside a vocabulary of {tokens.vocabulary}: another model's "
+                "tokenizer wrote them"
+            )
+        if budget.fits(row, prompt=encoded[key], responses=[row.token_ids]):
+            fitting[key].append(row)
+    return [
+        (Exchange(encoded[key], [row.token_ids for row in group]), [row.id for row in group])
+        for key, group in fitting.items()
+    ]
+
+
+def describe(rows: Sequence[Response], name: str) -> dict[str, Any]:
+    """Mean score of each generator, with an interval over prompts."""
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if name in row.scores:
+            found[row.generator][row.prompt].append(row.scores[name])
+    return {
+        generator: interval([sum(said) for said in of.values()], [float(len(said)) for said in of.values()])
+        for generator, of in sorted(found.items())
+    }
+
+
+if __name__ == "__main__":
+    run_stage("score", train)
