@@ -30,7 +30,9 @@ class Desk:
             "lease_token": str(self.assignment.lease_token),
             "corrects": "0",
         }
-        return envelope | {name.replace("_", "-"): value for name, value in fields.items()}
+        return envelope | {
+            name if name in envelope else name.replace("_", "-"): value for name, value in fields.items()
+        }
 
 
 def at_desk(user: User, campaign: Campaign) -> Desk:

@@ -1,0 +1,46 @@
+"""Drafts come as JSON from the page's script."""
+
+import json
+from typing import Any
+
+import pytest
+
+from labeling.models import Assignment
+from tests.labeling.conftest import Desk
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def send(desk: Desk, body: Any) -> Any:
+    raw = body if isinstance(body, bytes) else json.dumps(body)
+    return desk.client.post(desk.page + "draft/", raw, content_type="application/json")
+
+
+def test_it_keeps_the_fields_and_says_until_when_the_task_is_held(desk: Desk) -> None:
+    answer = send(desk, {"lease_token": str(desk.assignment.lease_token), "fields": {"rank-A": "2"}})
+    assert answer.status_code == 200
+    assert answer.json()["held"] is True
+    desk.assignment.refresh_from_db()
+    assert desk.assignment.draft == {"rank-A": "2"}
+    assert answer.json()["saved_at"][:19] == f"{desk.assignment.draft_saved_at:%Y-%m-%dT%H:%M:%S}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\xff", b"[]", b"3", {"fields": {}}, {"lease_token": 5, "fields": {}}, b"[" * 100_000],
+)
+def test_it_refuses_what_is_no_draft(desk: Desk, body: Any) -> None:
+    answer = send(desk, body)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_work"
+
+
+@pytest.mark.parametrize("fields", [[], "text", {"rank-A": 2}, {"rank-A": None}, {"note": {"deep": "er"}}])
+def test_it_refuses_fields_that_are_no_texts(desk: Desk, fields: Any) -> None:
+    assert send(desk, {"lease_token": str(desk.assignment.lease_token), "fields": fields}).status_code == 422
+    assert Assignment.objects.get().draft == {}
+
+
+def test_a_stale_token_is_told_with_its_code(desk: Desk) -> None:
+    answer = send(desk, {"lease_token": "00000000-0000-4000-8000-000000000000", "fields": {}})
+    assert (answer.status_code, answer.json()["code"]) == (409, "stale_lease")

@@ -1,0 +1,120 @@
+"""A labeler's home says what there is to do, and why there is nothing."""
+
+import pytest
+from django.test import Client
+
+from labeling.assigning import SKIP_REASONS, labeler_of, skip
+from labeling.models import Assignment, Campaign, Guideline, Membership, Project, User, WorkKind
+from labeling.opening import close_campaign, pause_campaign
+from tests.conftest import signed_in
+from tests.labeling.conftest import Desk
+from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, submit_now
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+QUEUE = "/projects/helpdesk/"
+
+
+def page(user: User) -> str:
+    answer = signed_in(user).get(QUEUE)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_it_says_how_many_are_left(project: Project, labeler: User) -> None:
+    make_campaign(project, tasks=5)
+    assert "<b>5</b> left for you" in page(labeler)
+
+
+def test_it_leads_back_to_the_task_in_hand(desk: Desk, labeler: User) -> None:
+    html = page(labeler)
+    assert "You are in the middle of one." in html
+    assert desk.page in html
+
+
+def test_taking_the_next_task_leads_to_its_page(project: Project, labeler: User) -> None:
+    campaign = make_campaign(project)
+    answer = signed_in(labeler).post(f"{QUEUE}campaigns/{campaign.pk}/next/")
+    assert answer.url == f"{QUEUE}tasks/{Assignment.objects.get().uuid}/"
+
+
+def test_a_paused_campaign_says_so_and_a_closed_one_is_gone(project: Project, labeler: User) -> None:
+    paused, closed = make_campaign(project), make_campaign(project)
+    pause_campaign(paused)
+    close_campaign(closed)
+    html = page(labeler)
+    assert "Nothing is handed out until it goes on" in html
+    assert closed.name not in html
+
+
+def test_a_campaign_without_tasks_says_that_they_will_appear(project: Project, labeler: User) -> None:
+    make_campaign(project, tasks=0)
+    assert "No tasks are in it yet" in page(labeler)
+
+
+def test_it_says_when_others_hold_the_rest_and_until_when(project: Project, labeler: User) -> None:
+    campaign = make_campaign(project, tasks=1)
+    held = must_claim(campaign, make_labeler(project, "ben"))
+    assert held.lease_until is not None
+    assert f"it may come back from {held.lease_until:%H:%M} on" in page(labeler)
+
+
+def test_it_says_when_a_skipped_task_comes_back(project: Project, labeler: User) -> None:
+    campaign = make_campaign(project, tasks=1, skip_policy=Campaign.SkipPolicy.BACK_LATER)
+    own = labeler_of(Membership.objects.get(user=labeler))
+    skip(must_claim(campaign, own), SKIP_REASONS[0])
+    again = Assignment.objects.get().skipped_until
+    assert again is not None
+    assert f"it comes back at {again:%H:%M}" in page(labeler)
+
+
+def test_it_counts_the_work_of_today_and_lists_the_last_submissions(project: Project, labeler: User) -> None:
+    campaign = make_campaign(project, tasks=3)
+    own = labeler_of(Membership.objects.get(user=labeler))
+    for _ in range(2):
+        submit_now(must_claim(campaign, own), ranked(1, 2, 3, 4))
+    html = page(labeler)
+    assert "Two tasks done today" in html
+    assert html.count(">correct</a>") == 2
+
+
+def test_an_owner_is_told_why_ratings_are_left_to_others(project: Project, owner: User) -> None:
+    make_campaign(project, kind=WorkKind.RATING)
+    assert "these ratings are left to others" in page(owner)
+
+
+def test_imported_campaigns_and_drafts_are_not_shown(project: Project, labeler: User) -> None:
+    campaign = make_campaign(project)
+    Campaign.objects.filter(pk=campaign.pk).update(state=Campaign.State.DRAFT)
+    assert campaign.name not in page(labeler)
+    assert signed_in(labeler).post(f"{QUEUE}campaigns/{campaign.pk}/next/").status_code == 404
+
+
+def test_a_stranger_finds_no_project_no_campaign_and_no_guideline(project: Project, stranger: User) -> None:
+    campaign = make_campaign(project)
+    client = signed_in(stranger)
+    assert client.get(QUEUE).status_code == 404
+    assert client.post(f"{QUEUE}campaigns/{campaign.pk}/next/").status_code == 404
+    assert client.get(f"{QUEUE}guidelines/{campaign.guideline_id}/").status_code == 404
+    own = "/projects/elsewhere/"
+    assert client.get(own).status_code == 200
+    assert client.post(f"{own}campaigns/{campaign.pk}/next/").status_code == 404
+    assert client.get(f"{own}guidelines/{campaign.guideline_id}/").status_code == 404
+
+
+def test_whoever_is_signed_out_is_sent_to_sign_in(project: Project) -> None:
+    campaign = make_campaign(project)
+    for answer in (
+        Client().get(QUEUE),
+        Client().post(f"{QUEUE}campaigns/{campaign.pk}/next/"),
+        Client().get(f"{QUEUE}guidelines/{campaign.guideline_id}/"),
+    ):
+        assert (answer.status_code, answer.url.split("?")[0]) == (302, "/accounts/login/")
+
+
+def test_a_guideline_has_a_page_once_it_is_published(project: Project, labeler: User) -> None:
+    campaign = make_campaign(project)
+    unpublished = Guideline.objects.create(project=project, kind=WorkKind.RANKING, version=2, body="secret plans")
+    client = signed_in(labeler)
+    assert "Ties are welcome." in client.get(f"{QUEUE}guidelines/{campaign.guideline_id}/").content.decode()
+    assert client.get(f"{QUEUE}guidelines/{unpublished.pk}/").status_code == 404
