@@ -8,8 +8,9 @@ import json
 import sys
 from pathlib import Path
 
-from bench.adapters import dolly, fgrlhf, oasst, self_instruct
+from bench.adapters import dolly, fgrlhf, hh, oasst, pandalm, rankme, self_instruct, tulu
 from bench.adapters.rows import Adapter, Source
+from labeling.record_fields import BadRecord
 from labeling.records import read_record
 
 ADAPTERS: dict[str, Adapter] = {
@@ -23,6 +24,10 @@ ADAPTERS: dict[str, Adapter] = {
         dolly.demos_dolly,
         fgrlhf.rankings_fgrlhf,
         fgrlhf.rankings_fgrlhf_questions,
+        pandalm.pairs_pandalm,
+        tulu.pairs_tulu,
+        hh.pairs_hh_harmless,
+        rankme.ratings_rankme_likert,
     )
 }
 
@@ -31,12 +36,17 @@ def adapt(name: str, *, data: Path, out: Path) -> tuple[int, Source]:
     """Writes the records and answers how many, with what was read and left out."""
     source = Source(data)
     written = 0
-    with out.open("wb") as file:
+    part = out.with_name(f"{out.name}.part")
+    with part.open("wb") as file:
         for members in ADAPTERS[name](source):
             # Ranks stay as the source has them: the import makes them dense and counts them.
-            read_record(members)
+            try:
+                read_record(members)
+            except BadRecord as error:
+                raise ValueError(f"{name} makes of row {members.get('id')!r} no record: {error}") from error
             file.write(json.dumps(members, ensure_ascii=False).encode() + b"\n")
             written += 1
+    part.replace(out)
     return written, source
 
 

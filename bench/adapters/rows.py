@@ -23,17 +23,22 @@ class Source:
     """What was changed or not carried over, by what it is; these rows are not left out."""
 
     def rows(self, name: str) -> Iterator[Row]:
-        # Lines end at \n only: some texts hold U+2028.
-        with gzip.open(self.data / f"{name}.jsonl.gz", "rb") as file:
-            for line in file:
-                self.rows_in += 1
-                yield json.loads(line)
+        for row in read_rows(self.data, name):
+            self.rows_in += 1
+            yield row
 
     def leave_out(self, reason: str) -> None:
         self.left_out[reason] += 1
 
     def note(self, what: str, count: int = 1) -> None:
         self.notes[what] += count
+
+
+def read_rows(data: Path, name: str) -> Iterator[Row]:
+    # Lines end at \n only: some texts hold U+2028.
+    with gzip.open(data / f"{name}.jsonl.gz", "rb") as file:
+        for line in file:
+            yield json.loads(line)
 
 
 Adapter = Callable[[Source], Iterator[RecordMembers]]
@@ -46,7 +51,12 @@ def user_says(text: str) -> list[dict[str, str]]:
 def prompt(messages: list[dict[str, str]], *, group: str | None = None, use_case: str | None = None) -> RecordMembers:
     members: RecordMembers = {"messages": messages}
     if group:
-        members["group_key"] = group[:200]
+        members["group_key"] = group
     if use_case:
         members["use_case"] = use_case
     return members
+
+
+def ranks_of_choice(choice: int | str) -> list[int]:
+    """Of two responses: the index of the better one, or "tie"."""
+    return [1, 1] if choice == "tie" else [1, 2] if choice == 0 else [2, 1]

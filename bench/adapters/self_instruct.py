@@ -1,8 +1,9 @@
 """Self-Instruct: seed tasks and user-oriented tasks written by people, and nine answers to each of the latter."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from bench.adapters.rows import RecordMembers, Source, prompt, user_says
+from bench.adapters.rows import RecordMembers, Source, prompt, read_rows, user_says
 
 WRITER = "self-instruct writer"
 USE_CASES = {"classification": "classification", "generation": "generation"}
@@ -11,6 +12,11 @@ USE_CASES = {"classification": "classification", "generation": "generation"}
 def app_group(app: str | None) -> str | None:
     """The product that motivated the task: its tasks share a writer's idea, so they stand on one side of a split."""
     return f"self-instruct app:{app}" if app else None
+
+
+def apps_of_tasks(data: Path) -> dict[str, str | None]:
+    """By the id of a user-oriented task; other families reuse these tasks without saying which product they are of."""
+    return {row["id"]: row["app"] for row in read_rows(data, "candidates_self_instruct")}
 
 
 def demos_self_instruct(source: Source) -> Iterator[RecordMembers]:
