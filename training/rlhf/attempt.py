@@ -306,9 +306,11 @@ def _take_lock(folder: RunFolder, progress: Progress) -> TextIO | None:
 
     An older attempt that still holds it is given time to notice that it was replaced. If it never lets go (stopped,
     or on a host that lost touch), the attempt named in control.json goes on: the older one is fenced at its next write.
+    Run by hand, without control.json, nothing fences the other one, and it is left alone.
     """
     lock = folder.lock.open("a+", encoding="utf-8")
-    waited_until = time.monotonic() + (LOCK_WAIT_SECONDS if read_control(folder) else 0)
+    launched = read_control(folder) is not None
+    waited_until = time.monotonic() + (LOCK_WAIT_SECONDS if launched else 0)
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -320,7 +322,7 @@ def _take_lock(folder: RunFolder, progress: Progress) -> TextIO | None:
         except OSError:
             return lock  # a file system without locks: fencing by attempt is what is left
     holder = read_status(folder)
-    if holder is None or holder.attempt >= progress.attempt:
+    if not launched or holder is None or holder.attempt >= progress.attempt:
         lock.close()
         raise Fenced(f"another process works in {folder.root}; attempt {progress.attempt} leaves it alone")
     return lock

@@ -4,11 +4,9 @@ import functools
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
-
-import torch
-import transformers
 
 from training.rlhf.contract.config import RunConfig
 from training.rlhf.contract.run_folder import RunFolder, file_sha256
@@ -56,7 +54,7 @@ def accord_facts(
 @functools.cache
 def code_version() -> dict[str, Any]:
     """The commit this code is from (null outside a checkout) and the versions of what it stands on."""
-    return {**_git_state(), "torch": torch.__version__, "transformers": transformers.__version__}
+    return {**_git_state(), "torch": version("torch"), "transformers": version("transformers")}
 
 
 def _git_state() -> dict[str, Any]:
