@@ -92,7 +92,7 @@ def records(kind: str, found: Mapping[str, Any]) -> tuple[int | None, int | None
         return train["used"], train["left_out"]
     if kind == "reward":
         return found["train"]["prompts"], found["train"]["too_long"]["left_out"]
-    counts = found.get("prompts") or next(iter(found.get("generators", {}).values()), {})
+    counts: Mapping[str, Any] = found.get("prompts") or next(iter(found.get("generators", {}).values()), {})
     return counts.get("prompts"), (counts.get("too_long") or {}).get("left_out")
 
 

@@ -213,10 +213,11 @@ PAGE = """# The loop on real input
 Made by `{command}`: one run, one seed.
 {machine}; {versions}.
 
-Text of 24 public-domain books trains a base model of about one million parameters from scratch; demonstrations by people make
-it answer; people's rankings of other models' answers train a reward model; PPO improves the policy against it. All of it goes
-through the commands and the round that a user has, on SQLite, with one worker. Models this small know next to nothing: accuracy near
-chance is what one expects of them. What has to hold is that each loss falls, and that the policy's score rises at bounded KL.
+Text of 24 public-domain books trains a base model of about one million parameters from scratch; demonstrations by
+people make it answer; people's rankings of other models' answers train a reward model; PPO improves the policy against
+it. All of it goes through the commands and the round that a user has, on SQLite, with one worker. Models this small
+know next to nothing: accuracy near chance is what one expects of them. What has to hold is that each loss falls, and
+that the policy's score rises at bounded KL.
 
 ## In
 
