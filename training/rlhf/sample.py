@@ -75,8 +75,8 @@ def answer(run: Run, name: str, tokens: ChatTokens) -> Answered:
     assert isinstance(embeddings, nn.Embedding)
     if tokens.vocabulary > embeddings.num_embeddings:
         raise ConfigRefused(
-            f"models.generators.{name} has no chat tokens (its vocabulary of {embeddings.num_embeddings} would have to grow to "
-            f'{tokens.vocabulary}): a model that never saw a chat is asked with tokens.prompt_format "plain"'
+            f"models.generators.{name} has no chat tokens: its vocabulary of {embeddings.num_embeddings} would have to "
+            f'grow to {tokens.vocabulary}; ask a model that never saw a chat with tokens.prompt_format "plain"'
         )
     prompts = read_prompts(run, tokens, config.data.prompts, condition=settings.condition)
     if settings.limit_prompts is not None:
