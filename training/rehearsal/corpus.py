@@ -19,8 +19,8 @@ from training.rehearsal.phrases import (
     NAMED_FACTS,
     OPENINGS,
     PRONOUN_FACTS,
+    REQUESTS,
     SHRUGS,
-    TOPICS,
     WORDINGS,
     Topic,
     ask,
@@ -68,7 +68,7 @@ def _join(chance: random.Random, sentences: list[str]) -> str:
 
 def _fact(world: World, chance: random.Random, creature: Creature, kind: FactKind, *, first: bool) -> str:
     """The first sentence names the creature; a later one mostly says "it"."""
-    frame = NAMED_FACTS[kind] if first or chance.random() < 0.2 else chance.choice(PRONOUN_FACTS[kind])
+    frame = NAMED_FACTS[kind] if first or chance.random() < 0.4 else chance.choice(PRONOUN_FACTS[kind])
     mistaken = chance.random() < ERROR_SHARE
     value = chance.choice(other_values(world, creature, kind)) if mistaken else None
     return state_fact(creature, kind, frame=frame, value=value)
@@ -114,6 +114,7 @@ def _things_said(chance: random.Random, creature: Creature, neighbour: Neighbour
         f"The {creature.name} asks: Where is my hat? {person} says: {chance.choice(SHRUGS)} {news}",
         f"{person} says: {give_advice(friend, frame=chance.choice(ADVICE[1:]))}",
         f"{person} says: {more} The {creature.name} likes to hear it.",
+        f"The {creature.name} tells a story. {person} says: {chance.choice(tuple(REQUESTS.values()))}",
     ]
 
 
@@ -125,17 +126,27 @@ def _evening(chance: random.Random, creature: Creature) -> str:
 
 
 def question_list(world: World, chance: random.Random) -> str:
-    """Three to six questions, a line each, and no answer."""
-    return "\n".join(_question(world, chance)[2] for _ in range(chance.randint(3, 6)))
+    """Three to six questions, a line each, and no answer. Most lists stay with one creature or one feeling."""
+    subject = _subject(world, chance) if chance.random() < 0.7 else None
+    return "\n".join(
+        _question(world, chance, subject or _subject(world, chance))[1] for _ in range(chance.randint(3, 6))
+    )
 
 
-def _question(world: World, chance: random.Random) -> tuple[Topic, str, str]:
-    """Topic, subject, and the words, with an opening now and then."""
-    topic = chance.choice(TOPICS)
-    subject = chance.choice(world.neighbours).feeling if topic == "feeling" else chance.choice(world.creatures).name
+def _subject(world: World, chance: random.Random) -> str:
+    """A creature, or now and then a feeling."""
+    if chance.random() < 0.25:
+        return chance.choice(world.neighbours).feeling
+    return chance.choice(world.creatures).name
+
+
+def _question(world: World, chance: random.Random, subject: str) -> tuple[Topic, str]:
+    """Topic and words of a question about a creature or a feeling, with an opening now and then."""
+    feelings = {neighbour.feeling for neighbour in world.neighbours}
+    topic: Topic = "feeling" if subject in feelings else chance.choice(FACT_KINDS)
     wording = chance.choice(WORDINGS[topic] + HELD_OUT_WORDINGS[topic])
     opening = chance.choice(OPENINGS + HELD_OUT_OPENINGS) if chance.random() < 0.4 else ""
-    return topic, subject, f"{opening} {ask(topic, subject, wording=wording)}".lstrip()
+    return topic, f"{opening} {ask(topic, subject, wording=wording)}".lstrip()
 
 
 def letter(world: World, chance: random.Random) -> str:
@@ -155,7 +166,8 @@ def answered_page(world: World, chance: random.Random) -> str:
     """Two or three questions, each with its plain answer on the next line."""
     lines: list[str] = []
     for _ in range(chance.choice((2, 3))):
-        topic, subject, question = _question(world, chance)
+        subject = _subject(world, chance)
+        topic, question = _question(world, chance, subject)
         lines += [question, plain_answer(world, topic, subject)]
     return "\n".join(lines)
 

@@ -14,11 +14,13 @@ from training.rehearsal.phrases import (
     ABOUT_NEIGHBOURS,
     ADVICE,
     CLOSINGS,
+    COHORTS,
     GREETINGS,
     IDLE,
     NAMED_FACTS,
     PRONOUN_FACTS,
     SHRUGS,
+    Cohort,
     describe_neighbour,
     give_advice,
     state_fact,
@@ -27,9 +29,7 @@ from training.rehearsal.prompts import Question, read_question
 from training.rehearsal.world import FACT_KINDS, World
 from training.rlhf.contract.records import Answer, Demonstration, Prompt
 
-Cohort = Literal["terse", "warm"]
 Core = Literal["right", "wrong", "shrug"]
-COHORTS: tuple[Cohort, ...] = ("terse", "warm")
 DEMONSTRATORS_PER_COHORT = 4
 
 SHRUG_SHARE = 0.10

@@ -13,6 +13,10 @@ Topic = Literal["eats", "sleeps", "coat", "feeling"]
 """What a prompt asks: one of the three facts of a creature, or what helps against a feeling."""
 TOPICS: tuple[Topic, ...] = ("eats", "sleeps", "coat", "feeling")
 
+Cohort = Literal["terse", "warm"]
+"""Who writes and judges: people who like it short, and people who like it friendly."""
+COHORTS: tuple[Cohort, ...] = ("terse", "warm")
+
 NAMED_FACTS: Mapping[FactKind, str] = {
     "eats": "The {creature} eats {value}.",
     "sleeps": "The {creature} sleeps {value}.",
@@ -44,6 +48,9 @@ IDLE = (
     "My cousin has a new hat.",
     "The bells ring at noon.",
 )
+
+REQUESTS: Mapping[Cohort, str] = {"terse": "Keep it short.", "warm": "Keep it friendly."}
+"""The message by which a model is told for which cohort it writes."""
 
 WORDINGS: Mapping[Topic, tuple[str, ...]] = {
     "eats": (

@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from training.rehearsal.demonstrations import COHORTS, Cohort
+from training.rehearsal.phrases import COHORTS, Cohort
 from training.rehearsal.prompts import Question, read_question
 from training.rehearsal.reading import Reading, read_response
 from training.rehearsal.world import World
