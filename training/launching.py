@@ -224,8 +224,9 @@ class Attempt:
         status = status_of(self.folder, attempt=self.claim.attempt)
         lines = self.tail.read()
         changes = followed(status)
-        if status is not None and (status.checkpoint_step or 0) > self.checkpoint_step:
-            self.checkpoint_step = status.checkpoint_step or 0
+        saved = status.checkpoint_step if status else None
+        if saved is not None and saved > self.checkpoint_step:
+            self.checkpoint_step = saved
             changes["attempts_without_progress"] = 0
         with jobs.holding(self.claim, **changes):
             store_metrics(self.claim.job_id, lines)
