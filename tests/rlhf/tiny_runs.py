@@ -39,11 +39,14 @@ TEXTS = [
 
 
 def demonstrations(count: int, *, first: int = 0) -> list[Demonstration]:
+    """Every third answer is a long one, so that several short ones fit beside it."""
     return [
         Demonstration(
             id=f"d{number:03}",
-            messages=(Message(role="user", content=f"What does the {ANIMALS[number % 8]} eat?"),),
-            response=Answer(id=f"r{number:03}", text=f"It eats {FOODS[number % 8]}." + " Yes." * (number % 3)),
+            messages=(Message(role="user", content=f"The {ANIMALS[number % 8]}?"),),
+            response=Answer(
+                id=f"r{number:03}", text=f"It eats {FOODS[number % 8]}." + " Yes." * (4 if number % 3 == 2 else 0)
+            ),
         )
         for number in range(first, first + count)
     ]
