@@ -103,6 +103,14 @@ def plan(stage: Stage, sections: Sections) -> Plan:
     return Plan(config=json.loads(dump_json(config.to_json())), models=models, data=data)
 
 
+def preview(stage: Stage, sections: Sections) -> dict[str, Any]:
+    """The config that the stage would get, whether or not its inputs are there yet. Raises LaunchRefused."""
+    stand_ins = {
+        role: Checkpoint(name=f"checkpoint-of-{maker}", uri="") for role, maker in MODEL_NEEDS[stage.kind].items()
+    }
+    return compose(stage, sections, models=stand_ins, needs=list(DATA_NEEDS[stage.kind])).to_json()
+
+
 # --- config -----------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,161 @@
+"""What the page of a round shows of the stage that is looked at: its job, its form, its texts, its figures."""
+
+import json
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db.models.functions import Now
+
+from labeling.models import Response
+from training.following import last_lines
+from training.knobs import value_at, written
+from training.models import Checkpoint, Job, Stage
+from training.run_folders import run_folder
+from training.views.figures import Figure, figures_of
+from training.views.launch_forms import LaunchForm
+from training.views.stage_cards import duration
+
+Kind = Stage.Kind
+LOG_LINES = 40
+SAMPLES = 8
+SAMPLE_CHARACTERS = 4000
+
+
+def stage_looked_at(stages: list[Stage], asked: str | None) -> Stage:
+    """The one asked for; else the one that runs, else the newest with a job, else the first that is ready."""
+    for stage in stages:
+        if stage.kind == asked:
+            return stage
+    running = [stage for stage in stages if stage.state == Stage.State.RUNNING]
+    with_job = sorted((stage for stage in stages if stage.job), key=lambda stage: stage.job.pk)  # type: ignore[union-attr]
+    ready = [stage for stage in stages if stage.state == Stage.State.READY]
+    return (running or with_job[-1:] or ready or stages)[0]
+
+
+# --- the job ----------------------------------------------------------------------------------------------------------
+
+
+def facts_of(job: Job) -> list[tuple[str, str]]:
+    """Names and values: where the job starts from, what it was told, who does it."""
+    found = [
+        (f"From ({one.role})", one.checkpoint.name) for one in job.inputs.select_related("checkpoint") if one.checkpoint
+    ]
+    for path, label in TOLD.get(job.kind, ()):
+        value = value_at(job.config, path)
+        if value is not None:
+            found.append((label, written(value)))
+    for one in job.inputs.select_related("snapshot"):
+        if one.snapshot:
+            name = one.role.replace("_", ", ")
+            found.append(
+                (name.capitalize(), f"{one.snapshot.rows:,} rows, {one.snapshot.sha256[:4]}…{one.snapshot.sha256[-2:]}")
+            )
+    found.append(("Attempt", str(job.attempt)))
+    if job.checkpoint_step is not None:
+        found.append(("Saved at step", f"{job.checkpoint_step:,}"))
+    if job.state == Job.State.RUNNING:
+        found.append(("Machine", f"{job.owner}, {_heard(job)}"))
+    elif job.state == Job.State.QUEUED:
+        found.append(("Queue", job.queue))
+    return found
+
+
+TOLD: dict[str, tuple[tuple[str, str], ...]] = {
+    Kind.PRETRAIN: (
+        ("optimizer.learning_rate", "Learning rate"), ("pretrain.steps", "Steps"),
+        ("pretrain.tokens_per_step", "Tokens a step"), ("seed", "Seed"),
+    ),
+    Kind.SFT: (
+        ("optimizer.learning_rate", "Learning rate"), ("sft.epochs", "Epochs"),
+        ("sft.sequences_per_step", "Demonstrations a step"), ("seed", "Seed"),
+    ),
+    Kind.SAMPLE: (
+        ("sample.responses_per_prompt", "Responses a prompt"), ("sample.temperature", "Temperature"), ("seed", "Seed"),
+    ),
+    Kind.REWARD: (
+        ("optimizer.learning_rate", "Learning rate"), ("reward.epochs", "Epochs"),
+        ("reward.prompts_per_step", "Prompts a step"), ("seed", "Seed"),
+    ),
+    Kind.PPO: (
+        ("optimizer.learning_rate", "Learning rate"), ("ppo.episodes_per_iteration", "Episodes an iteration"),
+        ("ppo.minibatch_episodes", "Episodes a minibatch"), ("ppo.kl.coef", "KL coefficient"), ("seed", "Seed"),
+    ),
+}  # fmt: skip
+
+
+def _heard(job: Job) -> str:
+    """By the database's clock, which the lease was set by."""
+    now = Job.objects.annotate(clock=Now()).values_list("clock", flat=True).get(pk=job.pk)
+    if job.lease_until is None:
+        return "not heard"
+    silent = settings.JOB_LEASE_SECONDS - (job.lease_until - now).total_seconds()
+    return f"heard {duration(max(0.0, silent))} ago"
+
+
+def log_of(job: Job, *, lines: int = LOG_LINES) -> str:
+    """The last lines that the stage printed in its newest attempt."""
+    return last_lines(run_folder(job).rank_log(job.attempt), lines=lines) if job.attempt else ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text to read. score and kl: as far as the stage knows them."""
+
+    step: int
+    prompt: str
+    text: str
+    score: str = ""
+    kl: str = ""
+
+
+def samples_of(job: Job) -> list[Sample]:
+    """The newest texts: what the stage wrote to samples.jsonl, or what was sampled and taken in."""
+    if job.kind == Job.Kind.SAMPLE:
+        taken = Response.objects.filter(prompt__project=job.project_id, sampling__job=job.pk).select_related("prompt")
+        return [Sample(job.step, one.prompt.last_turn, one.text) for one in taken.order_by("pk")[:SAMPLES]]
+    lines = last_lines(run_folder(job).samples, lines=SAMPLES, most_bytes=256 * 1024).splitlines()
+    return [sample for line in reversed(lines) if (sample := _sample(line)) is not None]
+
+
+def _sample(line: str) -> Sample | None:
+    """None for a line that is cut or no sample."""
+    try:
+        row = json.loads(line)
+        prompt = str(row.get("prompt_text", row["prompt"]))
+        return Sample(
+            step=int(row["step"]), prompt=prompt[:SAMPLE_CHARACTERS], text=str(row["text"])[:SAMPLE_CHARACTERS],
+            score=_rounded(row.get("score")), kl=_rounded(row.get("kl")),
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _rounded(value: object) -> str:
+    return f"{value:.2f}".replace("-", "−") if isinstance(value, int | float) else ""
+
+
+# --- all of it --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Everything about one stage. What needs a job is empty without one."""
+
+    stage: Stage
+    job: Job | None
+    form: LaunchForm | None
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    log: str = ""
+    samples: list[Sample] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    checkpoint: Checkpoint | None = None
+
+
+def sheet_of(stage: Stage, form: LaunchForm | None) -> Sheet:
+    job = stage.job
+    if job is None:
+        return Sheet(stage=stage, job=None, form=form)
+    return Sheet(
+        stage=stage, job=job, form=form, facts=facts_of(job), log=log_of(job), samples=samples_of(job),
+        figures=figures_of(job), checkpoint=Checkpoint.objects.filter(job=job).first(),
+    )  # fmt: skip
