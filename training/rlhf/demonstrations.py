@@ -7,12 +7,13 @@ there is no position to save.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from training.rlhf.chance import shuffled
 from training.rlhf.contract.config import RunConfig
 from training.rlhf.contract.exit_codes import DataRefused
 from training.rlhf.contract.records import Demonstration, Text
 from training.rlhf.contract.stages import Sft
 from training.rlhf.layouts import Exchange
-from training.rlhf.texts import read_windows, shuffled
+from training.rlhf.texts import read_windows
 from training.rlhf.tokens import Budget, ChatTokens, keeps_condition
 
 MIXED_TEXT_TOKENS = 512
@@ -90,7 +91,8 @@ def plan_steps(items: Sequence[Item], texts: Sequence[Item], settings: Sft, *, s
         first = epoch * mixed
         share = [texts[number % len(texts)] for number in range(first, first + mixed)]
         together = [*items, *share]
-        order = [together[place] for place in shuffled(len(together), seed=seed, epoch=epoch)]
+        turn = shuffled(len(together), seed=seed, purpose="order of demonstrations", number=epoch)
+        order = [together[place] for place in turn]
         epochs.append(_cut(order, settings))
     return epochs
 

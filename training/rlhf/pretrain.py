@@ -26,6 +26,7 @@ from transformers import (
 
 from training.rlhf import checkpoints
 from training.rlhf.attempt import Run, run_stage
+from training.rlhf.chance import generator, shuffled
 from training.rlhf.contract import stages
 from training.rlhf.contract.config import RunConfig
 from training.rlhf.contract.exit_codes import DataRefused
@@ -35,7 +36,7 @@ from training.rlhf.models import compute_in, load_causal_lm, save_causal_lm, tru
 from training.rlhf.release import ModelFacts
 from training.rlhf.sampling import Limits, sample_responses
 from training.rlhf.steps import adam, micro_batches, rate_factor, set_rate, take_step
-from training.rlhf.texts import Windows, read_windows, shuffled
+from training.rlhf.texts import Windows, read_windows
 from training.rlhf.tokens import (
     CHAT_TEMPLATE,
     CHAT_TOKENS,
@@ -129,7 +130,7 @@ def train_tokenizer(texts: Sequence[Text], settings: stages.Pretrain, *, seed: i
 def _some_of(texts: Sequence[Text], *, seed: int) -> Iterator[str]:
     """Documents in a shuffled order, up to VOCABULARY_TEXT_CHARACTERS of them."""
     characters = 0
-    for place in shuffled(len(texts), seed=seed, epoch=0):
+    for place in shuffled(len(texts), seed=seed, purpose="order of documents"):
         yield texts[place].text
         characters += len(texts[place].text)
         if characters >= VOCABULARY_TEXT_CHARACTERS:
@@ -242,7 +243,7 @@ def write_samples(run: Run, model: PreTrainedModel, tokens: ChatTokens, windows:
     answers = sample_responses(
         model, starts, responses_per_prompt=1, stop_token_ids=tokens.stop_token_ids,
         limits=Limits(response_tokens=SAMPLE_TOKENS, context_tokens=SAMPLE_START_TOKENS + SAMPLE_TOKENS),
-        temperature=1.0, generator=torch.Generator().manual_seed(run.config.seed + step),
+        temperature=1.0, generator=generator(run.config.seed, "samples", step),
         batch_tokens=run.micro_batch_tokens,
     )  # fmt: skip
     model.train()

@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 
 from training.rlhf import checkpoints
 from training.rlhf.attempt import Run, run_stage
+from training.rlhf.chance import generator
 from training.rlhf.contract.records import Demonstration, Text
 from training.rlhf.demonstrations import (
     Item,
@@ -228,7 +229,7 @@ def write_samples(run: Run, model: PreTrainedModel, tokens: ChatTokens, items: S
     answers = sample_responses(
         model, [item.exchange.prompt for item in shown], responses_per_prompt=1, stop_token_ids=tokens.stop_token_ids,
         limits=Limits(min(SAMPLE_TOKENS, lengths.response_tokens), lengths.context_tokens), temperature=1.0,
-        generator=torch.Generator().manual_seed(run.config.seed + step), batch_tokens=run.micro_batch_tokens,
+        generator=generator(run.config.seed, "samples", step), batch_tokens=run.micro_batch_tokens,
     )  # fmt: skip
     model.train()
     for item, (answer,) in zip(shown, answers, strict=True):

@@ -12,6 +12,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from training.rlhf.chance import shuffled
 from training.rlhf.contract.exit_codes import DataRefused
 from training.rlhf.contract.records import Text
 from training.rlhf.tokens import ChatTokens
@@ -44,14 +45,7 @@ class Windows:
 
 @lru_cache(maxsize=4)
 def _order(size: int, seed: int, epoch: int) -> list[int]:
-    return shuffled(size, seed=seed, epoch=epoch)
-
-
-def shuffled(size: int, *, seed: int, epoch: int) -> list[int]:
-    """0 to size - 1 in an order that depends on seed and epoch alone."""
-    chance = torch.Generator().manual_seed((seed << 20) + epoch)
-    order: list[int] = torch.randperm(size, generator=chance).tolist()
-    return order
+    return shuffled(size, seed=seed, purpose="order of windows", number=epoch)
 
 
 def read_windows(
@@ -62,7 +56,7 @@ def read_windows(
     texts: shuffled by `seed` here. Raises DataRefused if there is not one window in them.
     """
     stream: list[int] = []
-    for place in shuffled(len(texts), seed=seed, epoch=0):
+    for place in shuffled(len(texts), seed=seed, purpose="order of documents"):
         stream += tokens.document_ids(texts[place].text)
         if enough_tokens is not None and len(stream) > enough_tokens:
             break

@@ -16,8 +16,6 @@ UNITS: dict[str, str] = {
     "learning_rate": "",
     "gradient_norm": "",
     "tokens_per_second": "tokens/s",
-    "peak_memory_bytes": "bytes",
-    "step_seconds": "s",
     # reward
     "accuracy": "share of comparisons",
     # ppo: means over the responses of an iteration, or over their tokens where the unit says so
