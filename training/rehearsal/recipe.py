@@ -40,7 +40,7 @@ class Recipe:
     about: str
     documents: int = 20_000
     demonstrations: int = 800
-    ranked_prompts: int = 1_100
+    ranked_prompts: int = 1_050
     """Prompts of the train and the valid split whose responses are ranked."""
     held_out_prompts: int = 200
     stages: Mapping[str, Sections]
@@ -70,6 +70,7 @@ STAGES: dict[str, Sections] = {
             "kl": {"coef": 0.25},
             "value": {"learning_rate": 3e-4},
         },
+        "checkpoints": {"keep_steps": [6, 12, 18, 24, 30]},
     },
     "score": {"score": {}},
 }
