@@ -28,6 +28,7 @@ from labeling.models import (
 from labeling.record_lines import line_of
 from labeling.records import Judged, Kind, PromptText, Record, ResponseText
 
+FIRST_BATCH_ROWS = 20
 BATCH_ROWS = 500
 
 Row = TypeVar("Row", bound=Model)
@@ -44,28 +45,30 @@ class Selection:
 
 
 def records_of(project: Project, kind: Kind, selection: Selection | None = None) -> Iterator[Record]:
-    """The project's records of a kind. Every BATCH_ROWS rows cost five queries at most."""
+    """The project's records of a kind. Every batch of rows costs six queries at most."""
     return _MAKERS[kind](project, selection or Selection())
 
 
 def lines_of(project: Project, kind: Kind, selection: Selection | None = None) -> Iterator[bytes]:
     """The same as JSON lines, some of them at a time."""
     waiting: list[bytes] = []
+    size = FIRST_BATCH_ROWS
     for record in records_of(project, kind, selection):
         waiting.append(line_of(record))
-        if len(waiting) == BATCH_ROWS:
+        if len(waiting) == size:
             yield b"".join(waiting)
-            waiting = []
+            waiting, size = [], BATCH_ROWS
     if waiting:
         yield b"".join(waiting)
 
 
 def _batches(rows: QuerySet[Row]) -> Iterator[list[Row]]:
-    """In the order of the primary key, each batch beginning where the last one ended."""
-    last = 0
-    while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH_ROWS]):
+    """In the order of the primary key, each batch beginning where the last one ended; the first is small, so that a
+    reader does not wait for it."""
+    last, size = 0, FIRST_BATCH_ROWS
+    while batch := list(rows.filter(pk__gt=last).order_by("pk")[:size]):
         yield batch
-        last = batch[-1].pk
+        last, size = batch[-1].pk, BATCH_ROWS
 
 
 def _counted(path: str) -> Q:

@@ -30,6 +30,7 @@ class RecordsView(APIView):
         lines = lines_of(project, self.kind, self.selection(request, project))
         answer = StreamingHttpResponse(begun(lines), content_type="application/x-ndjson")
         answer["Content-Disposition"] = f'attachment; filename="{project.slug}-{self.kind}.jsonl"'
+        answer["Cache-Control"] = "no-store"
         return answer
 
     def selection(self, request: Request, project: Project) -> Selection:
