@@ -8,29 +8,38 @@ export async function submitWork(form, { work, say, mark }) {
   if (underWay) return;
   underWay = true;
   say("Submitting…");
+  work.pause();
+  let done = false;
   try {
-    await send(form, { work, say, mark });
+    done = await send(form, { work, say, mark });
   } catch {
     say("Not sent: no connection. Your work is kept on this device; submit again when it is back.");
-  } finally {
-    underWay = false;
   }
+  if (done) return;
+  underWay = false;
+  work.resume();
 }
+
+/** True once the server has the submission. */
 
 async function send(form, { work, say, mark }) {
   const body = new FormData(form);
   body.set("csrfmiddlewaretoken", csrfToken(form));
   const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" }, redirect: "manual" });
-  if (answer.type === "opaqueredirect") return say("You are signed out. Your work is kept; sign in again in another tab, then submit.");
-  const told = await answer.json().catch(() => null);
-  if (!told) return say(`The server answered ${answer.status}. Your work is kept on this device; try again in a moment.`);
-  if (!answer.ok) {
-    mark(told.problems);
-    return say(told.message);
+  const told = answer.type === "opaqueredirect" ? null : await answer.json().catch(() => null);
+  if (answer.ok && told) {
+    work.forget();
+    say("Submitted.");
+    location.assign(told.next);
+    return true;
   }
-  work.forget();
-  say("Submitted.");
-  location.assign(told.next);
+  if (answer.type === "opaqueredirect") say("You are signed out. Your work is kept; sign in again in another tab, then submit.");
+  else if (!told?.problems) say(`The server answered ${answer.status}. Your work is kept on this device; try again in a moment.`);
+  else {
+    mark(told.problems);
+    say(told.message);
+  }
+  return false;
 }
 
 /** Shows problems in the [data-problems] box of the response their place names; the rest stand in the outcome. */

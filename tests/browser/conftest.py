@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from labeling.models import Campaign, User
 from tests.conftest import signed_in
@@ -57,6 +57,13 @@ class Visitor:
         if message.type == "error":
             self.errors.append(f"{message.text} at {message.location.get('url', '')}")
 
+    def leave(self) -> None:
+        """Closes the browser once no draft is on its way any more: the server is to be still when the test ends."""
+        for page in self.context.pages:
+            if page.locator("[data-save]").count():
+                expect(page.locator("[data-save]")).not_to_have_attribute("data-state", "saving")
+        self.context.close()
+
     def unexpected_errors(self) -> list[str]:
         return [error for error in self.errors if not any(part in error for part in self.expected)]
 
@@ -76,7 +83,7 @@ def visit(chromium: Browser, live_server) -> Iterator[Callable[..., Visitor]]:  
 
     yield enter
     for visitor in visitors:
-        visitor.context.close()
+        visitor.leave()
     assert [error for visitor in visitors for error in visitor.unexpected_errors()] == []
 
 

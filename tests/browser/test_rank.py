@@ -1,0 +1,272 @@
+"""Ranking in a real browser: by keyboard, by pointer, by touch, without script, offline and back."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from labeling.models import Assignment, Project, Submission, Task
+from tests.labeling.work import make_campaign
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def ranks_in_order_shown(submission: Submission) -> list[int | None]:
+    found = dict(submission.judgments.values_list("response_id", "rank"))
+    return [found[pk] for pk in submission.assignment.order]
+
+
+def ratings_in_order_shown(submission: Submission) -> list[int | None]:
+    found = {judgment.response_id: judgment.ratings.get("overall") for judgment in submission.judgments.all()}
+    return [found[pk] for pk in submission.assignment.order]
+
+
+def slots(page: Page) -> list[str]:
+    """The letters in each slot, as they stand in the dock."""
+    return ["".join(slot.locator(".chip__letter").all_inner_texts()) for slot in page.locator("[data-slot]").all()[1:]]
+
+
+def send(page: Page, count: int = 1) -> Submission:
+    before = page.url
+    press(page, "Control+Enter")
+    page.wait_for_url(lambda url: url != before)
+    assert Submission.objects.count() == count
+    return Submission.objects.latest("pk")
+
+
+def test_a_task_is_rated_and_ranked_by_keyboard_only(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, tasks=2, shown=4))
+    press(page, "6", "j", "4", "j", "2", "j", "4", "Enter")
+    submission = send(page)
+    assert ratings_in_order_shown(submission) == [6, 4, 2, 4]
+    assert ranks_in_order_shown(submission) == [1, 2, 3, 2]
+    assert "/tasks/" in page.url
+
+
+def test_nine_responses_need_at_most_twenty_one_keys_when_the_proposal_is_right(
+    project: Project, at_work: Callable
+) -> None:
+    page, _ = at_work(make_campaign(project, tasks=2, shown=9))
+    keys = [key for rating in "765432111" for key in (rating, "j")][:-1] + ["Enter", "Control+Enter"]
+    assert len(keys) <= 21
+    before = page.url
+    press(page, *keys)
+    page.wait_for_url(lambda url: url != before)
+    assert ranks_in_order_shown(Submission.objects.get()) == [1, 2, 3, 4, 5, 6, 7, 7, 7]
+
+
+def test_flags_ties_moves_and_undo_by_keyboard(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=4))
+    press(page, "f", "h", "j", "f", "h", "f", "h", "]", "2", "j", "Shift+Digit2", "j", "1", "k", "Alt+ArrowUp", "u")
+    # B took rank 2, C tied with it, D rank 1; C moved out of the tie, and that was undone.
+    assert slots(page)[:2] == ["D", "BC"]
+    press(page, "k", "0", "1")
+    submission = send(page)
+    flags = {judgment.response_id: judgment.flags for judgment in submission.judgments.all()}
+    assert [flags[pk] for pk in submission.assignment.order[:2]] == [{"hallucination": True}, {"hallucination": False}]
+
+
+def test_a_bare_proposal_is_refused_in_words_and_counts_once_confirmed(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    press(page, "3", "j", "5", "j", "1")
+    expect(page.locator("[data-status]")).to_have_text("Proposed from your ratings, not yet yours.")
+    press(page, "Control+Enter")
+    expect(page.locator("[data-outcome]")).to_contain_text("still a proposal")
+    press(page, "Enter")
+    assert ranks_in_order_shown(send(page)) == [2, 1, 3]
+
+
+def test_a_contradiction_is_named_and_asked_about_and_never_forbidden(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    press(page, "6", "j", "3", "j", "1", "Enter", "k", "]", "1")
+    expect(page.locator("[data-questions]")).to_contain_text("A, rated 6, stands below B, rated 3.")
+    expect(page.locator('[data-response="A"] [data-contradiction]')).to_have_text(
+        "Stands below B, which you rated lower."
+    )
+    press(page, "Control+Enter")
+    expect(page.locator("[data-outcome]")).to_contain_text("One question above is still open")
+    page.get_by_role("button", name="It is meant").click()
+    assert ranks_in_order_shown(send(page)) == [2, 1, 3]
+
+
+def test_each_move_is_announced(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    press(page, "]", "]", "2", "j", "Shift+Digit2")
+    expect(page.locator("[data-announcer]")).to_have_text("Response B, rank 2, tied with A")
+
+
+def test_an_order_is_made_by_pointer_and_only_from_the_handle(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    drag(page, '[data-name="C"] .chip__handle', '[data-slot="0"]')
+    drag(page, '[data-name="A"] .chip__handle', '[data-slot="1"]')
+    drag(page, '[data-name="B"] .chip__handle', '[data-slot="1"]')
+    assert slots(page) == ["C", "AB", ""]
+    drag(page, '[data-name="C"] .chip__name', '[data-slot="2"]')
+    assert slots(page) == ["C", "AB", ""]
+    before = page.url
+    page.get_by_role("button", name="Submit and next").click()
+    page.wait_for_url(lambda url: url != before)
+    assert ranks_in_order_shown(Submission.objects.get()) == [2, 2, 1]
+
+
+def drag(page: Page, source: str, target: str) -> None:
+    start, end = page.locator(source).bounding_box(), page.locator(target).bounding_box()
+    assert start is not None
+    assert end is not None
+    page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] - 8, steps=4)
+    page.mouse.up()
+
+
+def test_an_order_is_made_by_touch_on_a_phone(project: Project, at_work: Callable) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    page, _ = at_work(make_campaign(project, shown=3), **phone)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.locator("[data-dock-toggle]").tap()
+    for letter, rank in (("B", "1"), ("A", "2"), ("C", "3")):
+        page.locator(f'[data-pick="{letter}"]').tap()
+        page.locator(f'[data-put="{rank}"]').tap()
+    before = page.url
+    page.get_by_role("button", name="Submit and next").tap()
+    page.wait_for_url(lambda url: url != before)
+    assert ranks_in_order_shown(Submission.objects.get()) == [2, 1, 3]
+
+
+def test_it_works_without_script(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, tasks=2, shown=3), java_script_enabled=False)
+    for letter, rating, rank in (("A", "5", "2"), ("B", "7", "1"), ("C", "5", "2")):
+        page.locator(f'input[name="rating-{letter}-overall"][value="{rating}"]').check(force=True)
+        page.locator(f'select[name="rank-{letter}"]').select_option(rank)
+    before = page.url
+    page.get_by_role("button", name="Submit and next").click()
+    assert page.url != before
+    submission = Submission.objects.get()
+    assert ratings_in_order_shown(submission) == [5, 7, 5]
+    assert ranks_in_order_shown(submission) == [2, 1, 2]
+
+
+def test_without_script_a_refused_form_comes_back_filled_in(project: Project, at_work: Callable) -> None:
+    page, visitor = at_work(make_campaign(project, shown=3), java_script_enabled=False)
+    visitor.expected.append("422")
+    page.locator('input[name="rating-B-overall"][value="7"]').check(force=True)
+    page.get_by_role("button", name="Submit and next").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing is ranked yet")
+    expect(page.locator('input[name="rating-B-overall"][value="7"]')).to_be_checked()
+
+
+def test_without_script_skip_and_guideline_are_pages(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, tasks=2, shown=3), java_script_enabled=False)
+    page.get_by_role("link", name="Guideline").click()
+    expect(page.get_by_text("Ties are welcome.")).to_be_visible()
+    page.go_back()
+    page.get_by_role("link", name="Skip", exact=True).click()
+    page.get_by_label("I cannot tell what the prompt asks").check()
+    page.get_by_role("button", name="Skip and take the next").click()
+    assert Assignment.objects.filter(state="skipped").count() == 1
+    assert "/tasks/" in page.url
+
+
+def test_a_draft_survives_a_reload_from_the_server_alone(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=4))
+    press(page, "6", "j", "4", "j", "f", "m", "]", "1")
+    expect(page.locator("[data-save-words]")).to_have_text(re.compile("^Saved "), timeout=2500)
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    assert slots(page)[0] == "C"
+    expect(page.locator('input[name="rating-A-overall"][value="6"]')).to_be_checked()
+    expect(page.locator('input[name="flag-C-misses_task"][value="yes"]')).to_be_checked()
+
+
+def test_what_never_reached_the_server_survives_a_reload_too(project: Project, at_work: Callable) -> None:
+    page, visitor = at_work(make_campaign(project, shown=4))
+    visitor.expected.append("ERR_INTERNET_DISCONNECTED")
+    visitor.context.set_offline(True)
+    press(page, "7", "j", "2")
+    expect(page.locator("[data-save-words]")).to_have_text("Saved on this device, no connection", timeout=4000)
+    assert Assignment.objects.get().draft == {}
+    visitor.context.set_offline(False)
+    page.reload()
+    expect(page.locator('input[name="rating-A-overall"][value="7"]')).to_be_checked()
+    expect(page.locator("[data-save-words]")).to_have_text(re.compile("^Saved \\d"), timeout=4000)
+    assert Assignment.objects.get().draft["rating-B-overall"] == "2"
+
+
+def test_being_offline_at_submit_loses_nothing_and_going_back_online_sends(project: Project, at_work: Callable) -> None:
+    page, visitor = at_work(make_campaign(project, shown=2, required=["ratings"]))
+    visitor.expected.append("ERR_INTERNET_DISCONNECTED")
+    press(page, "7", "j", "2", "Enter")
+    visitor.context.set_offline(True)
+    press(page, "Control+Enter")
+    expect(page.locator("[data-outcome]")).to_contain_text("Not sent: no connection. Your work is kept")
+    visitor.context.set_offline(False)
+    assert ranks_in_order_shown(send(page)) == [1, 2]
+
+
+def test_an_expired_sign_in_keeps_the_words_and_the_same_page_sends_after_signing_in_again(
+    project: Project, at_work: Callable, labeler: object
+) -> None:
+    page, visitor = at_work(make_campaign(project, shown=2, required=["ratings"]))
+    cookies = visitor.context.cookies()
+    press(page, "7", "j", "2", "Enter")
+    visitor.context.clear_cookies(name="sessionid")
+    press(page, "Control+Enter")
+    expect(page.locator("[data-outcome]")).to_contain_text("You are signed out. Your work is kept")
+    visitor.context.add_cookies([cookie for cookie in cookies if cookie["name"] == "sessionid"])
+    assert ranks_in_order_shown(send(page)) == [1, 2]
+
+
+def test_a_second_tab_shows_what_the_first_one_says(project: Project, at_work: Callable) -> None:
+    page, visitor = at_work(make_campaign(project, shown=3))
+    second = visitor.open(page.url.removeprefix(visitor.base))
+    press(page, "6")
+    expect(second.locator('input[name="rating-A-overall"][value="6"]')).to_be_checked()
+
+
+def test_what_the_server_refuses_is_shown_at_its_place(project: Project, at_work: Callable) -> None:
+    page, visitor = at_work(make_campaign(project, shown=2, required=["ratings"]))
+    visitor.expected.append("422")
+    press(page, "]", "1", "j", "2", "Control+Enter")
+    expect(page.locator('[data-response="A"] [data-problems]')).to_have_text(
+        "Response A has no rating: Overall quality."
+    )
+    assert not Submission.objects.exists()
+
+
+def test_skip_takes_a_reason_by_keyboard_and_goes_on(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, tasks=2, shown=3))
+    before = page.url
+    press(page, "s", "ArrowDown", "Enter")
+    page.wait_for_url(lambda url: url != before)
+    skipped = Assignment.objects.get(state="skipped")
+    assert skipped.skip_reason == "subject"
+    assert Task.objects.get(pk=skipped.task_id).open_slots == 1
+
+
+def test_a_key_is_rebound_and_a_collision_refused(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    press(page, "?")
+    page.get_by_role("button", name="change the key for next response").click()
+    press(page, "u")
+    expect(page.locator("[data-keys-answer]")).to_have_text("Not changed: that key already does “undo”.")
+    page.get_by_role("button", name="change the key for next response").click()
+    press(page, "x")
+    press(page, "Escape", "x", "5")
+    expect(page.locator('input[name="rating-B-overall"][value="5"]')).to_be_checked()
+
+
+def test_no_key_acts_while_a_note_is_written(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    page.locator('[data-response="A"]').get_by_text("Add a note").click()
+    page.get_by_label("Note on response A").fill("")
+    page.keyboard.type("5 just so, 7")
+    assert page.locator("input[type=radio][name^=rating]:checked").count() == 0
+    press(page, "Escape", "4")
+    expect(page.locator('input[name="rating-A-overall"][value="4"]')).to_be_checked()
+    expect(page.get_by_label("Note on response A")).to_have_value("5 just so, 7")

@@ -1,0 +1,147 @@
+"""Claim, expire, sweep, draft, skip, submit and correct in any order, by several labelers: the rules hold at each step.
+
+What counts is never more than the overlap; one live lease a labeler and campaign; counters equal a recount; nobody
+meets a task again that they submitted; a repeated key changes nothing; drafts are never lost.
+"""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db.models import Count
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from labeling.assigning import SKIP_REASONS, claim, release_expired, skip
+from labeling.errors import AlreadySubmitted, StaleLease
+from labeling.models import Assignment, Campaign, ClaimCursor, Project, Submission, Task
+from labeling.submitting import keep_draft
+from tests.labeling.work import let_lapse, make_campaign, make_labeler, ranked, recounted_slots, submit_now
+
+pytestmark = [pytest.mark.sqlite]
+
+PEOPLE = st.integers(0, 2)
+
+
+class Labeling(RuleBasedStateMachine):
+    """Three labelers and two tasks of overlap 2. held: what each labeler's page shows, perhaps long out of date."""
+
+    @initialize(policy=st.sampled_from(Campaign.SkipPolicy.values))
+    def open(self, policy: str) -> None:
+        self.project = Project.objects.create(name="P", slug=f"p-{uuid4().hex[:8]}")
+        self.campaign = make_campaign(self.project, tasks=2, shown=2, overlap=2, skip_policy=policy)
+        self.people = [make_labeler(self.project, f"{self.project.slug}-{number}") for number in range(3)]
+        self.held: dict[int, Assignment] = {}
+        self.keys: dict[int, UUID] = {}
+        self.drafts: dict[int, str] = {}
+
+    @rule(who=PEOPLE)
+    def claims(self, who: int) -> None:
+        ClaimCursor.objects.update(nothing_until=None)
+        submitted = set(self.of(who).filter(state="submitted").values_list("task", flat=True))
+        live = self.of(who).filter(state="live").first()
+        assignment = claim(self.campaign, self.people[who])
+        if live is not None:
+            assert assignment is not None
+            assert assignment.pk == live.pk
+        if assignment is not None:
+            assert assignment.task_id not in submitted
+            self.held[who] = assignment
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def lapses(self, data: st.DataObject) -> None:
+        assignment = self.held[data.draw(st.sampled_from(sorted(self.held)))]
+        if Assignment.objects.get(pk=assignment.pk).state == "live":
+            let_lapse(assignment)
+
+    @rule()
+    def sweeps(self) -> None:
+        release_expired()
+        assert release_expired() == 0
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), words=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5))
+    def writes(self, data: st.DataObject, words: str) -> None:
+        assignment = self.held[data.draw(st.sampled_from(sorted(self.held)))]
+        try:
+            keep_draft(assignment, {"note": words}, lease_token=assignment.lease_token)
+            self.drafts[assignment.pk] = words
+        except (StaleLease, AlreadySubmitted):
+            pass
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), reason=st.sampled_from(SKIP_REASONS))
+    def skips(self, data: st.DataObject, reason: Any) -> None:
+        assignment = self.held[data.draw(st.sampled_from(sorted(self.held)))]
+        try:
+            skip(assignment, reason)
+        except AlreadySubmitted:
+            assert Assignment.objects.get(pk=assignment.pk).state == "submitted"
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), repeat=st.booleans(), correct=st.booleans())
+    def submits(self, data: st.DataObject, repeat: bool, correct: bool) -> None:
+        assignment = self.held[data.draw(st.sampled_from(sorted(self.held)))]
+        before = Submission.objects.filter(assignment=assignment).count()
+        key = self.keys.get(assignment.pk) if repeat else None
+        try:
+            outcome = submit_now(assignment, ranked(1, 2), key=key or uuid4(), corrects=before if correct else 0)
+        except (StaleLease, AlreadySubmitted):
+            assert Submission.objects.filter(assignment=assignment).count() == before
+            return
+        assert outcome.repeated == bool(key)
+        assert Submission.objects.filter(assignment=assignment).count() == before + (not outcome.repeated)
+        self.keys[assignment.pk] = outcome.submission.key
+        self.drafts.pop(assignment.pk, None)
+
+    def of(self, who: int) -> Any:
+        return Assignment.objects.filter(labeler=self.people[who])
+
+    @invariant()
+    def counters_equal_a_recount(self) -> None:
+        for task in Task.objects.filter(campaign=self.campaign):
+            assert 0 <= task.open_slots <= task.overlap
+            assert task.open_slots == recounted_slots(task)
+
+    @invariant()
+    def counted_submissions_stay_within_the_overlap(self) -> None:
+        for task in Task.objects.filter(campaign=self.campaign):
+            assert task.assignments.filter(current_submission__counted=True).count() <= task.overlap
+
+    @invariant()
+    def one_live_lease_a_labeler(self) -> None:
+        live = Assignment.objects.filter(campaign=self.campaign, state="live")
+        assert not live.values("labeler").annotate(held=Count("pk")).filter(held__gt=1)
+
+    @invariant()
+    def no_draft_is_lost(self) -> None:
+        for pk, words in self.drafts.items():
+            assert Assignment.objects.get(pk=pk).draft == {"note": words}
+
+    @invariant()
+    def the_current_submission_is_the_last_one(self) -> None:
+        for assignment in Assignment.objects.filter(campaign=self.campaign, state="submitted"):
+            numbers = list(assignment.submissions.order_by("number").values_list("number", flat=True))
+            assert numbers == list(range(1, len(numbers) + 1))
+            assert assignment.current_submission is not None
+            assert assignment.current_submission.number == numbers[-1]
+
+
+class TestLabeling(TestCase):
+    def test_the_rules_hold_after_every_step(self) -> None:
+        run_state_machine_as_test(
+            Labeling,
+            settings=settings(
+                max_examples=12, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+            ),
+        )
