@@ -8,6 +8,7 @@ freedom) was chosen because its coverage holds in simulation; docs/agreement.md 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
+from typing import TypeVar
 
 import numpy as np
 from scipy.special import ndtri, stdtr
@@ -23,6 +24,7 @@ from labeling.agreement.clusters import (
 from labeling.agreement.figures import Figure, Floats, Ints, undefined
 from labeling.agreement.shares import share_interval
 
+Cell = TypeVar("Cell", bound=Hashable)
 MOST_TIMES = 1000
 """A difference that would take more than this many times the ratings is called none."""
 
@@ -62,12 +64,13 @@ def mean_difference(
     return contrast(ratings, {generator: 1.0, baseline: -1.0}, level=level)
 
 
-def contrast(ratings: Iterable[Rating], cells: Mapping[Hashable, float], *, level: float = 0.95) -> Figure:
+def contrast(ratings: Iterable[Rating], cells: Mapping[Cell, float], *, level: float = 0.95) -> Figure:
     """The sum over cells of coefficient * mean rating, on the prompts that were rated in every cell.
 
     With cells (A, x): 1, (A, y): -1, (B, x): -1, (B, y): 1 it is the interaction of a two-by-two evaluation.
     """
-    rows = _rows(list(ratings), cells)
+    coefficients: dict[Hashable, float] = {cell: coefficient for cell, coefficient in cells.items()}
+    rows = _rows(list(ratings), coefficients)
     if isinstance(rows, str):
         return undefined(rows)
     value = float((rows.weights * rows.values).sum())

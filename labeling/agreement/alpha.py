@@ -9,7 +9,7 @@ import numpy as np
 
 from labeling.agreement.figures import Figure, Floats, Interval, Totals, undefined
 from labeling.agreement.intervals import By, bootstrap_by_prompt, interval_with_labelers
-from labeling.agreement.judged import Judged, LabelerPairs
+from labeling.agreement.judged import NOBODY_TWICE, Judged, LabelerPairs
 from labeling.agreement.sums import by_prompt
 
 Metric = Literal["nominal", "ordinal", "interval"]
@@ -27,7 +27,7 @@ def krippendorff_alpha(judged: Judged, *, metric: Metric, by: By = "none") -> Fi
     counts, _ = judged.counts()
     paired = counts[counts.sum(axis=1) >= 2]
     if not len(paired):
-        return undefined("No unit was judged by two labelers; alpha needs units that several judged.")
+        return undefined(NOBODY_TWICE)
     if (paired.sum(axis=0) > 0).sum() < 2:
         only = judged.levels[int(paired.sum(axis=0).argmax())]
         return undefined(f"All judgments are {only!r}; without variation alpha cannot tell agreement from chance.")

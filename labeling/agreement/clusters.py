@@ -1,7 +1,7 @@
 """Variance of a sum whose terms share prompts and labelers.
 
 Two ratings of one prompt are alike, and so are two by one labeler. Counting them as independent makes intervals too
-short: with 20 labelers of ordinary spread, rows taken as independent cover 50 to 70 % where 95 % is written.
+short: with 20 labelers of ordinary spread they cover 70 % where 95 % is written, with 5 labelers 46 %.
 """
 
 from collections.abc import Hashable, Iterable

@@ -15,6 +15,7 @@ from labeling.agreement.figures import Bools, Floats, Ints
 Row = tuple[Hashable, Hashable, Hashable, Hashable]
 """unit, prompt, labeler (None: unknown), value (None: unanswered, which is no answer and is left out)."""
 Repeats = Literal["refuse", "count"]
+NOBODY_TWICE = "No unit was judged by two labelers; agreement needs units that several judged."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,8 @@ import numpy as np
 
 from labeling.agreement.figures import Figure, Floats, Interval, Ints, Totals, undefined
 from labeling.agreement.intervals import By, bootstrap_by_prompt, interval_with_labelers
-from labeling.agreement.judged import Judged, LabelerPairs
+from labeling.agreement.judged import NOBODY_TWICE, Judged, LabelerPairs
 from labeling.agreement.sums import by_prompt
-
-NOBODY_TWICE = "No unit was judged by two labelers; agreement needs units that several judged."
 
 
 def gwet_ac1(judged: Judged, *, by: By = "none") -> Figure:

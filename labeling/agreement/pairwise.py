@@ -14,7 +14,7 @@ import numpy as np
 
 from labeling.agreement.figures import Figure, Floats, Interval, Ints, Totals, undefined
 from labeling.agreement.intervals import By, bootstrap_by_prompt, interval_with_labelers
-from labeling.agreement.judged import Judged, LabelerPairs
+from labeling.agreement.judged import NOBODY_TWICE, Judged, LabelerPairs
 from labeling.agreement.rankings import ORDERS, TIED
 from labeling.agreement.sums import by_prompt
 
@@ -22,7 +22,6 @@ Ties = Literal["answer", "left out", "half"]
 """A tie agrees with a tie alone; or pairs of labelers of whom one said tie do not count; or a tie against a preference
 is worth half an agreement (and a tie against a tie a whole one)."""
 
-NOBODY_TWICE = "No unit was judged by two labelers; agreement needs units that several judged."
 PAPER_TRAINING, PAPER_HELD_OUT = 0.726, 0.773
 """Reference lines: Ouyang et al. 2022, section 3.4."""
 

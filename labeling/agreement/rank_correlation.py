@@ -1,14 +1,16 @@
 """Kendall's tau-b and W: do labelers put the responses to one prompt in the same order."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
 
-from labeling.agreement.figures import Figure, Floats, Interval, Totals, undefined
+from labeling.agreement.figures import Figure, Floats, Ints, Totals, undefined
 from labeling.agreement.intervals import bootstrap_by_prompt
-from labeling.agreement.rankings import Ranking, check_lengths, order
+from labeling.agreement.judged import LabelerPairs
+from labeling.agreement.rankings import ORDERS, TIED, Ranking, check_once, comparisons, order
+from labeling.agreement.sums import by_prompt
 
 Ranks = Sequence[int | None]
 
@@ -34,13 +36,21 @@ def mean_tau_b(rankings: Iterable[Ranking], *, bootstrap: bool = False) -> Figur
     """Mean of tau-b over all pairs of labelers who ranked the same prompt, each pair once; `count` is these pairs.
 
     Pairs without a tau (all tied, fewer than two responses ranked by both) are left out. With bootstrap, an interval
-    over prompts.
+    over prompts. The sums of tau_b for all pairs at once: a loop over 50,000 of them takes six seconds.
     """
-    groups = _by_prompt(rankings)
-    found = [
-        [tau_b(one.ranks, other.ranks).value for one, other in combinations(group, 2)] for group in groups.values()
-    ]
-    return _mean([[tau for tau in taus if tau is not None] for taus in found], bootstrap, "tau")
+    judged = comparisons(rankings)
+    pairs = LabelerPairs.of(judged)
+    one, other = (judged.values[side] - ORDERS.index(TIED) for side in (pairs.first, pairs.second))
+    size = len(judged.names)
+    who = np.sort(np.stack([judged.labelers[pairs.first], judged.labelers[pairs.second]]), axis=0)
+    prompts = judged.prompts[pairs.first]
+    found, place = np.unique((prompts * size + who[0]) * size + who[1], return_inverse=True)
+    together, of_one, of_other = (
+        np.bincount(place, weights=product, minlength=len(found)) for product in (one * other, one**2, other**2)
+    )
+    defined = of_one * of_other > 0
+    taus = together[defined] / np.sqrt(of_one * of_other)[defined]
+    return _mean(taus, found[defined] // size**2, bootstrap, "tau")
 
 
 def concordance(rankings: Sequence[Ranks]) -> Figure:
@@ -57,46 +67,53 @@ def concordance(rankings: Sequence[Ranks]) -> Figure:
     labelers, responses = table.shape
     if responses < 2:
         return undefined(f"All labelers ranked {responses} of the responses; an order needs two.")
-    midranks = _midranks(table)
-    sums = midranks.sum(axis=0)
-    scatter = ((sums - sums.mean()) ** 2).sum()
-    tied = sum(float(size**3 - size) for row in midranks for size in np.unique(row, return_counts=True)[1])
-    most = labelers**2 * (responses**3 - responses) - labelers * tied
-    if most <= 0:
+    value = float(_concordances(table[None])[0])
+    if np.isnan(value):
         return undefined("Every labeler ranked all responses as equal; there is no order to agree on.")
-    return Figure(value=float(12 * scatter / most), count=labelers)
+    return Figure(value=value, count=labelers)
 
 
-def _midranks(table: Floats) -> Floats:
-    """(m, n) ranks -> (m, n), 1 to n in each row, tied ones sharing the mean of their places."""
-    behind = (table[:, :, None] > table[:, None, :]).sum(axis=2)
-    alike = (table[:, :, None] == table[:, None, :]).sum(axis=2)
-    return np.asarray(behind + (alike + 1) / 2, dtype=np.float64)
+def _concordances(tables: Floats) -> Floats:
+    """(G, m, n) ranks -> (G,) W, NaN where everything is tied. t^3 - t is t^2 - 1 for each of t tied responses."""
+    _, labelers, responses = tables.shape
+    alike = (tables[..., :, None] == tables[..., None, :]).sum(axis=-1)
+    behind = (tables[..., :, None] > tables[..., None, :]).sum(axis=-1)
+    sums = (behind + (alike + 1) / 2).sum(axis=1)
+    scatter = ((sums - labelers * (responses + 1) / 2) ** 2).sum(axis=1)
+    most = labelers**2 * (responses**3 - responses) - labelers * (alike**2 - 1).sum(axis=(1, 2))
+    with np.errstate(invalid="ignore"):
+        return np.where(most > 0, 12 * scatter / most, np.nan)
 
 
 def mean_concordance(rankings: Iterable[Ranking], *, bootstrap: bool = False) -> Figure:
     """Mean of Kendall's W over prompts with two or more rankings; `count` is these prompts."""
-    found = [concordance([ranking.ranks for ranking in group]).value for group in _by_prompt(rankings).values()]
-    return _mean([[] if value is None else [value] for value in found], bootstrap, "W")
-
-
-def _by_prompt(rankings: Iterable[Ranking]) -> dict[Hashable, list[Ranking]]:
     given = list(rankings)
-    check_lengths(given)
-    groups: dict[Hashable, list[Ranking]] = defaultdict(list)
+    check_once(given)
+    groups: dict[Hashable, list[Ranks]] = defaultdict(list)
     for ranking in given:
-        if any(other.labeler == ranking.labeler for other in groups[ranking.prompt]):
-            raise ValueError(f"Labeler {ranking.labeler!r} ranked prompt {ranking.prompt!r} twice; drop the repeat.")
-        groups[ranking.prompt].append(ranking)
-    return groups
+        groups[ranking.prompt].append(ranking.ranks)
+    values = np.array([value for value in _each_concordance(groups.values()) if value is not None], dtype=np.float64)
+    return _mean(values, np.arange(len(values)), bootstrap, "W")
 
 
-def _mean(values: list[list[float]], bootstrap: bool, name: str) -> Figure:
-    """Mean over all values of all prompts, prompts kept together for the interval."""
-    sums: Floats = np.array([[sum(some), len(some)] for some in values if some], dtype=np.float64).reshape(-1, 2)
-    if not len(sums):
+def _each_concordance(groups: Iterable[list[Ranks]]) -> Iterator[float | None]:
+    """W of each group; those of one shape at once, those with gaps one by one."""
+    same: dict[tuple[int, int], list[list[Ranks]]] = defaultdict(list)
+    for group in groups:
+        if len(group) < 2 or len(group[0]) < 2 or any(rank is None for ranks in group for rank in ranks):
+            yield concordance(group).value
+        else:
+            same[len(group), len(group[0])].append(group)
+    for alike in same.values():
+        for value in _concordances(np.array(alike, dtype=np.float64)):
+            yield None if np.isnan(value) else float(value)
+
+
+def _mean(values: Floats, prompts: Ints, bootstrap: bool, name: str) -> Figure:
+    """Mean over values, those of one prompt kept together for the interval."""
+    if not len(values):
         return undefined(f"No prompt has two rankings with an order in them, so there is no {name}.")
+    sums = by_prompt(np.column_stack([values, np.ones(len(values))]), prompts)
     totals = Totals(sums=sums, statistic=lambda drawn: drawn[:, 0] / drawn[:, 1])
-    figure = Figure(value=totals.value(), count=int(sums[:, 1].sum()))
-    found: Interval | str = bootstrap_by_prompt(totals) if bootstrap else ""
-    return figure.with_interval(found) if bootstrap else figure
+    figure = Figure(value=totals.value(), count=len(values))
+    return figure.with_interval(bootstrap_by_prompt(totals)) if bootstrap else figure

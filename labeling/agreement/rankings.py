@@ -2,9 +2,11 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
-from labeling.agreement.judged import Judged, Row
+import numpy as np
+
+from labeling.agreement.clusters import codes
+from labeling.agreement.judged import Judged
 
 WORSE, TIED, BETTER = -1, 0, 1
 ORDERS = (WORSE, TIED, BETTER)
@@ -37,13 +39,34 @@ def comparisons(rankings: Iterable[Ranking]) -> Judged:
     Raises ValueError where a prompt's rankings differ in length, or where one labeler ranked a prompt twice.
     """
     given = list(rankings)
+    check_once(given)
+    prompts, labelers = codes(one.prompt for one in given), codes(one.labeler for one in given)
+    most = max((len(one.ranks) for one in given), default=0)
+    table = np.full((len(given), most), np.nan)
+    for row, one in zip(table, given, strict=True):
+        row[: len(one.ranks)] = [np.nan if rank is None else rank for rank in one.ranks]
+    first, second = np.triu_indices(most, k=1)
+    signs = np.sign(table[:, second] - table[:, first])
+    who, pair = np.nonzero(np.isfinite(signs))
+    return Judged(
+        units=prompts[who] * len(first) + pair,
+        prompts=prompts[who],
+        labelers=labelers[who],
+        values=signs[who, pair].astype(np.int64) - WORSE,
+        levels=ORDERS,
+        names=tuple(dict.fromkeys(one.labeler for one in given)),
+    )
+
+
+def check_once(rankings: Iterable[Ranking]) -> None:
+    """Raises ValueError where one labeler ranked a prompt twice, or two ranked different numbers of responses to it."""
+    given = list(rankings)
     check_lengths(given)
-    return Judged.of((row for ranking in given for row in _rows(ranking)), levels=ORDERS)
-
-
-def _rows(ranking: Ranking) -> Iterable[Row]:
-    for (i, first), (j, second) in combinations(enumerate(ranking.ranks), 2):
-        yield (ranking.prompt, i, j), ranking.prompt, ranking.labeler, order(first, second)
+    seen: set[tuple[Hashable, Hashable]] = set()
+    for one in given:
+        if (one.prompt, one.labeler) in seen:
+            raise ValueError(f"Labeler {one.labeler!r} ranked prompt {one.prompt!r} twice; drop the repeat.")
+        seen.add((one.prompt, one.labeler))
 
 
 def check_lengths(rankings: Iterable[Ranking]) -> None:

@@ -13,8 +13,10 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from labeling.agreement import Figure, Judged, gwet_ac1, krippendorff_alpha, pairwise_agreement
+from labeling.agreement.clusters import shared_variance
 from labeling.agreement.intervals import By
 from labeling.agreement.position import position_bias
 from labeling.agreement.rankings import ORDERS
@@ -255,8 +257,7 @@ def shown_rankings(
     steps = -np.diff(np.take_along_axis(felt, best_first, axis=1), axis=1) > 0.3
     ranks = np.ones(shown.shape, dtype=np.int64)
     np.put_along_axis(ranks, best_first[:, 1:], steps.cumsum(axis=1) + 1, axis=1)
-    found: list[list[int]] = ranks.tolist()
-    return found
+    return [[int(rank) for rank in row] for row in ranks]
 
 
 @dataclass(frozen=True)
@@ -299,3 +300,30 @@ def alarm_rate(studies: int, *, judgments: int, responses: int, habit: float, se
         shown = shown_rankings(judgments=judgments, responses=responses, habit=habit, rng=rng)
         alarms += position_bias(shown)[0].p_value.known() < 0.05
     return alarms / studies
+
+
+def rival_coverage(studies: int, *, number: int, prompts: int, redraws: int = 200, seed: int = 0) -> dict[str, float]:
+    """How often other 95 % intervals of a mean rating cover it: those that were not chosen.
+
+    Rows as independent; prompts alone or labelers alone as clusters (t); the variances of both added without taking
+    back what they share; prompts and labelers drawn again independently (the "pigeonhole" bootstrap, Owen 2007).
+    """
+    rng = np.random.default_rng(seed)
+    truth = true_evaluation()["mean"]
+    hits: dict[str, int] = defaultdict(int)
+    for _ in range(studies):
+        raters = Raters.drawn(number, rng)
+        people = np.argsort(rng.random((prompts, number)), axis=1)[:, :2]
+        ours, _, _ = rated_pairs(raters, prompts=prompts, people=people, rng=rng)
+        values, prompt, labeler = ours.ravel(), np.repeat(np.arange(prompts), 2), people.ravel()
+        off = abs(values.mean() - truth)
+        shared = shared_variance((values - values.mean()) / len(values), prompts=prompt, first=labeler)
+        hits["rows independent"] += off <= stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / len(values) ** 0.5
+        hits["prompts alone"] += off <= stdtrit(prompts - 1, 0.975) * shared.prompts**0.5
+        hits["labelers alone"] += off <= stdtrit(number - 1, 0.975) * shared.labelers**0.5
+        hits["both, added"] += off <= stdtrit(number - 1, 0.975) * (shared.prompts + shared.labelers) ** 0.5
+        weights = rng.multinomial(prompts, np.full(prompts, 1 / prompts), redraws)[:, prompt]
+        weights = weights * rng.multinomial(number, np.full(number, 1 / number), redraws)[:, labeler]
+        low, high = np.quantile(weights @ values / weights.sum(axis=1), [0.025, 0.975])
+        hits["both, drawn again"] += low <= truth <= high
+    return {name: count / studies for name, count in hits.items()}

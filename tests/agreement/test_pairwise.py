@@ -26,6 +26,8 @@ def test_a_tie_against_a_preference_counts_as_the_convention_says(ties: Ties, sh
 def test_tie_and_tie_agree() -> None:
     assert pairwise_agreement(two([1, 1], [1, 1])).value == 1.0
     assert pairwise_agreement(two([1, 1], [1, 1]), ties="half").value == 1.0
+    untied = pairwise_agreement(two([1, 1, 2], [1, 1, 2]), ties="left out")
+    assert (untied.value, untied.count) == (1.0, 2)
     assert "ties left out nothing remains" in pairwise_agreement(two([1, 1], [1, 1]), ties="left out").reason
 
 

@@ -1,5 +1,7 @@
 """Position and length bias."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from scipy.stats import chisquare
@@ -49,7 +51,7 @@ def test_what_says_nothing_about_position_is_left_out() -> None:
     assert position_bias([[1, 1], [1, None], []]) == []
 
 
-def judged(prompt: int, labeler: int, ranks: list[int | None], lengths: list[int]) -> JudgedLengths:
+def judged(prompt: int, labeler: int, ranks: Sequence[int | None], lengths: list[int]) -> JudgedLengths:
     return JudgedLengths(prompt=prompt, labeler=labeler, ranks=ranks, lengths=lengths)
 
 

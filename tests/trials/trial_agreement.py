@@ -7,7 +7,7 @@ Asserted from 20 labelers on, with even loads; smaller numbers and uneven loads 
 import pytest
 
 from labeling.agreement.intervals import By
-from tests.agreement.simulated import Coverage, agreement_studies, alarm_rate, evaluation_studies
+from tests.agreement.simulated import Coverage, agreement_studies, alarm_rate, evaluation_studies, rival_coverage
 
 STUDIES = 2_000
 PROMPTS = 60
@@ -47,11 +47,25 @@ def test_evaluation_intervals_cover_what_was_put_in(number: int, uneven: bool) -
         hold(found)
 
 
+@pytest.mark.parametrize("by", ["prompts", "prompts and labelers"])
+def test_few_prompts_are_printed_as_they_are(by: By) -> None:
+    show(
+        f"20 labelers, 20 prompts, by {by}", Coverage.of_each(agreement_studies(STUDIES, number=20, prompts=20, by=by))
+    )
+
+
+@pytest.mark.parametrize("number", [20, 5])
+def test_the_intervals_that_were_not_chosen_cover_less_or_too_much(number: int) -> None:
+    found = rival_coverage(STUDIES, number=number, prompts=RATED_PROMPTS)
+    for name, share in found.items():
+        print(f"\n| {number} raters | {name} | {100 * share:.1f} |", end="")
+    assert found["rows independent"] < 0.8
+
+
 @pytest.mark.parametrize(("judgments", "responses"), [(300, 2), (300, 4), (60, 9), (12, 4)])
 def test_an_absent_position_bias_raises_few_alarms_and_a_planted_one_many(judgments: int, responses: int) -> None:
-    few = judgments / responses < 5
-    absent = alarm_rate(200 if few else STUDIES, judgments=judgments, responses=responses, habit=0.0)
-    planted = alarm_rate(200 if few else STUDIES, judgments=judgments, responses=responses, habit=0.8, seed=1)
+    absent = alarm_rate(STUDIES, judgments=judgments, responses=responses, habit=0.0)
+    planted = alarm_rate(STUDIES, judgments=judgments, responses=responses, habit=0.8, seed=1)
     print(f"\n| {judgments} rankings of {responses} | {100 * absent:.1f} | {100 * planted:.1f} |", end="")
     assert absent <= 0.07
     if judgments == 300:
