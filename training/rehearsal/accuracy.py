@@ -76,13 +76,13 @@ def _accuracy(
     return Accuracy(
         model="told" if told else "pooled",
         cohort=cohort,
-        against_rankers=_agreement(rows, score, ranked, tie=0.0),
-        against_taste=_agreement(rows, score, taste, tie=TIE_WITHIN),
-        rankers_against_taste=_agreement(rows, ranked, taste, tie=TIE_WITHIN),
+        against_rankers=agreement(rows, score, ranked, tie=0.0),
+        against_taste=agreement(rows, score, taste, tie=TIE_WITHIN),
+        rankers_against_taste=agreement(rows, ranked, taste, tie=TIE_WITHIN),
     )
 
 
-def _agreement(
+def agreement(
     rows: Sequence[Ranking], judge: Callable[[Ranking], Liking], truth: Callable[[Ranking], Liking], *, tie: float
 ) -> Estimate:
     """Mean over prompts of the share of their untied pairs that are ordered alike; a judge's tie is half right."""

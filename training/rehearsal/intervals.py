@@ -65,9 +65,14 @@ def clustered_difference(better: Ratings, worse: Ratings, clusters: Mapping[str,
 
 
 def gain_at_equal_length(gains: Ratings, longer_by: Ratings) -> Estimate:
-    """The gain that a straight line over the difference in length has where that difference is 0."""
+    """The gain that a straight line over the difference in length has where that difference is 0.
+
+    Raises ValueError for fewer than three prompts, through which a line would pass without error.
+    """
     pairs = _paired(gains, longer_by)
     count = len(pairs)
+    if count < 3:
+        raise ValueError(f"{count} prompts; expected at least 3")
     mean_gain, mean_longer = (sum(column) / count for column in zip(*pairs, strict=True))
     spread = sum((longer - mean_longer) ** 2 for _, longer in pairs)
     if spread == 0:

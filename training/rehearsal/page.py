@@ -54,10 +54,10 @@ def _opening(studies: Sequence[Study], recipe: Recipe, command: str) -> str:
 
     {command}
 
-{len(studies)} villages, each with a base model, demonstrations, rankings and policies of its own. Ratings are 1 (worst) to
-7 (best), by raters whose rankings trained no reward model, on {recipe.held_out_prompts} held-out prompts a village about
-creatures and feelings that have no demonstration, no ranking and no rollout. ± is a 95 % interval over prompts. No training
-and no choice of a checkpoint read a rating or the true utility.
+{len(studies)} villages, each with a base model, demonstrations, rankings and policies of its own. Ratings are 1
+(worst) to 7 (best), by raters whose rankings trained no reward model, on {recipe.held_out_prompts} held-out prompts a
+village about creatures and feelings that have no demonstration, no ranking and no rollout. ± is a 95 % interval over
+prompts. No training and no choice of a checkpoint read a rating or the true utility.
 """
 
 
@@ -72,9 +72,9 @@ def _claims(studies: Sequence[Study], everything: Evaluated) -> str:
     rows = [_claim_row(claim(everything, *pair), studies) for pair in pairs]
     head = ["claim", "gain", "terse", "warm", "by seed", "over creatures", "at equal length", "idle sentences", "holds"]
     about = (
-        "Differences on the same prompts. *Over creatures*: the same gain with an interval over the creatures and feelings\n"
-        "asked about, which is wider, since what a model knows of one shows in all its prompts. A claim holds where the lower\n"
-        "end of the interval over prompts is above 0.\n"
+        "Differences on the same prompts. *Over creatures*: the same gain with an interval over the\n"
+        "creatures and feelings asked about, which is wider, since what a model knows of one shows in all\n"
+        "its prompts. A claim holds where the lower end of the interval over prompts is above 0.\n"
     )
     return f"## What is claimed\n\n{about}\n{_rows(head, rows)}"
 
@@ -177,9 +177,9 @@ def _accuracy(studies: Sequence[Study]) -> str:
         for found in study.accuracies
     ]
     about = (
-        "Share of pairs of responses ordered alike, on rankings about creatures that no training ranking is about. The last\n"
-        "column is what the rankers' own noise leaves: a model that knew their taste perfectly would agree with them no more\n"
-        "often.\n"
+        "Share of pairs of responses ordered alike, on rankings about creatures that no training ranking\n"
+        "is about. The last column is what the rankers' own noise leaves: a model that knew their taste\n"
+        "perfectly would agree with them no more often.\n"
     )
     return f"## How well the reward model knows the labelers\n\n{about}\n{_rows(head, rows)}"
 
@@ -211,8 +211,9 @@ def _way(studies: Sequence[Study], everything: Evaluated, plot: str) -> str:
     ]
     head = ["iteration", "KL of its rollouts", "reward model's score", "true utility", "rating of both"]
     about = (
-        f"![Score and true utility against KL]({plot})\n\nPPO's checkpoints at T = 1. Dashed: SFT at lower temperatures,\n"
-        "which has a score but no KL that a run measures. Best of n stands at its largest possible KL.\n"
+        f"![Score and true utility against KL]({plot})\n\n"
+        "PPO's checkpoints at T = 1. Dashed: SFT at lower temperatures, which has a score but no KL that\n"
+        "a run measures. Best of n stands at its largest possible KL.\n"
     )
     return f"## Score, true utility and KL\n\n{about}\n{_rows(head, rows)}"
 
