@@ -10,11 +10,12 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Now
 
 from labeling.errors import AlreadySubmitted, CampaignNotOpen, KeptOut
 from labeling.models import (
@@ -116,6 +117,7 @@ def _lock_cursor(campaign: Campaign, labeler: Labeler) -> tuple[ClaimCursor, dat
     if cursor is None:
         ClaimCursor.objects.bulk_create([ClaimCursor(campaign=campaign, labeler=labeler)], ignore_conflicts=True)
         cursor = cursors.get()
+    cursor.labeler = labeler
     return cursor, cursor.clock
 
 
@@ -146,9 +148,22 @@ def open_tasks(campaign: Campaign, labeler: Labeler, clock: datetime) -> QuerySe
     )
     own_response = TaskResponse.objects.filter(task=OuterRef("pk"), response__labeler=labeler)
     own_prompt = Prompt.objects.filter(pk=OuterRef("prompt_id"), submission__assignment__labeler=labeler)
-    return Task.objects.filter(
-        ~Exists(taken_before), ~Exists(own_response), ~Exists(own_prompt), campaign=campaign, open_slots__gt=0
-    ).order_by("position")
+    return (
+        Task.objects.alias(
+            taken_before=_is_there(taken_before), own_response=_is_there(own_response), own_prompt=_is_there(own_prompt)
+        )
+        .filter(campaign=campaign, open_slots__gt=0, taken_before=False, own_response=False, own_prompt=False)
+        .order_by("position")
+    )
+
+
+def _is_there(rows: QuerySet[Any]) -> Coalesce:
+    """Whether a row of the outer query has such rows, asked for each in turn as the index delivers them.
+
+    PostgreSQL turns NOT EXISTS into a join, takes it to leave one row, and then reads and sorts the whole campaign to
+    find the first: 130,000 buffers instead of 20 at ten thousand tasks.
+    """
+    return Coalesce(Subquery(rows.order_by().annotate(there=Value(True)).values("there")[:1]), Value(False))
 
 
 def _find(cursor: ClaimCursor, clock: datetime) -> tuple[Task | None, int]:

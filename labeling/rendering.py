@@ -58,7 +58,9 @@ def render_all(texts: Sequence[str]) -> list[SafeString]:
 
 
 def _render(text: str) -> str:
-    text = OVERRIDES.sub(lambda match: f"[U+{ord(match[0]):04X}]", text.replace("\0", "\ufffd"))
+    # Half of a character pair, which JSON can carry, has no UTF-8.
+    text = text.replace("\0", "\ufffd").encode(errors="replace").decode()
+    text = OVERRIDES.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
     if len(text) > LONGEST:
         html = f'<pre class="plain">{escape(text)}</pre>'
     else:

@@ -9,8 +9,8 @@ from django.utils import timezone
 from labeling.assigning import State, is_kept_out, open_tasks
 from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Submission, Task, WorkKind
 
-COUNTED_UP_TO = 999
-"""What is left is counted up to here: beyond it nobody needs the number, and a million tasks would be counted."""
+COUNTED_UP_TO = 99
+"""What is left is counted up to here: every page shows it, and a million tasks would be counted each time."""
 RECENT = 10
 
 VERBS = {

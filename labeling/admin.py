@@ -1,0 +1,165 @@
+"""Plain pages of the nouns for whoever runs the installation; what is append only, or moves by acts, is read only."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from labeling import models
+from labeling.errors import Refusal
+from labeling.opening import close_campaign, open_campaign, pause_campaign
+
+admin.site.site_header = "Accord"
+admin.site.register(models.User, UserAdmin)
+
+
+class ReadOnly(admin.ModelAdmin):
+    """Looked at, never changed here."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class Plain(admin.ModelAdmin):
+    list_per_page = 50
+    show_full_result_count = False
+
+
+@admin.register(models.Project)
+class ProjectAdmin(Plain):
+    list_display = ("name", "slug", "created_at")
+    search_fields = ("name", "slug")
+
+
+@admin.register(models.Membership)
+class MembershipAdmin(Plain):
+    list_display = ("user", "project", "role")
+    list_filter = ("role",)
+    list_select_related = ("user", "project")
+    autocomplete_fields = ("user", "project")
+
+
+@admin.register(models.Labeler)
+class LabelerAdmin(ReadOnly):
+    list_display = ("pseudonym", "project", "source", "created_at")
+    list_filter = ("source",)
+    list_select_related = ("project",)
+
+
+@admin.register(models.Guideline)
+class GuidelineAdmin(Plain):
+    """A published version is read only; the model refuses a change of it too."""
+
+    list_display = ("project", "kind", "version", "published_at")
+    list_select_related = ("project",)
+    autocomplete_fields = ("project",)
+    readonly_fields = ("published_at",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and not (obj and obj.published_at)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (obj and obj.published_at)
+
+
+@admin.register(models.Campaign)
+class CampaignAdmin(Plain):
+    """The state changes by opening, pausing and closing (labeling/opening.py), not in a form."""
+
+    list_display = ("name", "project", "kind", "state", "overlap")
+    list_filter = ("kind", "state")
+    list_select_related = ("project",)
+    search_fields = ("name",)
+    readonly_fields = ("state", "imported")
+    autocomplete_fields = ("project",)
+    actions = ("open_selected", "pause_selected", "close_selected")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @admin.action(description="Open the selected campaigns")
+    def open_selected(self, request: HttpRequest, campaigns: QuerySet[models.Campaign]) -> None:
+        self._change_each(request, campaigns, open_campaign)
+
+    @admin.action(description="Pause the selected campaigns")
+    def pause_selected(self, request: HttpRequest, campaigns: QuerySet[models.Campaign]) -> None:
+        self._change_each(request, campaigns, pause_campaign)
+
+    @admin.action(description="Close the selected campaigns for good")
+    def close_selected(self, request: HttpRequest, campaigns: QuerySet[models.Campaign]) -> None:
+        self._change_each(request, campaigns, close_campaign)
+
+    def _change_each(
+        self, request: HttpRequest, campaigns: QuerySet[models.Campaign], change: Callable[[models.Campaign], None]
+    ) -> None:
+        for campaign in campaigns.select_related("guideline"):
+            try:
+                change(campaign)
+            except Refusal as refusal:
+                self.message_user(request, refusal.message, messages.ERROR)
+
+
+@admin.register(models.Prompt)
+class PromptAdmin(ReadOnly):
+    list_display = ("id", "project", "use_case", "origin", "split", "group_key")
+    list_filter = ("origin", "split", "use_case")
+    list_select_related = ("project",)
+    search_fields = ("external_id", "group_key")
+
+
+@admin.register(models.Generator)
+class GeneratorAdmin(ReadOnly):
+    list_display = ("name", "project", "kind", "created_at")
+    list_select_related = ("project",)
+
+
+@admin.register(models.Response)
+class ResponseAdmin(ReadOnly):
+    list_display = ("id", "prompt", "generator", "labeler", "review_state", "created_at")
+    list_select_related = ("prompt", "generator", "labeler")
+    list_filter = ("review_state",)
+
+
+class TaskResponseInline(admin.TabularInline):
+    model = models.TaskResponse
+    extra = 0
+
+
+@admin.register(models.Task)
+class TaskAdmin(ReadOnly):
+    list_display = ("id", "campaign", "position", "overlap", "open_slots", "returned")
+    list_select_related = ("campaign",)
+    list_filter = ("returned",)
+    inlines = (TaskResponseInline,)
+
+
+@admin.register(models.Assignment)
+class AssignmentAdmin(ReadOnly):
+    list_display = ("uuid", "task", "labeler", "state", "lease_until", "opened_at")
+    list_select_related = ("task", "labeler")
+    list_filter = ("state",)
+
+
+class JudgmentInline(admin.TabularInline):
+    model = models.Judgment
+    extra = 0
+
+
+@admin.register(models.Submission)
+class SubmissionAdmin(ReadOnly):
+    list_display = ("id", "assignment", "number", "counted", "verdict", "submitted_at")
+    list_select_related = ("assignment__labeler", "assignment__task")
+    list_filter = ("counted", "verdict")
+    inlines = (JudgmentInline,)

@@ -1,0 +1,57 @@
+"""The admin pages open for whoever runs the installation, and change nothing that is append only."""
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+
+from labeling.models import Assignment, Campaign, Guideline, Project, Submission, User
+from tests.conftest import signed_in
+from tests.labeling.conftest import Desk
+from tests.labeling.work import ranked, submit_now
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+OURS = [model for model in admin.site._registry if model._meta.app_label == "labeling"]
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    return signed_in(User.objects.create_superuser(username="root"))
+
+
+def test_every_noun_has_its_list_and_its_page(operator: Client, desk: Desk) -> None:
+    submit_now(desk.assignment, ranked(1, 2, 3, 4))
+    for model in OURS:
+        base = f"/admin/labeling/{model._meta.model_name}/"
+        assert operator.get(base).status_code == 200, base
+        row = model._default_manager.first()
+        if row is not None:
+            assert operator.get(f"{base}{row.pk}/change/").status_code == 200, base
+
+
+def test_what_was_said_cannot_be_changed(operator: Client, desk: Desk) -> None:
+    submission = submit_now(desk.assignment, ranked(1, 2, 3, 4)).submission
+    answer = operator.post(f"/admin/labeling/submission/{submission.pk}/change/", {"note": "forged"})
+    assert answer.status_code == 403
+    assert operator.post(f"/admin/labeling/submission/{submission.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert Submission.objects.get().note == ""
+    assert Assignment.objects.count() == 1
+
+
+def test_a_published_guideline_is_read_only(operator: Client, desk: Desk) -> None:
+    address = f"/admin/labeling/guideline/{desk.campaign.guideline_id}/change/"
+    assert operator.post(address, {"body": "other"}).status_code == 403
+    assert "Ties are welcome" in Guideline.objects.get().body
+
+
+def test_a_campaign_is_closed_by_its_act_and_not_opened_again(operator: Client, desk: Desk) -> None:
+    for action in ("close_selected", "open_selected"):
+        answer = operator.post(
+            "/admin/labeling/campaign/", {"action": action, "_selected_action": str(desk.campaign.pk)}, follow=True
+        )
+    assert "is closed; from there it does not become open" in answer.content.decode()
+    assert Campaign.objects.get().state == Campaign.State.CLOSED
+
+
+def test_a_member_does_not_get_in(owner: User, project: Project) -> None:
+    assert signed_in(owner).get("/admin/labeling/submission/").status_code == 302

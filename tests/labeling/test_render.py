@@ -1,0 +1,96 @@
+"""Hostile text is neutralised, and honest text is shown whole."""
+
+import re
+import time
+
+import pytest
+from django.core.cache import cache
+
+from labeling import rendering
+from labeling.rendering import render, render_all
+
+pytestmark = [pytest.mark.sqlite]
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> None:
+    cache.clear()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "<svg/onload=alert(1)>",
+        "[x](javascript:alert(1))",
+        "[x](JaVaScRiPt:alert(1))",
+        "[x](data:text/html;base64,PHNjcmlwdD4=)",
+        "[x](vbscript:x)",
+        "<javascript:alert(1)>",
+        "![x](https://tracker.example/p.png)",
+        '![x](x" onerror="alert(1))',
+        '```html" onmouseover="alert(1)\n<b>\n```',
+        "```<script>\nx\n```",
+        "`<script>alert(1)</script>`",
+        "[x]: javascript:alert(1)\n\n[x]",
+        "<style>*{display:none}</style>",
+        "<a href='javascript:alert(1)'>x</a>",
+        "| <script> |\n|---|\n| <img onerror=1> |",
+    ],
+)
+def test_no_script_no_handler_no_remote_image_gets_through(text: str) -> None:
+    html = render(text)
+    tags = "".join(re.findall(r"<[^>]*>", html))
+    assert not re.search(r"<(script|img|svg|style|iframe|object)", tags, re.I)
+    assert not re.search(r"\son\w+\s*=", tags, re.I)
+    assert not re.search(r"(javascript|vbscript|data):", tags, re.I)
+
+
+def test_html_is_shown_as_it_was_typed() -> None:
+    assert "&lt;b&gt;bold&lt;/b&gt;" in render("<b>bold</b>")
+
+
+def test_an_image_is_named_and_not_loaded() -> None:
+    assert "[image: a cat]" in render("![a cat](https://example.org/cat.png)")
+
+
+def test_a_link_opens_beside_the_work_and_tells_its_target_nothing() -> None:
+    html = render("[x](https://example.org)")
+    assert 'target="_blank"' in html
+    assert 'rel="noopener noreferrer"' in html
+
+
+def test_line_breaks_that_the_writer_made_stay() -> None:
+    assert render("one\ntwo") == "<p>one<br>\ntwo</p>\n"
+
+
+def test_headings_go_on_below_the_page_without_a_hole() -> None:
+    assert re.findall(r"<(h\d)>", render("# A\n\n#### B\n\n## C")) == ["h3", "h4", "h4"]
+    assert re.findall(r"<(h\d)>", render("#### only")) == ["h3"]
+
+
+def test_code_is_highlighted_in_the_languages_that_are_known_and_plain_in_others() -> None:
+    assert '<span class="k">def</span>' in render("```python\ndef f(): pass\n```")
+    assert "def f()" in render("```no-such-language\ndef f(): pass\n```")
+
+
+def test_direction_overrides_are_made_visible_and_right_to_left_text_is_left_alone() -> None:
+    assert "[U+202E]exe.txt" in render("\u202eexe.txt")
+    assert "שלום\u200f" in render("שלום\u200f")
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800", "a" * 150_000, "[" * 3_000, "> " * 2_000, "*_" * 5_000, "`" * 9_999])
+def test_strange_and_huge_texts_are_rendered_in_time(text: str) -> None:
+    start = time.perf_counter()
+    assert render(text)
+    assert time.perf_counter() - start < 10
+
+
+def test_the_same_text_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    original = rendering._render
+    monkeypatch.setattr(rendering, "_render", lambda text: calls.append(text) or original(text))
+    first, second = render_all(["*a*", "b"]), render_all(["b", "*a*"])
+    assert calls == ["*a*", "b"]
+    assert list(first) == list(reversed(second))
