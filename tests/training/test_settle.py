@@ -139,7 +139,8 @@ class TestACheckpoint:
         sft_is_done(round_with_base)
         states = dict(round_with_base.stages.values_list("kind", "state"))
         assert states == {
-            "sft": "done", "sample": "ready", "rank": "waiting", "reward": "ready", "ppo": "waiting", "evaluate": "waiting",
+            "sft": "done", "sample": "ready", "rank": "waiting", "reward": "ready", "ppo": "waiting",
+            "evaluate": "waiting",
         }  # fmt: skip
 
     def test_a_second_run_makes_a_second_one_with_a_name_of_its_own(self, round_with_base: Round) -> None:
@@ -175,8 +176,8 @@ class TestResponses:
         first = job.project.prompts.earliest("pk").pk
         rows = [
             records.Response(
-                **{"id": f"{pk}-{place}", "prompt": prompt_id(pk), "text": f"Answer {place}\x00.", "token_ids": (5, 6, 2),
-                   "finish": "stop", "logprob": -3.5, "generator": "r1-sft"} | changes
+                **{"id": f"{pk}-{place}", "prompt": prompt_id(pk), "text": f"Answer {place}\x00.",
+                   "token_ids": (5, 6, 2), "finish": "stop", "logprob": -3.5, "generator": "r1-sft"} | changes
             )
             for pk in range(first, first + prompts) for place in (0, 1)
         ]  # fmt: skip

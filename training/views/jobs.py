@@ -13,7 +13,8 @@ from training import jobs
 from training.errors import JobRefused
 from training.models import Job
 from training.views.curves import metric_rows
-from training.views.sheet import log_of
+from training.views.logs import log_of, printed_of
+from training.views.sheet import LOG_LINES
 from training.views.stage_cards import card_of
 
 WHOLE_LOG_LINES = 20_000
@@ -65,7 +66,7 @@ def metrics(request: ProjectRequest, number: int, job_id: int) -> HttpResponse:
         {
             "state": job.state, "wanted": job.wanted, "attempt": job.attempt, "step": job.step, "steps": job.steps,
             "ended": job.state in jobs.ENDED or job.state == Job.State.PAUSED, "words": card.words, "facts": card.facts,
-            "part": card.part, "rows": metric_rows(job, after=int(after)), "log": log_of(job),
+            "part": card.part, "rows": metric_rows(job, after=int(after)), "log": log_of(job, lines=LOG_LINES),
         }
     )  # fmt: skip
 
@@ -76,4 +77,4 @@ def metrics(request: ProjectRequest, number: int, job_id: int) -> HttpResponse:
 def log(request: ProjectRequest, number: int, job_id: int) -> HttpResponse:
     """The newest attempt's log as plain text: what a browser shows and never runs."""
     job = _job_or_404(request, number, job_id)
-    return HttpResponse(log_of(job, lines=WHOLE_LOG_LINES), content_type="text/plain; charset=utf-8")
+    return HttpResponse(printed_of(job, lines=WHOLE_LOG_LINES), content_type="text/plain; charset=utf-8")

@@ -13,6 +13,7 @@ from training.models import Checkpoint, Job, Stage
 from training.run_folders import run_folder
 from training.views.figures import Figure, figures_of
 from training.views.launch_forms import LaunchForm
+from training.views.logs import log_of
 from training.views.stage_cards import duration
 
 Kind = Stage.Kind
@@ -92,11 +93,6 @@ def _heard(job: Job) -> str:
     return f"heard {duration(max(0.0, silent))} ago"
 
 
-def log_of(job: Job, *, lines: int = LOG_LINES) -> str:
-    """The last lines that the stage printed in its newest attempt."""
-    return last_lines(run_folder(job).rank_log(job.attempt), lines=lines) if job.attempt else ""
-
-
 @dataclass(frozen=True)
 class Sample:
     """A text to read. score and kl: as far as the stage knows them."""
@@ -156,6 +152,6 @@ def sheet_of(stage: Stage, form: LaunchForm | None) -> Sheet:
     if job is None:
         return Sheet(stage=stage, job=None, form=form)
     return Sheet(
-        stage=stage, job=job, form=form, facts=facts_of(job), log=log_of(job), samples=samples_of(job),
+        stage=stage, job=job, form=form, facts=facts_of(job), log=log_of(job, lines=LOG_LINES), samples=samples_of(job),
         figures=figures_of(job), checkpoint=Checkpoint.objects.filter(job=job).first(),
     )  # fmt: skip
