@@ -199,6 +199,26 @@ def test_a_fresh_head_has_this_spread_and_no_bias(tmp_path: Path, given: float |
 
 
 @pytest.mark.rule(20)
+@pytest.mark.parametrize("shared", [True, False])
+def test_gradients_do_not_depend_on_the_micro_batches(tmp_path: Path, shared: bool) -> None:
+    config = RunConfig.from_json(
+        base_config("reward", models={"init": "models/init"}, data={"train": ["x"]}, reward={})
+    )
+    rows = [ranking("a"), ranking("b", k=2), ranking("c", k=3, labelers=2), ranking("d", k=5)]
+    items = read_items(rows, tokens=make_tokens(), config=config, dropout=0.0).items
+    language_model = load_causal_lm(make_language_model(tmp_path), device=torch.device("cpu"))
+    model = ScalarModel.from_causal_lm(language_model, seed=1).double()
+    found = []
+    for tokens in (10_000, 150, 1):  # all prompts at once, a few, one at a time
+        model.zero_grad()
+        loss, _ = reward.add_gradients(model, items, batching=Batching(tokens=tokens, shared=shared))
+        found.append([loss, *(p.grad.clone() for p in model.parameters() if p.grad is not None)])
+    for other in found[1:]:
+        for one, same in zip(found[0], other, strict=True):
+            assert (one - same).abs().max() <= 1e-10
+
+
+@pytest.mark.rule(20)
 @pytest.mark.rule(23)
 def test_layout_and_micro_batches_change_nothing_in_what_is_logged(tmp_path: Path) -> None:
     told = []

@@ -6,12 +6,13 @@ demonstrations score 0 on average, and accuracy on held-out prompts is reported 
 Dropout stays off throughout.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from training.rlhf.attempt import Run, run_stage
 from training.rlhf.batching import Batching, score
@@ -26,7 +27,7 @@ from training.rlhf.intervals import interval
 from training.rlhf.layouts import Exchange, obeys_masks
 from training.rlhf.losses import ranking_loss
 from training.rlhf.models import ScalarModel, check_context, compute_in, grow_vocabulary, load_causal_lm
-from training.rlhf.rankings import Items, agreement, answer_ids, pairs_of, read_items, refuse_nothing
+from training.rlhf.rankings import Item, Items, agreement, answer_ids, pairs_of, read_items, refuse_nothing
 from training.rlhf.release import ModelFacts
 from training.rlhf.steps import adam, rate_factor, set_rate, take_step
 from training.rlhf.tokens import Budget, ChatTokens, load_tokenizer, prepare_tokens
@@ -163,28 +164,43 @@ def learn(job: Job, step: int, steps: int) -> None:
     order = shuffled(len(job.train.items), seed=job.run.config.seed, purpose="order of prompts", number=epoch)
     first = turn * job.settings.prompts_per_step
     items = [job.train.items[number] for number in order[first : first + job.settings.prompts_per_step]]
-    total = torch.zeros((), device=job.run.device)
+    loss, accuracy = add_gradients(job.model, items, batching=job.batching, before_batch=job.run.poll)
+    optimizer = job.run.config.optimizer
+    factor = rate_factor(step, steps=steps, optimizer=optimizer)
+    set_rate([job.optimizer], factor)
+    told_loss, norm = take_step(
+        [job.optimizer], list(job.model.parameters()), loss=loss, clip_norm=optimizer.clip_norm,
+        step=step, prompts=[item.id for item in items],
+    )  # fmt: skip
+    numbers = {"epoch": step / job.steps_per_epoch, "loss": told_loss, "accuracy": accuracy}
+    job.run.log(step, {**numbers, "learning_rate": optimizer.learning_rate * factor, "gradient_norm": norm})
+
+
+def add_gradients(
+    model: ScalarModel,
+    items: Sequence[Item],
+    *,
+    batching: Batching,
+    before_batch: Callable[[], object] = lambda: None,
+) -> tuple[Tensor, float]:
+    """Backward through the mean loss of these prompts. Returns it, and the share of comparisons that was right.
+
+    A prompt is never split: all its responses are in one micro-batch.
+    """
+    losses: list[Tensor] = []
     agreed = comparisons = 0.0
-    for batch, layout in job.batching.layouts([item.exchange for item in items]):
-        job.run.poll()
+    for batch, layout in batching.layouts([item.exchange for item in items]):
+        before_batch()
         among = [items[number] for number in batch]
-        scores = job.model(layout, layout.last)
-        losses = ranking_loss(scores, pairs_of(among))
-        (losses.sum() / len(items)).backward()
-        total += losses.detach().sum()
+        scores = model(layout, layout.last)
+        loss = ranking_loss(scores, pairs_of(among)).sum() / len(items)
+        loss.backward()
+        losses.append(loss.detach())
         read = iter(scores.tolist())
         for item in among:
             right, judged = agreement(item, [next(read) for _ in item.exchange.responses])
             agreed, comparisons = agreed + right, comparisons + judged
-    optimizer = job.run.config.optimizer
-    factor = rate_factor(step, steps=steps, optimizer=optimizer)
-    set_rate([job.optimizer], factor)
-    loss, norm = take_step(
-        [job.optimizer], list(job.model.parameters()), loss=total / len(items), clip_norm=optimizer.clip_norm,
-        step=step, prompts=[item.id for item in items],
-    )  # fmt: skip
-    numbers = {"epoch": step / job.steps_per_epoch, "loss": loss, "accuracy": agreed / comparisons}
-    job.run.log(step, {**numbers, "learning_rate": optimizer.learning_rate * factor, "gradient_norm": norm})
+    return torch.stack(losses).sum(), agreed / comparisons
 
 
 def validate(job: Job, step: int) -> dict[str, Any]:
