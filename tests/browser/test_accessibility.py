@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from labeling.models import Project, Task, User, WorkKind
+from labeling.models import Membership, Project, Role, Task, User, WorkKind
 from tests.labeling.conftest import Desk, at_desk
 from tests.labeling.work import make_campaign
 
@@ -42,6 +42,8 @@ def desks(project: Project, user: User) -> Iterator[tuple[str, Desk]]:
 def test_axe_finds_nothing(project: Project, labeler: User, visit: Callable, scheme: str, width: int) -> None:
     look = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
     visitor, outsider = visit(labeler, **look), visit(None, **look)
+    second = Project.objects.create(name="Second", slug="second")
+    Membership.objects.create(user=labeler, project=second, role=Role.REVIEWER)
     found: dict[str, list[str]] = {}
 
     def check(name: str, page: Page) -> None:
