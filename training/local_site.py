@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FrameType
 
 WEB_THREADS = 8
+START_SECONDS = 120.0
+"""How long the first answer may take; seconds usually, more on a busy machine right after the install."""
 PATIENCE_SECONDS = 30.0
 """How long children may take to stop by themselves; a stage writes its checkpoint in that time."""
 
@@ -61,7 +63,7 @@ def _die_with_parent() -> None:
 
 def wait_until_served(host: str, port: int, children: list[subprocess.Popen[bytes]]) -> bool:
     """True as soon as the port answers; False where a child ended or nothing answered in time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and all(child.poll() is None for child in children):
         with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=0.2):
             return True

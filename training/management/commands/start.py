@@ -34,6 +34,9 @@ class Command(BaseCommand):
         ]
         if local_site.wait_until_served(host, port, children):
             self.print_links(f"http://{host}:{port}")
+        elif all(child.poll() is None for child in children):
+            local_site.stop(children)
+            raise CommandError(f"Nothing answered on port {port} within {local_site.START_SECONDS:.0f} s; stopped.")
         status = local_site.follow(children)
         if status:
             raise CommandError("The web server or the worker ended by itself; its last words are above.")
