@@ -93,6 +93,14 @@ class Standing:
         return ASKS[WorkKind(self.campaign.kind)]
 
     @property
+    def held_in_words(self) -> str:
+        if self.held is None or self.held.lease_until is None:
+            return ""
+        if self.held.lease_until < timezone.now():
+            return "Its time ran out; it is yours as long as nobody else was handed it."
+        return f"It is yours until {_clock(self.held.lease_until)}."
+
+    @property
     def left_in_words(self) -> str:
         return f"more than {self.left}" if self.left >= COUNTED_UP_TO else str(self.left)
 
