@@ -206,6 +206,8 @@ JOB_LEASE_SECONDS = read_int("ACCORD_JOB_LEASE_SECONDS", default=60, at_least=5)
 # How long a stage that was told to stop may take to write its checkpoint, before it is killed.
 JOB_STOP_SECONDS = read_int("ACCORD_JOB_STOP_SECONDS", default=25 if LOCAL else 600, at_least=1)
 CELERY_BROKER_URL = REDIS_URL or None
+# A page that rings waits no longer than this for a Redis that does not answer; a sweep rings again.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 3}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
