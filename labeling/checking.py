@@ -125,7 +125,7 @@ def _nothing_said(work: Work, campaign: Campaign) -> Iterator[Problem]:
         return
     if not ranked:
         says = "Nothing is ranked yet. Rank the responses, skip, or say that none is acceptable."
-        yield Problem("nothing_ranked", says, "rank-A")
+        yield Problem("nothing_ranked", says, "order")
     elif work.order_is_proposed:
         yield Problem("order_is_proposed", "The order is still a proposal: confirm it, or move any card.", "order")
     elif len(ranked) == 1:

@@ -129,8 +129,11 @@ def screen_of(assignment: Assignment, fields: Mapping[str, str], problems: Seque
 
 def _shown_prompt(prompt: Prompt, html: Sequence[SafeString]) -> ShownPrompt:
     turns = [ShownTurn(str(message["role"]), rendered) for message, rendered in zip(prompt.messages, html, strict=True)]
-    facts = f"{prompt.get_use_case_display()}, {language_in_words(prompt.language)}"
-    return ShownPrompt(turns, facts, " ".join(prompt.last_turn.split())[:SUMMARY_CHARACTERS])
+    facts = [language_in_words(prompt.language)]
+    if prompt.use_case != Prompt.UseCase.OTHER:
+        use_case = str(prompt.get_use_case_display())
+        facts.insert(0, use_case[0].lower() + use_case[1:])
+    return ShownPrompt(turns, ", ".join(facts), " ".join(prompt.last_turn.split())[:SUMMARY_CHARACTERS])
 
 
 def language_in_words(code: str) -> str:
