@@ -48,6 +48,7 @@ def make(
     *,
     models: dict[str, Path] | None = None,
     pretraining: list[str] | None = None,
+    held_out: int = 8,
     extra: Any = None,
     **settings: Any,
 ) -> RunFolder:
@@ -71,7 +72,7 @@ def make(
         config["models"]["watch"] = ["models/watch"]
     data: dict[str, Any] = {
         "prompts": ("prompt", prompts(11, prefix="p")),
-        "held_out": ("prompt", prompts(8, prefix="h")),
+        "held_out": ("prompt", prompts(held_out, prefix="h")),
         "text": ("text", [Text(id=f"t{n}", text=" ".join(WORDS)) for n in range(9)]),
     }
     return make_run(tmp_path / "run", config, models=given, data=data)
@@ -121,15 +122,21 @@ def test_it_leaves_a_policy_metrics_rollouts_and_a_report(tmp_path: Path, respon
     load_causal_lm(folder.model, device=CPU)
 
 
-def test_the_score_rises_where_it_can(tmp_path: Path) -> None:
+def test_what_it_is_paid_for_rises_on_held_out_prompts(tmp_path: Path) -> None:
+    """The lower bound was 0.54 or more for five seeds."""
     folder = make(
-        tmp_path, episodes=64 * 12, episodes_per_iteration=64, minibatch_episodes=16, kl={"coef": 0.02},
-        extra={"optimizer": {"learning_rate": 3e-3}},
+        tmp_path, held_out=64, episodes=15 * 128, episodes_per_iteration=128, minibatch_episodes=32,
+        value={"learning_rate": 3e-3},
+        extra={
+            "optimizer": {"learning_rate": 3e-3}, "checkpoints": {"every_steps": 1000},
+            "hardware": {"micro_batch_tokens": 4000},
+        },
     )  # fmt: skip
     assert run_here(folder, ppo) == ExitCode.DONE
     report = read_json(folder.report)
-    assert report["gain"]["score"]["low"] > 0
-    assert report["after"]["kl"]["mean"] > 0
+    assert report["gain"]["final_score"]["low"] > 0.3
+    assert report["gain"]["score"]["mean"] > 0
+    assert report["after"]["kl"]["low"] > 0
 
 
 @pytest.mark.rule(24)
@@ -198,9 +205,9 @@ def test_pretraining_text_joins_each_step_and_its_loss_falls_with_it(tmp_path: P
 
 @pytest.mark.rule(28)
 def test_a_run_killed_and_resumed_gives_the_numbers_of_one_that_was_not(tmp_path: Path) -> None:
-    sections: Any = {"checkpoints": {"every_steps": 1}}
+    sections: Any = {"checkpoints": {"every_steps": 2}}
     models = {"policy": make_language_model(tmp_path / "policy"), "reward": make_reward_model(tmp_path / "reward")}
-    settings: Any = {"episodes": 16 * 12, "kl": {"mode": "adaptive", "target_nats": 0.5, "horizon_episodes": 100}}
+    settings: Any = {"episodes": 16 * 7, "kl": {"mode": "adaptive", "target_nats": 0.5, "horizon_episodes": 100}}
     whole = make(tmp_path / "whole", models=models, extra=sections, **settings)
     killed = make(tmp_path / "killed", models=models, extra=sections, **settings)
     assert run_here(whole, ppo) == ExitCode.DONE
@@ -214,7 +221,7 @@ def test_a_run_killed_and_resumed_gives_the_numbers_of_one_that_was_not(tmp_path
     process.send_signal(signal.SIGKILL)
     process.communicate()
     done = len(read_lines(killed.metrics))
-    assert done < 12
+    assert done < 7
     assert run_here(killed, ppo) == ExitCode.DONE
 
     assert [deterministic(line) for line in read_lines(killed.metrics)] == [

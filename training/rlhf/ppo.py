@@ -53,7 +53,7 @@ SAMPLING_TOKENS = 8
 KL_HISTORY = 5
 
 Measured = dict[str, list[float]]
-"""Of each held-out prompt's response: score, kl, response_tokens, ended."""
+"""Of each held-out prompt's response: score, final_score, kl, response_tokens, ended."""
 
 
 @dataclass
@@ -371,7 +371,10 @@ def show(job: Job, rollouts: Rollouts, iteration: int) -> None:
 
 
 def measure(job: Job) -> Measured:
-    """The policy as it is now on held-out prompts, one response each, always with the same random numbers."""
+    """The policy as it is now on held-out prompts, one response each, always with the same random numbers.
+
+    score is the reward model's own number; final_score has what a missing stop costs in it, as training has.
+    """
     job.run.phase("validate")
     chance = generator(job.run.config.seed, "held out")
     exchanges, ended = answer(job, job.held_out, range(len(job.held_out.ids)), responses_per_prompt=1, chance=chance)
@@ -381,6 +384,7 @@ def measure(job: Job) -> Measured:
     )  # fmt: skip
     return {
         "score": rollouts.scores.tolist(),
+        "final_score": rollouts.final_scores.tolist(),
         **{f"watch_{number}_score": scores.tolist() for number, scores in enumerate(rollouts.watched)},
         "kl": _kl(rollouts).tolist(),
         "response_tokens": rollouts.mask.sum(1).double().tolist(),
