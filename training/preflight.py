@@ -5,12 +5,13 @@ Leaves out what needs a worker (memory, disk, the content of weights): the stage
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from labeling.models import Project
 from training.base_models import check_readable
 from training.errors import LaunchRefused
+from training.lineage import generators_that_share_the_tokenizer
 from training.models import Checkpoint, Job, Round, Snapshot, Stage
 from training.recipes import Sections, merged
 from training.rlhf.contract.config import RunConfig
@@ -94,7 +95,8 @@ def plan(stage: Stage, sections: Sections) -> Plan:
     at_least = least_rows(config)
     data = {}
     for need in needs:
-        snapshot = frozen(stage.round, need, at_least=at_least if need.required else 0)
+        tokens_of = _tokens_of(stage, need, models)
+        snapshot = frozen(stage.round, need, at_least=at_least if need.required else 0, tokens_of=tokens_of)
         if snapshot.rows or need.required:
             data[need.name] = snapshot
     if len(data) < len(needs):  # What was counted was all left out while freezing.
@@ -192,7 +194,14 @@ def counted(round_: Round, need: DataNeed) -> int:
     return count(round_.project, query_of(round_, need))
 
 
-def frozen(round_: Round, need: DataNeed, *, at_least: int) -> Snapshot:
+def _tokens_of(stage: Stage, need: DataNeed, models: dict[str, Checkpoint]) -> tuple[int, ...]:
+    """What our own models sampled is scored as it was sampled, never decoded and encoded again."""
+    if need.kind != "rankings":
+        return ()
+    return generators_that_share_the_tokenizer(stage.round.project, models["init"])
+
+
+def frozen(round_: Round, need: DataNeed, *, at_least: int, tokens_of: tuple[int, ...] = ()) -> Snapshot:
     """Raises LaunchRefused where there are too few records, before anything is written."""
     there = counted(round_, need)
     if there < at_least or not there:
@@ -201,7 +210,8 @@ def frozen(round_: Round, need: DataNeed, *, at_least: int) -> Snapshot:
         text = latest_text(round_.project, need.split)
         assert text is not None
         return text
-    return freeze(round_.project, query_of(round_, need), at_least=at_least)
+    query = replace(query_of(round_, need), tokens_of=tokens_of)
+    return freeze(round_.project, query, at_least=at_least)
 
 
 def _too_few(round_: Round, need: DataNeed, *, there: int, at_least: int) -> str:

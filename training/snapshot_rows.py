@@ -7,7 +7,7 @@ be held in memory.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal
@@ -38,6 +38,9 @@ class Query(Section):
     """Of the prompt."""
     simulated: Literal["exclude", "include", "only"] = "exclude"
     """What simulated labelers wrote and judged; of kind prompts and responses, what answers simulated prompts."""
+    tokens_of: tuple[int, ...] = ()
+    """rankings: ids of generators whose responses bring the token ids that were sampled along with the text: those
+    that share the tokenizer of the model that will read them. To any other the ids would mean other words."""
 
 
 @dataclass
@@ -164,9 +167,15 @@ def _shared(prompt: Prompt) -> dict[str, Any]:
     }
 
 
-def _answer(response: Response, project_id: int) -> records.Answer:
+def _answer(response: Response, project_id: int, tokens_of: Container[int | None] = ()) -> records.Answer:
     origin = f"generator:{response.generator_id}" if response.generator_id else f"labeler:{response.labeler_id}"
-    return records.Answer(id=response_id(response.pk), text=response.text, source=_opaque(project_id, origin))
+    token_ids = response.sampling.get("token_ids") if response.generator_id in tokens_of else None
+    return records.Answer(
+        id=response_id(response.pk),
+        text=response.text,
+        token_ids=tuple(token_ids) if token_ids else None,
+        source=_opaque(project_id, origin),
+    )
 
 
 def _prompt_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
@@ -271,7 +280,7 @@ def _ranking_rows(project: Project, query: Query, counts: Counts) -> Iterator[re
         counts.labelers.update(judgment.labeler for judgment in judged)
         yield records.Ranking(
             id=prompt_id(prompt.pk),
-            responses=tuple(_answer(texts[pk], project.pk) for pk in responses),
+            responses=tuple(_answer(texts[pk], project.pk, query.tokens_of) for pk in responses),
             judged=tuple(judged),
             **_shared(prompt),
         )
