@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from labeling.access import LABELS, ProjectRequest, project_page
-from labeling.assigning import labeler_of
+from labeling.assigning import labeler_of, release_expired
 from labeling.standing import (
     done_since,
     recent_submissions,
@@ -24,6 +24,8 @@ from labeling.submitting import may_correct
 @project_page(LABELS)
 def queue(request: ProjectRequest) -> HttpResponse:
     labeler = labeler_of(request.membership)
+    # Or a page without a button would wait for a claim that nobody can make.
+    release_expired(but_not_of=labeler)
     standings = standings_of(labeler)
     held = [standing for standing in standings if standing.held]
     held.sort(key=lambda standing: standing.held.draft_saved_at or standing.held.created_at, reverse=True)  # type: ignore[union-attr]

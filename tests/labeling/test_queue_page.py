@@ -8,7 +8,7 @@ from labeling.models import Assignment, Campaign, Guideline, Membership, Project
 from labeling.opening import close_campaign, pause_campaign
 from tests.conftest import signed_in
 from tests.labeling.conftest import Desk
-from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, submit_now
+from tests.labeling.work import let_lapse, make_campaign, make_labeler, must_claim, ranked, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -57,6 +57,19 @@ def test_it_says_when_others_hold_the_rest_and_until_when(project: Project, labe
     held = must_claim(campaign, make_labeler(project, "ben"))
     assert held.lease_until is not None
     assert f"it may come back from {held.lease_until:%H:%M} on" in page(labeler)
+
+
+def test_what_others_let_lapse_is_left_for_you(project: Project, labeler: User) -> None:
+    campaign = make_campaign(project, tasks=1)
+    let_lapse(must_claim(campaign, make_labeler(project, "ben")))
+    assert "<b>1</b> left for you" in page(labeler)
+
+
+def test_an_own_lapsed_task_stays_in_hand(desk: Desk, labeler: User) -> None:
+    let_lapse(desk.assignment)
+    html = page(labeler)
+    assert "Its time ran out; it is yours as long as nobody else was handed it." in html
+    assert desk.page in html
 
 
 def test_it_says_when_a_skipped_task_comes_back(project: Project, labeler: User) -> None:
