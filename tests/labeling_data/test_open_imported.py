@@ -48,7 +48,9 @@ def test_sets_that_no_one_can_rank_are_passed_over(imported: Project) -> None:
     assert [task.shown.count() for task in campaign.tasks.all()] == [3] * 5
 
 
-def test_a_rating_campaign_shows_each_response_by_itself(imported: Project) -> None:
+def test_a_rating_campaign_shows_each_response_by_itself_and_once(imported: Project, tmp_path: Path) -> None:
+    again = samples.candidates("again", prompt=prompt("Question 0?"))
+    assert import_file(imported, write(tmp_path / "g", again), name="set").new["responses"] == 0
     campaign = opened(imported, "--kind", "rating", "--from-imported", "set", "--tasks", "100")
     shown = [task.shown.get().response_id for task in campaign.tasks.all()]
     assert len(shown) == len(set(shown)) == 16
