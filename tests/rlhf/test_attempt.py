@@ -16,7 +16,6 @@ import torch
 
 from training.rlhf import attempt as attempt_module
 from training.rlhf import checkpoints, progress
-from training.rlhf.attempt import Run
 from training.rlhf.contract.exit_codes import DataRefused, ExitCode, NotFinite, StoppedEarly
 from training.rlhf.contract.records import Text
 from training.rlhf.contract.run_folder import (
@@ -26,6 +25,7 @@ from training.rlhf.contract.run_folder import (
     read_status,
     write_control,
 )
+from training.rlhf.run import Run
 
 from .tiny_runs import ROOT, TEXTS, finish, lines, make_run
 
@@ -357,7 +357,7 @@ def test_a_second_signal_ends_the_process_at_once(folder: RunFolder) -> None:
         "run_stage('pretrain', work)"
     )
     command = [sys.executable, "-c", code, str(folder.root)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert ended.returncode == 143, ended.stderr
     assert "still here" not in ended.stdout
 
@@ -443,7 +443,7 @@ def test_a_newer_attempt_waits_for_the_older_one_to_let_go(folder: RunFolder) ->
         assert older.stdout.readline() == "working\n"
         write_control(folder, Control(attempt=2))
         ends.append(attempt(folder))
-        ends.append(older.wait(timeout=30))
+        ends.append(older.wait(timeout=120))
     assert ends == [ExitCode.DONE, ExitCode.FENCED]
     assert {line["attempt"] for line in lines(folder.metrics)} == {2}
 

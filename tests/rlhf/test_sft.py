@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
 from training.rlhf import sft
@@ -413,3 +414,23 @@ def test_its_model_names_the_model_and_the_data_it_came_from(finished: RunFolder
     assert facts["parents"] == [{"role": "init", "sha256": model_identity(tiny_base)}]
     assert facts["data"][0] == {"name": "demos", "sha256": file_sha256(finished.data("demos"))}
     assert facts["config_sha256"] == file_sha256(finished.config)
+
+
+def test_under_bfloat16_it_learns_and_keeps_float32_weights(tiny_base: Path, tmp_path: Path) -> None:
+    folder = sft_run(tmp_path, tiny_base, precision={"compute": "bfloat16"})
+    assert finish(folder, "sft", sft.train) == ExitCode.DONE
+    losses = [line["loss"] for line in lines(folder.metrics) if line.get("split") != "valid"]
+    assert losses[-1] < losses[0]
+    assert {weight.dtype for weight in load_file(folder.model / "model.safetensors").values()} == {torch.float32}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_on_a_gpu_it_learns_and_resumes(tiny_base: Path, tmp_path: Path) -> None:
+    folder = sft_run(tmp_path, tiny_base, hardware={"threads": 1, "device": "auto"})
+    killed = run_in_a_process(folder, "sft", before=KILL_AT.format(step=5))
+    assert killed.returncode == -9, killed.stderr
+    assert finish(folder, "sft", sft.train) == ExitCode.DONE
+    assert {event["device"] for event in lines(folder.events) if event["kind"] in ("start", "resume")} == {"cuda"}
+    losses = [line["loss"] for line in lines(folder.metrics) if line.get("split") != "valid"]
+    assert losses[-1] < losses[0]

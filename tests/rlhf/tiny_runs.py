@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from training.rlhf.attempt import Run, attempt_stage
+from training.rlhf.attempt import attempt_stage
 from training.rlhf.contract import settings, stages
 from training.rlhf.contract.exit_codes import ExitCode
 from training.rlhf.contract.metrics import deterministic
@@ -23,6 +23,7 @@ from training.rlhf.contract.run_folder import (
 )
 from training.rlhf.models import grow_vocabulary, save_causal_lm
 from training.rlhf.pretrain import train_tokenizer
+from training.rlhf.run import Run
 from training.rlhf.tokens import ChatTokens, prepare_tokens
 
 from .tiny_models import SHAPES
@@ -153,13 +154,13 @@ def run_in_a_process(folder: RunFolder, stage: str, *, before: str = "") -> subp
         f"from training.rlhf.attempt import run_stage\nrun_stage({stage!r}, stage.train)"
     )
     return subprocess.run(
-        [sys.executable, "-c", code, str(folder.root)], cwd=ROOT, capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", code, str(folder.root)], cwd=ROOT, capture_output=True, text=True, timeout=400,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
 
 KILL_AT = """
-from training.rlhf.attempt import Run
+from training.rlhf.run import Run
 whole_end_step = Run.end_step
 def end_step(run, step, save):
     if step == {step}:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from training.rlhf.advantages import explained_variance
-from training.rlhf.attempt import Run, run_stage
+from training.rlhf.attempt import run_stage
 from training.rlhf.batching import Batching
 from training.rlhf.chance import generator, shuffled
 from training.rlhf.checkpoints import Checkpoint, load_trainer, save_trainer
@@ -41,6 +41,7 @@ from training.rlhf.models import (
 from training.rlhf.prompts import EncodedPrompts, read_prompts
 from training.rlhf.release import ModelFacts
 from training.rlhf.rollouts import Cast, Rollouts, read_rollouts
+from training.rlhf.run import Run
 from training.rlhf.sampling import Limits, sample_responses
 from training.rlhf.steps import Ema, adam, rate_factor, set_rate
 from training.rlhf.texts import Windows, read_windows

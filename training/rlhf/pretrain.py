@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from training.rlhf import checkpoints
-from training.rlhf.attempt import Run, run_stage
+from training.rlhf.attempt import run_stage
 from training.rlhf.chance import generator, shuffled
 from training.rlhf.contract import stages
 from training.rlhf.contract.config import RunConfig
@@ -34,6 +34,7 @@ from training.rlhf.contract.records import Text
 from training.rlhf.inputs import only
 from training.rlhf.models import compute_in, load_causal_lm, save_causal_lm, trunk_of
 from training.rlhf.release import ModelFacts
+from training.rlhf.run import Run
 from training.rlhf.sampling import Limits, sample_responses
 from training.rlhf.steps import adam, micro_batches, rate_factor, set_rate, take_step
 from training.rlhf.texts import Windows, read_windows

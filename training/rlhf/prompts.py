@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training.rlhf.attempt import Run
 from training.rlhf.contract.exit_codes import DataRefused
 from training.rlhf.contract.records import Prompt
 from training.rlhf.inputs import only
+from training.rlhf.run import Run
 from training.rlhf.tokens import Budget, ChatTokens
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.rlhf.attempt import Run, run_stage
+from training.rlhf.attempt import run_stage
 from training.rlhf.batching import Batching, score
 from training.rlhf.chance import shuffled
 from training.rlhf.checkpoints import Checkpoint, load_trainer, save_trainer
@@ -29,6 +29,7 @@ from training.rlhf.losses import ranking_loss
 from training.rlhf.models import ScalarModel, check_context, compute_in, grow_vocabulary, load_causal_lm
 from training.rlhf.rankings import Item, Items, agreement, answer_ids, pairs_of, read_items, refuse_nothing
 from training.rlhf.release import ModelFacts
+from training.rlhf.run import Run
 from training.rlhf.steps import adam, rate_factor, set_rate, take_step
 from training.rlhf.tokens import Budget, ChatTokens, load_tokenizer, prepare_tokens
 

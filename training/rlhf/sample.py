@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from training.rlhf.attempt import Run, run_stage
+from training.rlhf.attempt import run_stage
 from training.rlhf.batching import Batching, score
 from training.rlhf.chance import generator
 from training.rlhf.contract import records
@@ -21,6 +21,7 @@ from training.rlhf.intervals import interval
 from training.rlhf.layouts import Exchange
 from training.rlhf.models import ScalarModel, check_context, compute_in, load_causal_lm
 from training.rlhf.prompts import EncodedPrompts, read_prompts
+from training.rlhf.run import Run
 from training.rlhf.sampling import Limits, Response, sample_responses
 from training.rlhf.tokens import ChatTokens, load_tokenizer, prepare_tokens
 

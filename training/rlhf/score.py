@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from training.rlhf import batching as batches
-from training.rlhf.attempt import Run, run_stage
+from training.rlhf.attempt import run_stage
 from training.rlhf.batching import Batching
 from training.rlhf.contract.exit_codes import DataRefused
 from training.rlhf.contract.records import Prompt, Response
@@ -18,6 +18,7 @@ from training.rlhf.inputs import only
 from training.rlhf.intervals import interval
 from training.rlhf.layouts import Exchange, obeys_masks
 from training.rlhf.models import ScalarModel, check_context, compute_in
+from training.rlhf.run import Run
 from training.rlhf.tokens import Budget, ChatTokens, load_tokenizer, prepare_tokens
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from training.rlhf import checkpoints
-from training.rlhf.attempt import Run, run_stage
+from training.rlhf.attempt import run_stage
 from training.rlhf.chance import generator
 from training.rlhf.contract.records import Demonstration, Text
 from training.rlhf.demonstrations import (
@@ -42,6 +42,7 @@ from training.rlhf.models import (
     trunk_of,
 )
 from training.rlhf.release import ModelFacts
+from training.rlhf.run import Run
 from training.rlhf.sampling import Limits, sample_responses
 from training.rlhf.steps import adam, micro_batches, rate_factor, set_rate, take_step
 from training.rlhf.tokens import Budget, ChatTokens, load_tokenizer, prepare_tokens
