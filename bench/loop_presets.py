@@ -16,7 +16,7 @@ class Preset:
 SHAPE = {"layers": 4, "width": 128, "heads": 4}
 HARDWARE = {"threads": 2}
 # Passages of Wikipedia stand before each question of the rankings: about 900 tokens of this vocabulary.
-LONG = {"prompt_tokens": 1280, "response_tokens": 384, "context_tokens": 1536}
+LONG = {"prompt_tokens": 1408, "response_tokens": 512, "context_tokens": 1792}
 SHORT = {"prompt_tokens": 192, "response_tokens": 64, "context_tokens": 256}
 
 
@@ -34,14 +34,18 @@ def _stages(*, text_steps: int, demonstration_epochs: int, ranking_epochs: int, 
             "lengths": {"prompt_tokens": 384, "response_tokens": 256, "context_tokens": 640},
             "sft": {"epochs": demonstration_epochs, "sequences_per_step": 16},
         },
-        "sample": {"hardware": HARDWARE, "lengths": SHORT, "sample": {"responses_per_prompt": 4}},
+        "sample": {"hardware": HARDWARE, "lengths": SHORT, "sample": {"responses_per_prompt": 4, "limit_prompts": 400}},
         "reward": {
             "hardware": HARDWARE, "lengths": LONG,
             "reward": {"epochs": ranking_epochs, "prompts_per_step": 16},
         },
         "ppo": {
             "hardware": HARDWARE, "lengths": SHORT,
-            "ppo": {"episodes": episodes, "episodes_per_iteration": 96, "minibatch_episodes": 32},
+            "ppo": {
+                "episodes": episodes, "episodes_per_iteration": 96, "minibatch_episodes": 32,
+                # Of the order of the scores' spread: with 1 the policy learned to talk on until it was cut off.
+                "missing_stop": {"value": 3.0},
+            },
         },
     }  # fmt: skip
 
@@ -53,7 +57,7 @@ PRESETS: dict[int | None, Preset] = {
     ),
     12: Preset(
         "about 12 minutes",
-        _stages(text_steps=500, demonstration_epochs=2, ranking_epochs=2, episodes=30 * 96),
+        _stages(text_steps=400, demonstration_epochs=2, ranking_epochs=2, episodes=30 * 96),
     ),
     None: Preset(
         "without a time limit, under 45 minutes",

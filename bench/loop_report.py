@@ -64,8 +64,6 @@ def losses(job: "Job") -> tuple[float | None, float | None]:
 def held_out_loss(kind: str, found: Mapping[str, Any]) -> float | None:
     if kind == "reward":
         return found.get("validation", {}).get("loss", {}).get("mean")
-    if kind == "sft":
-        return found.get("best", {}).get("loss")
     return found.get("validation_loss")
 
 

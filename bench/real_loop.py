@@ -11,7 +11,6 @@ a folder that is removed afterwards (--keep DIR keeps it, to be looked at with A
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -172,13 +171,15 @@ def run_round(preset: Preset, state: Path) -> "dict[str, Job]":
 
 @contextmanager
 def worker(state: Path) -> Iterator[None]:
+    """The worker of `make run`; it goes when this process goes, however that may be."""
+    from training.local_site import start_child, stop, worker_command
+
     with (state / "worker.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "manage.py", "work"], cwd=ROOT, stdout=log, stderr=log)
+        process = start_child(worker_command(), folder=ROOT, log=log)
         try:
             yield
         finally:
-            process.terminate()
-            process.wait(60)
+            stop([process])
 
 
 def run_stage(round_: "Round", kind: str, overrides: dict[str, Any]) -> "Job":

@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 WEB_THREADS = 8
 START_SECONDS = 120.0
@@ -49,9 +50,11 @@ def worker_command() -> list[str]:
     return [sys.executable, "manage.py", "work"]
 
 
-def start_child(command: list[str], *, folder: Path) -> subprocess.Popen[bytes]:
-    """A child in its own session, so that Ctrl-C reaches it through us alone and in order."""
-    return subprocess.Popen(command, cwd=folder, start_new_session=True, preexec_fn=_die_with_parent)
+def start_child(command: list[str], *, folder: Path, log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    """A child in its own session, so that Ctrl-C reaches it through us alone and in order. log: for what it prints."""
+    return subprocess.Popen(
+        command, cwd=folder, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
+    )
 
 
 def _die_with_parent() -> None:
