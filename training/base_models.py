@@ -11,8 +11,10 @@ from labeling.models import Project
 from training.errors import LaunchRefused, RoundRefused
 from training.models import Checkpoint
 from training.rlhf.contract.settings import HUB, is_inside_the_run_folder, is_model_name
+from training.rlhf.contract.strict import shown
 
 WEIGHTS = "*.safetensors"
+NAME_CHARACTERS = 120
 
 
 def folder_of(checkpoint: Checkpoint) -> Path | None:
@@ -32,6 +34,10 @@ def base_model(project: Project, name: str) -> Checkpoint:
     Raises RoundRefused for what is none of these.
     """
     name = name.strip()
+    if not name.isprintable() or len(name) > NAME_CHARACTERS:
+        raise RoundRefused(
+            f"The base model is {shown(name)}; expected printable characters, {NAME_CHARACTERS} at most."
+        )
     known = Checkpoint.objects.filter(project=project, name=name).exclude(kind=Checkpoint.Kind.REWARD).first()
     if known is not None:
         return known

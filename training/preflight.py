@@ -128,9 +128,12 @@ def compose(
         data.setdefault(need.use, []).append(need.name)
     fixed = {"format": 1, "stage": stage.kind, "job": job, "models": model_section(models), "data": data}
     try:
-        return RunConfig.from_json(merged({"seed": stage.round.number, stage.kind: {}}, sections) | fixed)
+        config = RunConfig.from_json(merged({"seed": stage.round.number, stage.kind: {}}, sections) | fixed)
     except Refused as refused:
         raise LaunchRefused(f"The config cannot be used: {refused}.") from None
+    if "\\u0000" in dump_json(config.to_json()):
+        raise LaunchRefused("The config cannot be used: a text in it holds the character NUL; remove it.")
+    return config
 
 
 def model_section(models: dict[str, Checkpoint]) -> dict[str, Any]:

@@ -163,3 +163,14 @@ def test_ratings_keep_what_was_not_answered_absent(project: Project) -> None:
     (row,) = rows(freeze(project, Query(kind="ratings")))
     assert row["judged"][0]["ratings"] == {"overall": 6}
     assert row["judged"][0]["flags"] == {"hallucination": False}
+
+
+def test_token_ids_go_along_with_the_generators_asked_for_and_no_others(project: Project) -> None:
+    campaign = make_campaign(project, shown=2)
+    first, second = Response.objects.order_by("pk")
+    Response.objects.filter(pk=first.pk).update(sampling={"token_ids": [5, 6]})
+    Response.objects.filter(pk=second.pk).update(sampling={"token_ids": [7]}, generator=generator(project))
+    rank_in_order(must_claim(campaign, make_labeler(project, "ina")))
+    assert first.generator_id
+    (row,) = rows(freeze(project, Query(kind="rankings", tokens_of=(first.generator_id,))))
+    assert [response["token_ids"] for response in row["responses"]] == [[5, 6], None]

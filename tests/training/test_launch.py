@@ -55,6 +55,7 @@ def test_a_job_that_may_use_a_gpu_goes_to_its_queue(round_with_base: Round) -> N
         ({"sft": {"epochs": 1.5}}, "sft.epochs is 1.5; expected a whole number"),
         ({"models": {"init": "/etc"}}, "models is decided by the round"),
         ({"reward": {}}, "reward is not expected"),
+        ({"conditioning": {"mode": "message", "conditions": {"a": "x\x00"}}}, "holds the character NUL"),
     ],
 )
 def test_a_config_that_cannot_be_is_refused_by_key_and_value(

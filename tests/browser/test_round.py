@@ -1,0 +1,103 @@
+"""A researcher at the page of a round, in a real browser: launches SFT, watches it, stops it."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from labeling.models import Project, User
+from tests.rlhf.tiny_runs import save_tiny_model
+from tests.training.making import base_model_folder, demonstrations
+from tests.training.workers import PATIENCE_SECONDS, environment, started, wait_until, worker
+from training.following import store_metrics
+from training.models import Job
+from training.rounds import open_round
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
+PATIENCE_MS = PATIENCE_SECONDS * 1000
+
+
+@pytest.fixture(autouse=True)
+def own_folders(settings: Any, tmp_path: Path) -> None:
+    settings.RUNS_DIR = tmp_path / "runs"
+    settings.SNAPSHOTS_DIR = tmp_path / "snapshots"
+    settings.MODELS_DIR = tmp_path / "models"
+    settings.REDIS_URL = ""
+
+
+@pytest.mark.postgres
+def test_a_researcher_launches_sft_and_sees_the_curve_move(
+    project: Project, researcher: User, visit: Callable, tmp_path: Path, settings: Any
+) -> None:
+    shutil.copytree(save_tiny_model(tmp_path / "made"), settings.MODELS_DIR / "tiny")
+    demonstrations(project, 20)
+    page = visit(researcher).open(reverse("rounds", args=["helpdesk"]))
+    page.get_by_label("Base model").fill("tiny")
+    page.get_by_role("button", name="Open the round").click()
+    page.get_by_label("Epochs").fill("8")
+    page.get_by_label("Demonstrations a step").fill("4")
+    page.get_by_label("Longest prompt").fill("64")
+    page.get_by_label("Longest response").fill("32")
+    page.get_by_text("Config as JSON").click()
+    page.get_by_label("Sections of config.json").fill(
+        '{"lengths": {"context_tokens": 96}, "hardware": {"device": "cpu", "threads": 1}}'
+    )
+    page.get_by_role("button", name="Launch SFT").click()
+    expect(page.get_by_text("Queued.", exact=True)).to_be_visible()
+    log = tmp_path / "worker.log"
+    with started(worker("--until-idle"), log=log, env=environment()) as process:
+        line = page.locator("[data-curve=loss] .line--raw")
+        expect(line).to_have_attribute("d", has_many_points(3), timeout=PATIENCE_MS)
+        wait_until(lambda: process.poll() is not None, log=log)
+    expect(page.get_by_text("r1-sft", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    assert Job.objects.get().state == "done", log.read_text()
+
+
+def has_many_points(number: int) -> Any:
+    return re.compile(rf"^M(.*L){{{number},}}")
+
+
+def test_the_curve_grows_with_the_rows_and_stops_when_it_is_told_to(
+    project: Project, researcher: User, visit: Callable
+) -> None:
+    round_ = open_round(project)
+    stage = round_.stages.get(kind="pretrain")
+    job = Job.objects.create(
+        project=project, stage=stage, kind="pretrain", config={}, state="running", attempt=1, steps=100, step=1,
+        lease_until=round_.created_at,
+    )  # fmt: skip
+    stage.job, stage.state = job, "running"
+    stage.save()
+    store_metrics(job.pk, [{"step": 1, "loss": 5.0}])
+    page = visit(researcher).open(reverse("round", args=["helpdesk", 1]))
+    line = page.locator("[data-curve=loss] .line--raw")
+    expect(line).to_have_attribute("d", "M38.6 96.0")
+    store_metrics(job.pk, [{"step": 2, "loss": 4.0}, {"step": 2, "split": "valid", "loss": 4.5}])
+    expect(line).to_have_attribute("d", has_many_points(1))
+    expect(page.locator("[data-curve=loss] .dot--quiet")).to_have_count(1)
+    page.get_by_role("button", name="Stop following").click()
+    store_metrics(job.pk, [{"step": 3, "loss": 3.0}])
+    page.wait_for_timeout(2500)
+    expect(line).not_to_have_attribute("d", has_many_points(2))
+    page.get_by_role("button", name="Follow live").click()
+    expect(line).to_have_attribute("d", has_many_points(2))
+
+
+def test_a_bad_learning_rate_is_refused_beside_the_form_without_script(
+    project: Project, researcher: User, visit: Callable, settings: Any
+) -> None:
+    base_model_folder(settings.MODELS_DIR / "base")
+    demonstrations(project, 20)
+    open_round(project, base="base")
+    visitor = visit(researcher, java_script_enabled=False)
+    visitor.expected.append("400")
+    page = visitor.open(reverse("round", args=["helpdesk", 1]))
+    page.get_by_label("Learning rate").fill("-0.001")
+    page.get_by_role("button", name="Launch SFT").click()
+    expect(page.get_by_role("alert")).to_contain_text("optimizer.learning_rate is -0.001; expected a number above 0")
+    expect(page.get_by_label("Learning rate")).to_have_value("-0.001")
