@@ -97,6 +97,11 @@ TEMPLATES = [
 DATABASES = {"default": read_database("DATABASE_URL", sqlite_path=STATE_DIR / "accord.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+if not LOCAL and "sqlite" in DATABASES["default"]["ENGINE"]:
+    raise ImproperlyConfigured(
+        f"DATABASE_URL is {read_text('DATABASE_URL')!r}; production needs PostgreSQL, postgresql://user@host:5432/NAME"
+    )
+
 REDIS_URL = read_text("REDIS_URL")
 if not LOCAL and not REDIS_URL:
     raise ImproperlyConfigured("REDIS_URL is empty; production needs Redis, for example redis://127.0.0.1:6379/0")

@@ -59,7 +59,6 @@ def pytest_report_header() -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "rule(number): holds this rule of docs/correctness.md")
     needed = {"postgres", "redis", "browser"} & set(MISSING)
     if CI and os.environ.get("ACCORD_TEST_DATABASE") == "sqlite":
         needed.discard("postgres")

@@ -43,6 +43,8 @@ def test_production_starts_with_everything_given() -> None:
         ("ACCORD_ALLOWED_HOSTS", ""),
         ("ACCORD_ALLOWED_HOSTS", "accord.example.org,*"),
         ("REDIS_URL", ""),
+        ("DATABASE_URL", ""),
+        ("DATABASE_URL", "sqlite:///accord.sqlite3"),
         ("DATABASE_URL", "mysql://root@127.0.0.1/accord"),
         ("DATABASE_URL", "postgresql://root@127.0.0.1/"),
         ("ACCORD_JOB_LEASE_SECONDS", "soon"),
