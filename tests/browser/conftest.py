@@ -75,7 +75,8 @@ def visit(chromium: Browser, live_server) -> Iterator[Callable[..., Visitor]]:  
 
     def enter(user: User | None = None, **options: object) -> Visitor:
         context = chromium.new_context(**({"viewport": {"width": 1440, "height": 900}} | options))  # type: ignore[arg-type]
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(20_000)
+        context.set_default_navigation_timeout(60_000)
         visitors.append(Visitor(context, live_server.url))
         if user is not None:
             context.add_cookies([cookie_of(signed_in(user), live_server.url)])
