@@ -68,7 +68,7 @@ def _join(chance: random.Random, sentences: list[str]) -> str:
 
 def _fact(world: World, chance: random.Random, creature: Creature, kind: FactKind, *, first: bool) -> str:
     """The first sentence names the creature; a later one mostly says "it"."""
-    frame = NAMED_FACTS[kind] if first or chance.random() < 0.4 else chance.choice(PRONOUN_FACTS[kind])
+    frame = NAMED_FACTS[kind] if first or chance.random() < 0.6 else chance.choice(PRONOUN_FACTS[kind])
     mistaken = chance.random() < ERROR_SHARE
     value = chance.choice(other_values(world, creature, kind)) if mistaken else None
     return state_fact(creature, kind, frame=frame, value=value)
@@ -127,7 +127,7 @@ def _evening(chance: random.Random, creature: Creature) -> str:
 
 def question_list(world: World, chance: random.Random) -> str:
     """Three to six questions, a line each, and no answer. Most lists stay with one creature or one feeling."""
-    subject = _subject(world, chance) if chance.random() < 0.7 else None
+    subject = _subject(world, chance) if chance.random() < 0.9 else None
     return "\n".join(
         _question(world, chance, subject or _subject(world, chance))[1] for _ in range(chance.randint(3, 6))
     )

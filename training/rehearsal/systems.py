@@ -4,7 +4,7 @@ Every system answers each prompt once. The base model is asked in its own format
 answered questions before; everybody else in the chat format. PPO's checkpoints show the way there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,23 +36,35 @@ class Asked:
 
 def evaluate_all(rehearsal: Rehearsal, *, told: bool = True, second_round: bool = True) -> Evaluated:
     """Every system, rated by the raters. What chat models wrote is scored by the reward model too."""
-    world, seed = rehearsal.world, rehearsal.seed
     plain = list(_base(rehearsal))
     chat = [*_pooled(rehearsal, second_round=second_round), *_best_of(rehearsal), *_on_the_way(rehearsal)]
     chat += _told(rehearsal) if told else []
-    asked = [*plain, *_with_scores(rehearsal, chat)]
+    return _rated(rehearsal, [*plain, *_with_scores(rehearsal, chat)])
+
+
+def evaluate_some(rehearsal: Rehearsal) -> Evaluated:
+    """Base, SFT and policy at T = 1: the least that shows the loop."""
+    asked = [_of_base(rehearsal, temperature=1.0, few_shot=False)]
+    asked += _sampled(rehearsal, "answers-1", {"sft": rehearsal.sft, "policy": rehearsal.policy}, temperature=1.0)
+    return _rated(rehearsal, asked)
+
+
+def _rated(rehearsal: Rehearsal, asked: Iterable[Asked]) -> Evaluated:
+    world, seed = rehearsal.world, rehearsal.seed
     return {one.system: evaluate(world, one.prompts, one.responses, system=one.system, seed=seed) for one in asked}
 
 
 def _base(rehearsal: Rehearsal) -> Iterator[Asked]:
-    for few_shot, name in ((False, "base"), (True, "base, shown two answers")):
-        prompts = material.prompts_to_evaluate(rehearsal.world, rehearsal.recipe, few_shot=few_shot)
+    for few_shot in (False, True):
         for temperature in TEMPERATURES:
-            step = f"answers-{'few-shot' if few_shot else 'base'}-{temperature:g}"
-            answers = rehearsal.sample(
-                step, {"base": rehearsal.base}, temperature=temperature, prompts=prompts, plain=True
-            )
-            yield Asked(name_of(name, temperature), prompts, answers)
+            yield _of_base(rehearsal, temperature=temperature, few_shot=few_shot)
+
+
+def _of_base(rehearsal: Rehearsal, *, temperature: float, few_shot: bool) -> Asked:
+    prompts = material.prompts_to_evaluate(rehearsal.world, rehearsal.recipe, few_shot=few_shot)
+    step = f"answers-{'few-shot' if few_shot else 'base'}-{temperature:g}"
+    answers = rehearsal.sample(step, {"base": rehearsal.base}, temperature=temperature, prompts=prompts, plain=True)
+    return Asked(name_of("base, shown two answers" if few_shot else "base", temperature), prompts, answers)
 
 
 def _pooled(rehearsal: Rehearsal, *, second_round: bool) -> Iterator[Asked]:
