@@ -222,7 +222,7 @@ class TestAJob:
 
     def test_a_finished_stage_shows_figures_and_checkpoint(self, round_with_base: Round, ines: Client) -> None:
         job = sft_is_done(round_with_base)
-        Job.objects.filter(pk=job.pk).update(report={"best": {"loss": 1.2345}, "train_loss": 0.5})
+        Job.objects.filter(pk=job.pk).update(report={"best": {"validation_loss": 1.2345}})
         page = text_of(ines.get(url("round", 1) + "?stage=sft"))
         assert "r1-sft" in page
         assert "1.234" in page or "1.235" in page

@@ -121,6 +121,34 @@ def test_a_bug_is_tried_twice(job: Job, monkeypatch: pytest.MonkeyPatch) -> None
     assert reload(job).error["message"] == "KeyError: 3. The traceback is in the log."  # type: ignore[index]
 
 
+def test_a_config_that_this_version_refuses_fails_with_its_sentence(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(config=job.config | {"gone_since": 1})
+    ended = run(job)
+    assert (ended.state, ended.error["code"]) == ("failed", "config_refused")  # type: ignore[index]
+    assert "gone_since is not a known key" in ended.error["message"]  # type: ignore[index]
+    assert "launch the stage anew" in ended.error["message"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("broken", ["prepare", "settle"])
+def test_an_error_of_the_supervisors_own_is_the_attempts_end_and_not_the_workers(
+    job: Job, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    really = getattr(launching, broken)
+    calls = []
+
+    def breaks(*arguments: Any, **more: Any) -> Any:
+        calls.append(arguments)
+        if broken == "settle" and len(calls) % 2 == 0:
+            return really(*arguments, **more)
+        raise KeyError("lost")
+
+    monkeypatch.setattr(launching, broken, breaks)
+    script_stage(monkeypatch, DONE)
+    assert [run(job).state for _ in range(2)] == ["queued", "failed"]
+    assert reload(job).error["code"] == "bug"  # type: ignore[index]
+    assert "KeyError: 'lost'" in reload(job).error["message"]  # type: ignore[index]
+
+
 def test_what_the_stage_prints_is_in_the_attempts_log(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     script_stage(monkeypatch, "print('out')\nprint('err', file=sys.stderr)\n" + DONE)
     run(job)

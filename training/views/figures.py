@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.models import Job, Stage
-from training.views.stage_cards import figure
+from training.views.stage_cards import figure, signed
 
 Kind = Stage.Kind
 
@@ -36,7 +36,7 @@ FIGURES: dict[str, tuple[FigureOf, ...]] = {
     ),
     Kind.SFT: (
         FigureOf("Loss in training", "train_loss"),
-        FigureOf("Best loss on held-out demonstrations", "best.loss", note="of the epoch that was released"),
+        FigureOf("Best loss on held-out demonstrations", "best.validation_loss", note="of the epoch that was released"),
         FigureOf("Demonstrations learned from", "demonstrations.train.used", "{:,}"),
         FigureOf("Left out as too long", "demonstrations.train.left_out", "{:,}"),
     ),
@@ -71,7 +71,7 @@ def _figure(report: Mapping[str, Any], wanted: FigureOf) -> Figure | None:
     """A plain number, or one with {"mean", "low", "high"}."""
 
     def shown(value: float) -> str:
-        return wanted.form.format(value).replace("-", "−")
+        return signed(wanted.form.format(value))
 
     value = figure(report, wanted.path)
     if value is not None:

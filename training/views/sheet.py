@@ -14,7 +14,7 @@ from training.run_folders import run_folder
 from training.views.figures import Figure, figures_of
 from training.views.launch_forms import LaunchForm
 from training.views.logs import log_of
-from training.views.stage_cards import duration
+from training.views.stage_cards import duration, signed
 
 Kind = Stage.Kind
 LOG_LINES = 40
@@ -127,7 +127,7 @@ def _sample(line: str) -> Sample | None:
 
 
 def _rounded(value: object) -> str:
-    return f"{value:.2f}".replace("-", "−") if isinstance(value, int | float) else ""
+    return signed(f"{value:.2f}") if isinstance(value, int | float) else ""
 
 
 # --- all of it --------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """A round as a line of stages: what state each is in, in a shape, a word and a few figures."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +115,7 @@ def _done_facts(kind: str, report: Mapping[str, Any]) -> Iterator[str]:
         yield from _said(report, "parameters", "{:,} parameters")
     elif kind == Kind.SFT:
         yield from _said(report, "demonstrations.train.used", "{:,} demonstrations")
-        yield from _said(report, "best.loss", "held-out loss {:.3f}")
+        yield from _said(report, "best.validation_loss", "held-out loss {:.3f}")
     elif kind == Kind.SAMPLE:
         yield from _said(report, "responses", "{:,} responses")
         yield from _said(report, "temperature", "temperature {:g}")
@@ -122,7 +123,7 @@ def _done_facts(kind: str, report: Mapping[str, Any]) -> Iterator[str]:
         yield from _said(report, "train.comparisons", "{:,} comparisons")
         yield from _said(report, "validation.accuracy.mean", "held-out accuracy {:.1%}")
     elif kind == Kind.PPO:
-        yield from _said(report, "gain.score.mean", "score {:+.2f}")
+        yield from _said(report, "gain.score.mean", "gain in score {:.2f}")
         yield from _said(report, "after.kl.mean", "KL {:.2f} nats a response")
 
 
@@ -137,4 +138,9 @@ def figure(report: Mapping[str, Any], path: str) -> float | None:
 def _said(report: Mapping[str, Any], path: str, words: str) -> Iterator[str]:
     value = figure(report, path)
     if value is not None:
-        yield words.format(value).replace("-", "−").replace("%", " %")
+        yield signed(words.format(value)).replace("%", " %")
+
+
+def signed(text: str) -> str:
+    """Numbers with a true minus sign, and none before a zero."""
+    return re.sub(r"-(?=[0-9])", "−", re.sub(r"-(?=0(\.0+)?(?![0-9.]))", "", text))
