@@ -171,7 +171,8 @@ def _write_what_was_said(submission: Submission, task: Task, locked: Assignment,
         )
         return
     said = {letter: work.responses.get(letter, Said()) for letter in LETTERS[: len(locked.order)]}
-    ranks = close_gaps({letter: one.rank for letter, one in said.items()})
+    # A proposal is the page's guess from the ratings; a rank says that somebody put the response there.
+    ranks = close_gaps({letter: None if work.order_is_proposed else one.rank for letter, one in said.items()})
     Judgment.objects.bulk_create(
         Judgment(
             submission=submission,

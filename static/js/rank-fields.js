@@ -15,3 +15,9 @@ export function toFields(names, { fields, order, touched, meant }) {
   said.meant = meant.join(" ");
   return said;
 }
+
+/** What is sent of a form: an order that nobody confirmed stays here. body: FormData. */
+export function withoutProposal(body) {
+  if (body.get("order") === "proposed") for (const name of [...body.keys()]) if (name.startsWith("rank-")) body.delete(name);
+  return body;
+}

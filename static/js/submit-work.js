@@ -3,15 +3,16 @@ import { csrfToken } from "./form-fields.js";
 
 let underWay = false;
 
-/** say(sentence) shows the outcome; mark(problems) shows each problem at its place. */
-export async function submitWork(form, { work, say, mark }) {
+/** say(sentence) shows the outcome; mark(problems) shows each problem at its place; prepare(FormData) has the last word
+    on what is sent. */
+export async function submitWork(form, { work, say, mark, prepare = (body) => body }) {
   if (underWay) return;
   underWay = true;
   say("Submitting…");
   work.pause();
   let done = false;
   try {
-    done = await send(form, { work, say, mark });
+    done = await send(form, { work, say, mark, prepare });
   } catch {
     say("Not sent: no connection. Your work is kept on this device; submit again when it is back.");
   }
@@ -21,9 +22,8 @@ export async function submitWork(form, { work, say, mark }) {
 }
 
 /** True once the server has the submission. */
-
-async function send(form, { work, say, mark }) {
-  const body = new FormData(form);
+async function send(form, { work, say, mark, prepare }) {
+  const body = prepare(new FormData(form));
   body.set("csrfmiddlewaretoken", csrfToken(form));
   const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" }, redirect: "manual" });
   const told = answer.type === "opaqueredirect" ? null : await answer.json().catch(() => null);

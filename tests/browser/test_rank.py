@@ -82,6 +82,18 @@ def test_a_bare_proposal_is_refused_in_words_and_counts_once_confirmed(project: 
     assert ranks_in_order_shown(send(page)) == [2, 1, 3]
 
 
+def test_a_proposal_beside_the_verdict_is_neither_sent_nor_written(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    press(page, "3", "j", "5", "j", "1")
+    page.get_by_label("None acceptable").check()
+    with page.expect_request(lambda request: request.method == "POST" and "/draft/" not in request.url) as sent:
+        submission = send(page)
+    assert 'name="verdict"' in (sent.value.post_data or "")
+    assert 'name="rank-' not in (sent.value.post_data or "")
+    assert ranks_in_order_shown(submission) == [None, None, None]
+    assert ratings_in_order_shown(submission) == [3, 5, 1]
+
+
 def test_a_contradiction_is_named_and_asked_about_and_never_forbidden(project: Project, at_work: Callable) -> None:
     page, _ = at_work(make_campaign(project, shown=3))
     press(page, "6", "j", "3", "j", "1", "Enter", "k", "]", "1")

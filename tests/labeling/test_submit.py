@@ -1,5 +1,6 @@
 """A submission is checked, written once, and counts within the overlap."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -50,6 +51,24 @@ def test_gaps_between_ranks_are_closed_and_ties_stay(project: Project) -> None:
     submission = submit_now(assignment, ranked(2, 2, 4, None)).submission
     ranks = dict(submission.judgments.values_list("response_id", "rank"))
     assert [ranks[pk] for pk in assignment.order] == [1, 1, 2, None]
+
+
+def test_a_proposed_order_that_nobody_confirmed_is_not_written(project: Project) -> None:
+    assignment = must_claim(make_campaign(project), make_labeler(project, "ada"))
+    responses = {letter: Said(rank=rank, ratings={"overall": 3 - rank}) for letter, rank in (("A", 1), ("B", 2))}
+    work = Work(responses=responses, verdict="none_acceptable", order_is_proposed=True)
+    submission = submit_now(assignment, work).submission
+    written = {judgment.response_id: (judgment.rank, judgment.ratings) for judgment in submission.judgments.all()}
+    a, b = assignment.order[:2]
+    assert (written[a], written[b]) == ((None, {"overall": 2}), (None, {"overall": 1}))
+    assert {rank for rank, _ in written.values()} == {None}
+
+
+def test_an_order_that_somebody_made_is_kept_beside_the_verdict(project: Project) -> None:
+    assignment = must_claim(make_campaign(project), make_labeler(project, "ada"))
+    submission = submit_now(assignment, replace(ranked(2, 1, 3, 3), verdict="none_acceptable")).submission
+    ranks = dict(submission.judgments.values_list("response_id", "rank"))
+    assert [ranks[pk] for pk in assignment.order] == [2, 1, 3, 3]
 
 
 def test_a_repeated_key_answers_with_the_first_result(project: Project) -> None:
