@@ -8,7 +8,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from labeling.errors import InvalidTask, WrongState
-from labeling.models import Campaign, ClaimCursor, Prompt, Response, Task, TaskResponse, WorkKind
+from labeling.models import Campaign, ClaimCursor, Guideline, Prompt, Response, Task, TaskResponse, WorkKind
 
 RESPONSES_A_TASK = {WorkKind.DEMONSTRATION: (0, 0), WorkKind.RANKING: (2, 9), WorkKind.RATING: (1, 1)}
 """How many responses a task shows, (fewest, most), by the campaign's kind."""
@@ -96,10 +96,9 @@ def open_campaign(campaign: Campaign) -> None:
         raise WrongState(f"The campaign {campaign.name!r} holds imported judgments and is never handed out.")
     with transaction.atomic():
         _change_state(campaign, Campaign.State.OPEN)
-        guideline = campaign.guideline
-        if guideline.published_at is None:
-            guideline.published_at = timezone.now()
-            guideline.save(update_fields=["published_at"])
+        # A conditional update: the guideline at hand may be a stale copy of one that another campaign published.
+        drafts = Guideline.objects.filter(pk=campaign.guideline_id, published_at__isnull=True)
+        drafts.update(published_at=timezone.now())
 
 
 def pause_campaign(campaign: Campaign) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from labeling.errors import InvalidTask, WrongState
-from labeling.models import Campaign, Project, Response, Task, WorkKind
+from labeling.models import Campaign, Guideline, Project, Response, Task, WorkKind
 from labeling.opening import close_campaign, make_tasks, open_campaign, pause_campaign
 from tests.labeling.work import make_campaign, make_prompt, make_responses
 
@@ -69,6 +69,18 @@ def test_opening_publishes_the_guideline(project: Project) -> None:
     campaign = make_campaign(project)
     campaign.guideline.refresh_from_db()
     assert campaign.guideline.published_at is not None
+
+
+def test_drafts_that_share_a_guideline_open_one_after_another(project: Project) -> None:
+    guideline = Guideline.objects.create(project=project, kind=WorkKind.RANKING, version=1, body="Rank them.")
+    for name in ("one", "two"):
+        Campaign.objects.create(project=project, name=name, kind=WorkKind.RANKING, guideline=guideline)
+    published = []
+    for campaign in list(Campaign.objects.select_related("guideline")):
+        open_campaign(campaign)
+        published.append(Guideline.objects.get().published_at)
+    assert published[0] is not None
+    assert published == [published[0]] * 2
 
 
 def test_open_and_paused_lead_to_each_other_and_closed_leads_nowhere(project: Project) -> None:
