@@ -269,15 +269,21 @@ class Batch:
         )
         if reason:
             return reason
-        responses: list[Response] = []
-        for text in record.responses:
-            responses.append(texts.match(text, responses) or self._new_response(text, key, record.kind))
+        responses = self._responses(record, key)
         for judged in record.judged:
             self._known.labeler(judged.labeler, simulated=judged.simulated)
         if record.kind is Kind.DEMONSTRATION:
             self._make_demonstration(responses[0], record.review)
         self._staged.append(_Staged(record, digest, key, responses))
         return ""
+
+    def _responses(self, record: Record, key: str) -> list[Response]:
+        """In the record's order. Those with ids are found first, or the same words without one would take theirs."""
+        texts = self._texts_of(key)
+        found: dict[int, Response] = {}
+        for place, text in sorted(enumerate(record.responses), key=lambda one: not one[1].id):
+            found[place] = texts.match(text, list(found.values())) or self._new_response(text, key, record.kind)
+        return [found[place] for place in range(len(record.responses))]
 
     def _new_response(self, text: ResponseText, key: str, kind: Kind) -> Response:
         response = Response(

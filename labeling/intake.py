@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from labeling.models import Project, Prompt, Submission
+from labeling.models import ImportedRecord, Project, Prompt, Submission
 from labeling.records import PromptText
 
 SHARES = ((Prompt.Split.TRAIN, 0.8), (Prompt.Split.VALID, 0.1), (Prompt.Split.TEST, 0.1))
@@ -63,7 +63,7 @@ def personal_data_in(messages: Sequence[dict[str, str]]) -> list[str]:
 class Intake:
     """The prompts of one batch: first look() at all of them, then ask refusal() of each, then take() those that remain.
 
-    Looking costs three queries and taking two, however many prompts there are. Between the two the project must be
+    Looking costs four queries and taking two, however many prompts there are. Between the two the project must be
     held by the caller's transaction (importing.py locks it), or another intake may decide a group's split otherwise.
     """
 
@@ -75,12 +75,15 @@ class Intake:
     _drafts: dict[str, Prompt] = field(default_factory=dict)
 
     def look(self, texts: Sequence[PromptText]) -> None:
-        """Asks the database for what is already known of these texts, ids and groups (three queries)."""
+        """Asks the database for what is already known of these texts, ids and groups (four queries)."""
         prompts = Prompt.objects.filter(project=self.project)
         fingerprints = {fingerprint(text.messages) for text in texts}
         self.there = {prompt.fingerprint: prompt for prompt in prompts.filter(fingerprint__in=fingerprints)}
         ids = {text.id for text in texts if text.id}
         self._ids = dict(prompts.filter(external_id__in=ids).values_list("external_id", "fingerprint"))
+        # A record that merged left its id here only; the prompt keeps that of the first.
+        merged = ImportedRecord.objects.filter(project=self.project, kind="prompt", external_id__in=ids)
+        self._ids |= dict(merged.values_list("external_id", "prompt__fingerprint"))
         groups = {text.group_key for text in texts if text.group_key}
         self._splits = dict(prompts.filter(group_key__in=groups).values_list("group_key", "split").distinct())
 

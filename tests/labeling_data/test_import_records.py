@@ -146,6 +146,16 @@ def test_the_same_response_is_one_row_for_all_records(project: Project, tmp_path
     assert len(set(shown)) == 2
 
 
+def test_an_id_finds_its_response_before_the_same_words_without_one_do(project: Project, tmp_path: Path) -> None:
+    there = {"id": "x", "text": "Paris.", "generator": "m1"}
+    import_file(project, write(tmp_path / "f", samples.candidates("k1", responses=[there])), name="trial")
+    twice = samples.candidates("k2", responses=[{"text": "Paris.", "generator": "m1"}, there])
+    report = import_file(project, write(tmp_path / "g", twice), name="trial")
+    assert (report.refused, report.new["responses"]) == (0, 1)
+    shown = Task.objects.latest("pk").shown.order_by("place")
+    assert [one.response.external_id for one in shown] == ["", "x"]
+
+
 def test_exact_duplicates_of_prompts_merge_and_the_first_group_decides(project: Project, tmp_path: Path) -> None:
     lines = [prompt_record(f"p{n}", "the same", group_key=f"g{n}") for n in range(3)]
     report = taken(project, write(tmp_path / "f", *lines))
@@ -191,6 +201,16 @@ def test_it_refuses_an_id_that_means_another_text(project: Project, tmp_path: Pa
     assert [number for number, _ in report.reasons] == [3, 4]
     assert "the response id 'a' is the id of another response" in report.reasons[0][1]
     assert "the prompt id 'p1' is the id of another text" in report.reasons[1][1]
+
+
+def test_it_refuses_the_id_of_a_prompt_that_merged_for_another_text(project: Project, tmp_path: Path) -> None:
+    same = write(tmp_path / "f", prompt_record("A", "same"), prompt_record("B", "same"))
+    assert import_file(project, same, name="trial").merged == 1
+    other = samples.demonstration(prompt=prompt("other", id="B"))
+    report = import_file(project, write(tmp_path / "g", other), name="trial")
+    assert "'B' is the id of another text" in report.reasons[0][1]
+    named = samples.demonstration(prompt=prompt("same", id="B"))
+    assert import_file(project, write(tmp_path / "h", named), name="trial").written
 
 
 def test_what_seems_to_be_personal_data_is_flagged_and_kept(project: Project, tmp_path: Path) -> None:
