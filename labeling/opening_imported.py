@@ -1,7 +1,8 @@
 """A campaign for people out of what was imported: sets of responses to rank, responses to rate, prompts to answer."""
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count, islice, zip_longest
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Prefetch
@@ -13,6 +14,7 @@ from labeling.models import Campaign, Project, Prompt, Response, Task, TaskRespo
 from labeling.opening import RESPONSES_A_TASK, make_tasks, open_campaign
 
 Item = tuple[Prompt, Sequence[Response]]
+RATING_ORDER_SEED = "accord rating order 1"
 
 
 class NothingToOpen(Refusal):
@@ -23,7 +25,14 @@ class NothingToOpen(Refusal):
 
 
 def open_from_imported(
-    project: Project, *, kind: WorkKind, source: str | None, name: str, tasks: int, overlap: int
+    project: Project,
+    *,
+    kind: WorkKind,
+    source: str | None,
+    name: str,
+    tasks: int,
+    overlap: int,
+    required: Sequence[str] = (),
 ) -> Campaign:
     """An open campaign with that many tasks at most, under the newest published guideline or the default one.
 
@@ -37,11 +46,22 @@ def open_from_imported(
         if not items:
             raise NothingToOpen(f"{source or project.slug!r} holds nothing that a {kind} campaign can be made of.")
         campaign = Campaign.objects.create(
-            project=project, name=name, kind=kind, guideline=guideline_for(project, kind), overlap=overlap
+            project=project,
+            name=name,
+            kind=kind,
+            guideline=guideline_for(project, kind),
+            overlap=overlap,
+            required=list(required),
         )
         make_tasks(campaign, items)
         open_campaign(campaign)
     return campaign
+
+
+def free_name(project: Project, kind: WorkKind) -> str:
+    """ "Ranking 1", or the next number: labelers read it, and the name of a file may name the models in it."""
+    taken = set(Campaign.objects.filter(project=project).values_list("name", flat=True))
+    return next(name for number in count(1) if (name := f"{kind.label} {number}") not in taken)
 
 
 def _items(project: Project, kind: WorkKind, source: str | None) -> Iterator[Item]:
@@ -50,20 +70,37 @@ def _items(project: Project, kind: WorkKind, source: str | None) -> Iterator[Ite
         unanswered = Prompt.objects.filter(~Exists(written), project=project, split=Prompt.Split.TRAIN)
         yield from ((prompt, []) for prompt in unanswered.order_by("pk").iterator(chunk_size=500))
         return
+    tasks = _imported_tasks(project, source or "")
+    if kind == WorkKind.RATING:
+        yield from _one_by_one(tasks)
+        return
     fewest, most = RESPONSES_A_TASK[kind]
     seen: set[int] = set()
-    for task in _imported_tasks(project, source or ""):
+    for task in tasks:
         assert task.prompt is not None
         responses = [one.response for one in task.shown.all()]
         if kind == WorkKind.RANKING and fewest <= len(responses) <= most:
             yield task.prompt, responses
-        elif kind == WorkKind.RATING:
-            fresh = [response for response in responses if response.pk not in seen]
-            seen |= {response.pk for response in fresh}
-            yield from ((task.prompt, [response]) for response in fresh)
         elif kind == WorkKind.DEMONSTRATION and task.prompt.pk not in seen:
             seen.add(task.prompt.pk)
             yield task.prompt, []
+
+
+def _one_by_one(tasks: Iterable[Task]) -> Iterator[Item]:
+    """Every response by itself and once, in rounds: one response to each prompt, then another to each.
+
+    Which one comes first is drawn for each prompt, with a fixed seed: files name the models in one order, and a rater
+    who meets them in that order knows whom they rate. Holds all responses in memory.
+    """
+    found: dict[int, tuple[Prompt, dict[int, Response]]] = {}
+    for task in tasks:
+        assert task.prompt is not None
+        _, responses = found.setdefault(task.prompt.pk, (task.prompt, {}))
+        responses.update({one.response.pk: one.response for one in task.shown.all()})
+    draw = random.Random(RATING_ORDER_SEED)
+    mixed = [[(prompt, [one]) for one in draw.sample(list(of.values()), len(of))] for prompt, of in found.values()]
+    for round_ in zip_longest(*mixed):
+        yield from (item for item in round_ if item is not None)
 
 
 def _imported_tasks(project: Project, source: str) -> Iterator[Task]:

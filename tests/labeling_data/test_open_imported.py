@@ -56,6 +56,30 @@ def test_a_rating_campaign_shows_each_response_by_itself_and_once(imported: Proj
     assert len(shown) == len(set(shown)) == 16
 
 
+def test_a_rating_campaign_mixes_the_models_and_keeps_responses_to_one_prompt_apart(
+    project: Project, tmp_path: Path
+) -> None:
+    def said(number: int, model: str) -> dict[str, str]:
+        return {"text": f"{model} says {number}", "generator": model}
+
+    sets = [
+        samples.candidates(
+            f"k{n}", prompt=prompt(f"{n}?"), responses=[said(n, model) for model in ("base", "sft", "ppo")]
+        )
+        for n in range(8)
+    ]
+    import_file(project, write(tmp_path / "f", *sets), name="set")
+    rounds = []
+    for name in ("first", "again"):
+        campaign = opened(project, "--kind", "rating", "--from-imported", "set", "--tasks", "20", "--name", name)
+        shown = [task.shown.get().response for task in campaign.tasks.order_by("position")]
+        assert [len({one.prompt_id for one in shown[start : start + 8]}) for start in (0, 8, 16)] == [8, 8, 4]
+        rounds.append([one.generator.name for one in shown[:8] if one.generator])
+    # Of 3**8 orders of the first round three show one model only; the seed is fixed.
+    assert set(rounds[0]) == {"base", "sft", "ppo"}
+    assert rounds[0] == rounds[1]
+
+
 def test_a_demonstration_campaign_asks_for_prompts_that_have_none(imported: Project, tmp_path: Path) -> None:
     imported.prompts.update(split="train")
     import_file(imported, write(tmp_path / "d", samples.demonstration(prompt=prompt("Question 0?"))), name="d")
@@ -63,6 +87,28 @@ def test_a_demonstration_campaign_asks_for_prompts_that_have_none(imported: Proj
     campaign = opened(imported, "--kind", "demonstration", "--tasks", "100")
     asked = [task.prompt.last_turn for task in campaign.tasks.all() if task.prompt]
     assert asked == ["One?", "Question 1?", "Question 2?", "Question 3?", "Ranked?"]
+
+
+def test_a_campaigns_name_says_nothing_of_the_file_unless_one_is_given(imported: Project) -> None:
+    names = [opened(imported, "--from-imported", "set").name for _ in range(2)]
+    names.append(opened(imported, "--kind", "rating", "--from-imported", "set").name)
+    assert names == ["Ranking 1", "Ranking 2", "Rating 1"]
+
+
+@pytest.mark.parametrize(
+    ("options", "required"),
+    [
+        ([], ["ranks"]),
+        (["--require", "ratings", "ranks"], ["ratings", "ranks"]),
+        (["--require"], []),
+        (["--kind", "rating"], []),
+        (["--kind", "rating", "--require", "flags"], ["flags"]),
+    ],
+)
+def test_it_requires_ranks_of_a_ranking_or_what_is_asked_for(
+    imported: Project, options: list[str], required: list[str]
+) -> None:
+    assert opened(imported, "--from-imported", "set", *options).required == required
 
 
 def test_the_default_guideline_is_published_where_there_is_none(imported: Project) -> None:
@@ -93,6 +139,8 @@ def test_every_flag_has_a_letter_of_its_own() -> None:
         (["--from-imported", "set", "--overlap", "101"], "--overlap is 101; expected 1 to 100"),
         (["--from-imported", "set", "--name", "imported rankings: set"], "give this one another --name"),
         (["--from-imported", "set", "--name", "a\nb"], "remove line ends"),
+        (["--from-imported", "set", "--require", "length"], "of a ranking can be required: ratings, flags, ranks"),
+        (["--kind", "rating", "--from-imported", "set", "--require", "ranks"], "can be required: ratings, flags."),
     ],
 )
 def test_it_refuses_what_cannot_be_opened(imported: Project, options: list[str], sentence: str) -> None:
