@@ -49,12 +49,18 @@ TAKEN_UP_AGAIN = {State.EXPIRED, State.SKIPPED}
 
 
 def labeler_of(membership: Membership) -> Labeler:
-    """The member as a labeler, made at the first call under a pseudonym that says nothing about the person."""
+    """The member as a labeler, made at the first call under a pseudonym that says nothing about the person.
+
+    Who left and came back is the labeler they were, or one person would be counted twice in one task.
+    """
     pseudonym = "L-" + "".join(secrets.choice(PSEUDONYM_ALPHABET) for _ in range(8))
     labeler, _ = Labeler.objects.get_or_create(
-        membership=membership,
-        defaults={"project_id": membership.project_id, "pseudonym": pseudonym, "source": Labeler.Source.MEMBER},
+        project_id=membership.project_id,
+        user_id=membership.user_id,
+        defaults={"membership": membership, "pseudonym": pseudonym, "source": Labeler.Source.MEMBER},
     )
+    if labeler.membership_id != membership.pk:
+        Labeler.objects.filter(pk=labeler.pk).update(membership=membership)
     labeler.membership = membership
     return labeler
 

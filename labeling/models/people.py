@@ -14,9 +14,17 @@ from labeling.models.project import Membership, Project
 class User(AbstractUser):
     """Someone who can sign in. What they may do is said by their memberships."""
 
+    @classmethod
+    def called(cls, name: str) -> models.QuerySet["User"]:
+        """Users of this user name, or of this e-mail address in any case; addresses may be shared."""
+        return cls.objects.filter(models.Q(username=name) | models.Q(email__iexact=name))
+
 
 class Labeler(models.Model):
-    """Whoever judged, under a pseudonym that is stable within the project and leaves Accord in exports."""
+    """Whoever judged, under a pseudonym that is stable within the project and leaves Accord in exports.
+
+    user stays when the membership ends: who comes back is the same labeler, and is never counted twice in one task.
+    """
 
     class Source(models.TextChoices):
         MEMBER = "member"
@@ -27,6 +35,7 @@ class Labeler(models.Model):
     membership = models.OneToOneField(
         Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="labeler"
     )
+    user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="labelers")
     pseudonym = models.CharField(max_length=120)
     source = models.CharField(max_length=20, choices=Source)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -37,6 +46,13 @@ class Labeler(models.Model):
             models.CheckConstraint(
                 condition=models.Q(source="member") | models.Q(membership__isnull=True),
                 name="labeler_membership_only_for_members",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "user"], condition=models.Q(user__isnull=False), name="labeler_user_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(source="member") | models.Q(user__isnull=True),
+                name="labeler_user_only_for_members",
             ),
         ]
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from labeling.assigning import SKIP_REASONS, claim, labeler_of, release_expired, skip
 from labeling.errors import CampaignNotOpen, KeptOut
-from labeling.models import Assignment, Campaign, ClaimCursor, Membership, Project, Task, User, WorkKind
+from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Membership, Project, Task, User, WorkKind
 from labeling.opening import close_campaign, make_tasks, pause_campaign
 from tests.labeling.work import (
     let_lapse,
@@ -177,6 +177,19 @@ def test_who_sees_generators_is_kept_out_of_ratings_and_not_of_rankings(project:
     with pytest.raises(KeptOut, match="which model"):
         claim(make_campaign(project, kind=WorkKind.RATING), olga)
     assert must_claim(make_campaign(project), olga)
+
+
+def test_a_member_who_comes_back_is_the_same_labeler_and_is_not_counted_twice(project: Project, labeler: User) -> None:
+    campaign = make_campaign(project, overlap=2)
+    membership = Membership.objects.get(user=labeler)
+    before = labeler_of(membership)
+    submit_now(must_claim(campaign, before), ranked(1, 2, 3, 4))
+    membership.delete()
+    back = Membership.objects.create(user=labeler, project=project, role="labeler")
+    after = labeler_of(back)
+    assert (after, after.pseudonym, after.membership) == (before, before.pseudonym, back)
+    assert Labeler.objects.get().membership == back
+    assert claim(campaign, after) is None
 
 
 def test_the_pseudonym_says_nothing_about_the_person(project: Project, labeler: User) -> None:
