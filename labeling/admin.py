@@ -33,18 +33,30 @@ class ReadOnly(admin.ModelAdmin):
 
 
 class Plain(admin.ModelAdmin):
+    """fixed: fields that are chosen when the row is made and only read from then on."""
+
     list_per_page = 50
     show_full_result_count = False
+    fixed: tuple[str, ...] = ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return (*self.readonly_fields, *(self.fixed if obj else ()))
 
 
 @admin.register(models.Project)
 class ProjectAdmin(Plain):
+    """The slug stands in the ids of what went out, by which the project knows its own records again."""
+
+    fixed = ("slug",)
     list_display = ("name", "slug", "created_at")
     search_fields = ("name", "slug")
 
 
 @admin.register(models.Membership)
 class MembershipAdmin(Plain):
+    """Only the role changes: with another user, what was judged here would be another person's."""
+
+    fixed = ("user", "project")
     list_display = ("user", "project", "role")
     list_filter = ("role",)
     list_select_related = ("user", "project")
@@ -66,6 +78,7 @@ class GuidelineAdmin(Plain):
     list_select_related = ("project",)
     autocomplete_fields = ("project",)
     readonly_fields = ("published_at",)
+    fixed = ("project", "kind")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and not (obj and obj.published_at)
@@ -76,15 +89,23 @@ class GuidelineAdmin(Plain):
 
 @admin.register(models.Campaign)
 class CampaignAdmin(Plain):
-    """The state changes by opening, pausing and closing (labeling/opening.py), not in a form."""
+    """The state changes by opening, pausing and closing (labeling/opening.py), not in a form.
+
+    Once work is under way, what it is done by stays: an export names one guideline for all that was said.
+    """
 
     list_display = ("name", "project", "kind", "state", "overlap")
     list_filter = ("kind", "state")
     list_select_related = ("project",)
     search_fields = ("name",)
     readonly_fields = ("state", "imported")
+    fixed = ("project", "kind")
     autocomplete_fields = ("project",)
     actions = ("open_selected", "pause_selected", "close_selected")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        under_way = obj is not None and obj.state != models.Campaign.State.DRAFT
+        return (*super().get_readonly_fields(request, obj), *(("guideline", "required") if under_way else ()))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -109,6 +130,18 @@ class CampaignAdmin(Plain):
                 change(campaign)
             except Refusal as refusal:
                 self.message_user(request, refusal.message, messages.ERROR)
+
+
+@admin.register(models.ProjectToken)
+class ProjectTokenAdmin(ReadOnly):
+    """Deleting a token revokes it. New ones are made by manage.py make_token."""
+
+    list_display = ("token_key", "user", "project", "created", "expiry")
+    list_select_related = ("user", "project")
+    exclude = ("digest",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 
 @admin.register(models.Prompt)

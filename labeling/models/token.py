@@ -1,8 +1,10 @@
 """Tokens of the REST API: each opens one project, with the rights that its user has there."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
+from django.utils import timezone
 from knox.models import AbstractAuthToken, get_digest_token
 from knox.settings import CONSTANTS
 
@@ -11,7 +13,12 @@ from labeling.models.project import Project
 
 
 class ProjectToken(AbstractAuthToken, models.Model):
-    """Only its digest is kept. Where the user leaves the project, the token opens nothing any more."""
+    """Only its digest is kept. Where the user leaves the project, the token opens nothing any more.
+
+    Past its expiry it is refused, and deleted when it is next shown (by knox).
+    """
+
+    VALID_FOR = timedelta(days=90)
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tokens")
 
@@ -21,9 +28,10 @@ class ProjectToken(AbstractAuthToken, models.Model):
         return f"{self.token_key}… of {self.user} for {self.project}"
 
     @classmethod
-    def make(cls, *, user: User, project: Project) -> str:
+    def make(cls, *, user: User, project: Project, valid_for: timedelta = VALID_FOR) -> str:
         """A new token's text: shown once, never stored."""
         digest, token = get_digest_token()
         key = token[: CONSTANTS.TOKEN_KEY_LENGTH]
-        cls.objects.create(user=user, project=project, digest=digest, token_key=key)
+        expiry = timezone.now() + valid_for
+        cls.objects.create(user=user, project=project, digest=digest, token_key=key, expiry=expiry)
         return str(token)

@@ -4,7 +4,7 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 
-from labeling.models import Assignment, Campaign, Guideline, Project, Submission, User
+from labeling.models import Assignment, Campaign, Guideline, Project, ProjectToken, Submission, User
 from tests.conftest import signed_in
 from tests.labeling.conftest import Desk
 from tests.labeling.work import ranked, submit_now
@@ -42,6 +42,44 @@ def test_a_published_guideline_is_read_only(operator: Client, desk: Desk) -> Non
     address = f"/admin/labeling/guideline/{desk.campaign.guideline_id}/change/"
     assert operator.post(address, {"body": "other"}).status_code == 403
     assert "Ties are welcome" in Guideline.objects.get().body
+
+
+def fields_offered(operator: Client, address: str) -> set[str]:
+    """Names of the fields that a change page lets one change."""
+    return set(operator.get(address).context["adminform"].form.fields)
+
+
+def test_what_people_work_by_is_fixed_once_their_campaign_is_open(operator: Client, desk: Desk) -> None:
+    campaign = desk.campaign
+    address = f"/admin/labeling/campaign/{campaign.pk}/change/"
+    other = Guideline.objects.create(project=campaign.project, kind=campaign.kind, version=2, body="Rank otherwise.")
+    form = {"name": "Renamed", "overlap": 1, "lease_minutes": 30, "skip_policy": "to_others", "correction_minutes": 60}
+    answer = operator.post(address, form | {"guideline": other.pk, "required": '["flags"]', "kind": "rating"})
+    assert answer.status_code == 302
+    changed = Campaign.objects.get()
+    assert (changed.name, changed.kind, changed.guideline_id) == ("Renamed", campaign.kind, campaign.guideline_id)
+    assert changed.required == campaign.required
+
+    Campaign.objects.update(state=Campaign.State.DRAFT)
+    offered = fields_offered(operator, address)
+    assert {"guideline", "required"} <= offered
+    assert not {"project", "kind"} & offered
+
+
+def test_a_members_person_and_a_projects_address_stay(operator: Client, desk: Desk, labeler: User) -> None:
+    membership = labeler.memberships.get()
+    assert fields_offered(operator, f"/admin/labeling/membership/{membership.pk}/change/") == {"role"}
+    assert fields_offered(operator, f"/admin/labeling/project/{desk.campaign.project_id}/change/") == {"name"}
+    assert "slug" in fields_offered(operator, "/admin/labeling/project/add/")
+
+
+def test_a_token_is_listed_and_revoked(operator: Client, project: Project, owner: User) -> None:
+    ProjectToken.make(user=owner, project=project)
+    token = ProjectToken.objects.get()
+    assert token.token_key in operator.get("/admin/labeling/projecttoken/").content.decode()
+    assert operator.get("/admin/labeling/projecttoken/add/").status_code == 403
+    operator.post(f"/admin/labeling/projecttoken/{token.pk}/delete/", {"post": "yes"})
+    assert not ProjectToken.objects.exists()
 
 
 def test_a_campaign_is_closed_by_its_act_and_not_opened_again(operator: Client, desk: Desk) -> None:

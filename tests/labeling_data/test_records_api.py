@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
+from django.utils import timezone
 
 from labeling.api import records as api_records
 from labeling.api.urls import RECORDS
@@ -192,6 +194,26 @@ def test_make_token_prints_a_token_that_works_and_keeps_only_its_digest(
     client = Client(headers={"Authorization": f"Token {token}"})
     assert get(client, "/api/v1/projects/helpdesk/rankings")[0] == 200
     assert token not in repr(ProjectToken.objects.values_list())
+
+
+def days_left(token: ProjectToken) -> timedelta:
+    assert token.expiry is not None
+    return token.expiry - timezone.now()
+
+
+def test_a_token_ends_and_is_then_refused_like_any_other(
+    filled: Project, owner: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("make_token", "olga", "helpdesk", "--days", "7")
+    client = Client(headers={"Authorization": f"Token {capsys.readouterr().out.strip()}"})
+    assert timedelta(days=6) < days_left(ProjectToken.objects.get()) <= timedelta(days=7)
+    ProjectToken.objects.update(expiry=timezone.now() - timedelta(seconds=1))
+    status, error = get(client, "/api/v1/projects/helpdesk/rankings")
+    assert (status, error["code"]) == (401, "authentication_failed")
+    ProjectToken.make(user=owner, project=filled)
+    assert timedelta(days=89) < days_left(ProjectToken.objects.get()) <= timedelta(days=90)
+    with pytest.raises(CommandError, match="--days is 0; expected 1 to 3,650"):
+        call_command("make_token", "olga", "helpdesk", "--days", "0")
 
 
 def test_make_token_refuses_who_could_not_use_it(filled: Project, labeler: User, stranger: User) -> None:

@@ -1,13 +1,15 @@
 """manage.py make_token USER PROJECT: a token for the REST API, shown once."""
 
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import Q
 
 from labeling.access import READS_DATA
 from labeling.models import Membership, ProjectToken, User
+
+MOST_DAYS = 3650
 
 
 class Command(BaseCommand):
@@ -16,10 +18,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="user name or e-mail address")
         parser.add_argument("project", help="the project's slug")
+        parser.add_argument("--days", type=int, default=ProjectToken.VALID_FOR.days, help="how long it opens it (90)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name, slug = options["user"], options["project"]
-        users = list(User.objects.filter(Q(username=name) | Q(email__iexact=name), is_active=True)[:2])
+        name, slug, days = options["user"], options["project"], options["days"]
+        if not 1 <= days <= MOST_DAYS:
+            raise CommandError(f"--days is {days}; expected 1 to {MOST_DAYS:,}.")
+        users = list(User.called(name).filter(is_active=True)[:2])
         if len(users) != 1:
             found = "several active users" if users else "no active user"
             raise CommandError(f"There is {found} with the name or address {name!r}; give the user name of one.")
@@ -29,7 +34,7 @@ class Command(BaseCommand):
         if membership.role not in READS_DATA:
             roles = ", ".join(sorted(READS_DATA))
             raise CommandError(f"{users[0]} is {membership.role} there; reading data takes one of {roles}.")
-        token = ProjectToken.make(user=users[0], project=membership.project)
-        self.stderr.write(f"A token of {users[0]} for {slug}; keep it, it is not shown again. Used like this:")
+        token = ProjectToken.make(user=users[0], project=membership.project, valid_for=timedelta(days=days))
+        self.stderr.write(f"A token of {users[0]} for {slug}, valid for {days} days; it is not shown again. To use it:")
         self.stderr.write(f"  curl -H 'Authorization: Token …' http://127.0.0.1:8000/api/v1/projects/{slug}/rankings")
         self.stdout.write(token)
