@@ -2,6 +2,9 @@
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
+from django.urls import reverse
+
+from labeling.models import SignInLink, User
 
 
 class InvitedOnlyAdapter(DefaultAccountAdapter):
@@ -9,3 +12,8 @@ class InvitedOnlyAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+
+def one_time_link(user: User, *, base: str) -> str:
+    """The address of a new sign-in link. base: where the site is reached."""
+    return base.rstrip("/") + reverse("sign_in_link", args=[SignInLink.make(user)])

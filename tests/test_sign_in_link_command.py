@@ -18,6 +18,14 @@ def test_it_prints_a_link_that_works(labeler: User, capsys: pytest.CaptureFixtur
     assert client.session["_auth_user_id"] == str(labeler.pk)
 
 
+def test_an_address_will_do_where_it_is_one_users(labeler: User, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("sign_in_link", "Lars@example.org")
+    assert labeler.sign_in_links.count() == 1
+    User.objects.create_user(username="twin", email="lars@example.org")
+    with pytest.raises(CommandError, match="Several users"):
+        call_command("sign_in_link", "lars@example.org")
+
+
 def test_an_unknown_user_is_named_with_those_there_are(labeler: User) -> None:
     with pytest.raises(CommandError, match="no user 'nobody'.*lars"):
         call_command("sign_in_link", "nobody")
