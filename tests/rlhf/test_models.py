@@ -170,6 +170,21 @@ def test_under_bfloat16_logprobs_scores_and_gradients_are_float32(model: PreTrai
     torch.testing.assert_close(total, torch.ones_like(total), atol=1e-5, rtol=0)
 
 
+def test_under_bfloat16_a_step_of_the_optimizer_is_seen_at_once(model: PreTrainedModel) -> None:
+    """PPO samples, reads and learns inside one block: a copy of the weights kept for the block would be stale."""
+    precision = Precision(compute="bfloat16")
+    with compute_in(precision, CPU):
+        with torch.no_grad():
+            before = response_logprobs(model, EXCHANGES[0])
+        (-response_logprobs(model, EXCHANGES[0]).sum()).backward()
+        torch.optim.SGD(model.parameters(), lr=0.1).step()
+        with torch.no_grad():
+            inside = response_logprobs(model, EXCHANGES[0])
+    with compute_in(precision, CPU), torch.no_grad():
+        assert torch.equal(inside, response_logprobs(model, EXCHANGES[0]))
+    assert not torch.equal(inside, before)
+
+
 def test_precision_auto_is_float32_on_a_cpu() -> None:
     with compute_in(Precision(), CPU):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32

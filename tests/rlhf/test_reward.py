@@ -21,7 +21,7 @@ from tests.rlhf.run_folders import (
 )
 from training.rlhf import reward
 from training.rlhf.batching import Batching, score
-from training.rlhf.contract.config import RunConfig
+from training.rlhf.contract.config import RunConfig, load_config
 from training.rlhf.contract.exit_codes import ExitCode
 from training.rlhf.contract.metrics import deterministic
 from training.rlhf.contract.records import (
@@ -34,11 +34,16 @@ from training.rlhf.contract.records import (
     RankingJudgment,
 )
 from training.rlhf.contract.run_folder import RunFolder, read_status
+from training.rlhf.contract.settings import Precision
+from training.rlhf.inputs import check_inputs
 from training.rlhf.layouts import Exchange, padded
-from training.rlhf.models import ScalarModel, load_causal_lm
-from training.rlhf.rankings import answer_ids, read_items
+from training.rlhf.losses import ranking_loss
+from training.rlhf.models import ScalarModel, compute_in, load_causal_lm
+from training.rlhf.rankings import answer_ids, pairs_of, read_items
 
 CHANCE = random.Random(11)
+CPU = torch.device("cpu")
+FLOAT32 = Precision(compute="float32")
 
 
 def text(words: int, *, good: int = 0) -> str:
@@ -86,8 +91,8 @@ def rankings(count: int = 48) -> list[Ranking]:
     return [ranking(f"t{i}") for i in range(count)]
 
 
-def demonstration_mean(folder: RunFolder) -> float:
-    model = ScalarModel.load(folder.model, device=torch.device("cpu"))
+def demonstration_mean(folder: RunFolder, *, precision: Precision = FLOAT32) -> float:
+    model = ScalarModel.load(folder.model, device=CPU)
     tokens = make_tokens()
     rows = read_lines(folder.data("demos"))
     exchanges = [
@@ -97,8 +102,20 @@ def demonstration_mean(folder: RunFolder) -> float:
         )
         for row in rows
     ]
-    scores = score(model, exchanges, batching=Batching(tokens=500, shared=False))
+    with compute_in(precision, CPU):
+        scores = score(model, exchanges, batching=Batching(tokens=500, shared=False))
     return sum(said[0] for said in scores) / len(scores)
+
+
+def held_out_loss(folder: RunFolder, *, precision: Precision) -> float:
+    """Of the released model, read from the disk again."""
+    model = ScalarModel.load(folder.model, device=CPU)
+    config = load_config(folder.config)
+    rows = check_inputs(folder, config).rows(["valid"], "ranking")
+    items = read_items(rows, tokens=make_tokens(), config=config, dropout=0.0).items
+    with compute_in(precision, CPU):
+        scores = score(model, [item.exchange for item in items], batching=Batching(tokens=500, shared=False))
+    return float(ranking_loss(torch.tensor([said for group in scores for said in group]), pairs_of(items)).mean())
 
 
 @pytest.mark.rule(15)
@@ -118,6 +135,16 @@ def test_it_learns_what_labelers_like_and_demonstrations_score_0_after_save_and_
     accord = read_json(folder.model / "accord.json")
     assert accord["kind"] == "reward"
     assert accord["score_bias"][""] == pytest.approx(report["demonstrations"]["score_bias"])
+
+
+@pytest.mark.rule(15)
+def test_a_model_trained_in_bfloat16_is_after_loading_the_one_that_was_measured(tmp_path: Path) -> None:
+    bfloat16 = Precision(compute="bfloat16")
+    folder = make(tmp_path, rankings(16), optimizer={"learning_rate": 5e-3}, precision={"compute": "bfloat16"})
+    assert run_here(folder, reward) == ExitCode.DONE
+    told = read_json(folder.report)["validation"]["loss"]["mean"]
+    assert demonstration_mean(folder, precision=bfloat16) == pytest.approx(0, abs=0.01)  # of scores of about 1
+    assert held_out_loss(folder, precision=bfloat16) == pytest.approx(told, abs=0.01)
 
 
 @pytest.mark.rule(22)

@@ -84,10 +84,14 @@ def check_context(model: PreTrainedModel, context_tokens: int) -> None:
 
 @contextlib.contextmanager
 def compute_in(precision: Precision, device: torch.device) -> Iterator[None]:
-    """The number format of matrix products inside the block."""
+    """The number format of matrix products inside the block, which may last for a whole run.
+
+    Without autocast's cache: it keeps bfloat16 copies of the weights until the block ends, and every step that the
+    optimizer takes inside it would go unseen.
+    """
     wanted = precision.compute
     bfloat16 = wanted == "bfloat16" or (wanted == "auto" and device.type == "cuda")
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16, cache_enabled=False):
         yield
 
 
