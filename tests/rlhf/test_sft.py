@@ -14,7 +14,14 @@ from training.rlhf import sft
 from training.rlhf.contract.config import load_config
 from training.rlhf.contract.exit_codes import ExitCode
 from training.rlhf.contract.records import Answer, Demonstration, Message
-from training.rlhf.contract.run_folder import RunFolder, file_sha256, model_identity, read_error
+from training.rlhf.contract.run_folder import (
+    Control,
+    RunFolder,
+    file_sha256,
+    model_identity,
+    read_error,
+    write_control,
+)
 from training.rlhf.contract.settings import Conditioning, Lengths
 from training.rlhf.contract.stages import Sft
 from training.rlhf.demonstrations import Item, encode_demonstrations, plan_steps
@@ -322,6 +329,32 @@ def test_without_keeping_epochs_only_the_best_and_the_last_two_stay(tiny_base: P
     folder = sft_run(tmp_path, tiny_base, rows=6, sft={**SIX_EPOCHS, "keep_epochs": False})
     finish(folder, "sft", sft.train)
     assert {int(path.name[5:]) for path in folder.checkpoints.glob("step-*")} == {2, 5, 6}
+
+
+@pytest.mark.parametrize("keep_epochs", [True, False])
+def test_a_resumed_run_still_has_its_best_epoch_to_release(
+    keep_epochs: bool, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses, whole = iter([1.0, 2.0, 3.0]), sft.take_step
+    monkeypatch.setattr(sft, "validate", lambda *arguments, **more: next(losses))
+    folder = sft_run(
+        tmp_path, tiny_base, rows=9, checkpoints={"every_steps": 1},
+        sft={"epochs": 3, "sequences_per_step": 3, "keep_epochs": keep_epochs},
+    )  # fmt: skip
+
+    def pause_in_the_second_epoch(*arguments: Any, step: int, **more: Any) -> tuple[float, float]:
+        if step == 4:
+            write_control(folder, Control(request="pause"))
+        return whole(*arguments, step=step, **more)
+
+    monkeypatch.setattr(sft, "take_step", pause_in_the_second_epoch)
+    write_control(folder, Control())
+    assert finish(folder, "sft", sft.train) == ExitCode.PAUSED
+    monkeypatch.setattr(sft, "take_step", whole)
+    write_control(folder, Control(attempt=2))
+    assert finish(folder, "sft", sft.train) == ExitCode.DONE
+    assert json.loads(folder.report.read_text())["model"]["step"] == 3
+    assert weights_of(folder.model) == weights_of(folder.checkpoint(3) / "model")
 
 
 @pytest.mark.usefixtures("worse_after_the_second_epoch")

@@ -76,6 +76,7 @@ def train(run: Run) -> None:
         state = checkpoints.load_trainer(checkpoint)
         optimizer.load_state_dict(state["optimizer"])
         best, figures = state["best"], state["figures"]
+        run.kept_steps = steps_to_keep(epochs if settings.keep_epochs else [], best, now=best["step"])
     run.model_facts = ModelFacts(kind="sft", stop_token_ids=tokens.stop_token_ids)
 
     def save(folder: Path) -> None:
