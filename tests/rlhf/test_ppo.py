@@ -235,6 +235,25 @@ def test_a_run_killed_and_resumed_gives_the_numbers_of_one_that_was_not(tmp_path
     assert reports[0]["before"] == reports[1]["before"]
 
 
+def test_a_sampler_that_computes_something_else_is_seen_in_the_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ppo.sample_responses
+    found = []
+    for name, factor in (("same", 1.0), ("other", 0.5)):
+        monkeypatch.setattr(
+            ppo, "sample_responses",
+            lambda *given, temperature, factor=factor, **more: real(*given, temperature=factor * temperature, **more),
+        )  # fmt: skip
+        folder = make(tmp_path / name, episodes=16)
+        assert run_here(folder, ppo) == ExitCode.DONE
+        found.append(read_lines(folder.metrics)[0])
+    same, other = found
+    assert same["sampler_error_max"] <= 1e-4
+    assert 0.05 < other["sampler_error_mean"] < other["sampler_error_max"]
+    assert other["ratio_first_error"] <= 1e-4  # reading and update agree with one another all the same
+
+
 @pytest.mark.rule(5)
 def test_it_learns_from_the_ids_that_were_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts may not survive decoding and encoding; what was sampled is what every model reads."""

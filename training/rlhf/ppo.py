@@ -57,6 +57,18 @@ Measured = dict[str, list[float]]
 """Of each held-out prompt's response: score, final_score, kl, response_tokens, ended."""
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """Prompts with their responses, R in all and in their order.
+
+    logprobs: of each response's tokens as the sampler computed them. ended: whether the response stopped by itself.
+    """
+
+    exchanges: list[Exchange]
+    logprobs: list[list[float]]
+    ended: list[bool]
+
+
 @dataclass
 class Job:
     """Everything the loop works with."""
@@ -98,9 +110,9 @@ def train(run: Run) -> None:
             job.before = measure(job)
         for iteration in range(done + 1, iterations + 1):
             started = time.perf_counter()
-            sampled, ended = sample(job, iteration)
+            sampled = sample(job, iteration)
             generated = time.perf_counter()
-            rollouts = read(job, sampled, ended)
+            rollouts = read(job, sampled)
             scored = time.perf_counter()
             stopped = above_ceiling(job, rollouts, iteration)
             if stopped:
@@ -111,7 +123,7 @@ def train(run: Run) -> None:
                 "score_seconds": scored - generated,
                 "update_seconds": time.perf_counter() - scored,
             }
-            tell(job, rollouts, iteration, {**seen, **clocks})
+            tell(job, rollouts, iteration, {**seen, **sampler_error(rollouts, sampled), **clocks})
             done = iteration
             run.end_step(iteration, lambda folder: save(job, folder))
         if stopped:
@@ -216,8 +228,8 @@ def read_pretraining(run: Run, tokens: ChatTokens) -> Windows | None:
 # an iteration
 
 
-def sample(job: Job, iteration: int) -> tuple[list[Exchange], list[bool]]:
-    """The prompts of an iteration with K fresh responses each, and whether each response ended by itself."""
+def sample(job: Job, iteration: int) -> Sampled:
+    """The prompts of an iteration with K fresh responses each."""
     job.run.phase("generate")
     return answer(
         job, job.prompts, turn(job, iteration), responses_per_prompt=job.settings.responses_per_prompt,
@@ -239,7 +251,7 @@ def turn(job: Job, iteration: int) -> list[int]:
 
 def answer(
     job: Job, prompts: EncodedPrompts, among: Sequence[int], *, responses_per_prompt: int, chance: torch.Generator
-) -> tuple[list[Exchange], list[bool]]:
+) -> Sampled:
     lengths = job.run.config.lengths
     chosen = [prompts.token_ids[number] for number in among]
     answers = sample_responses(
@@ -252,13 +264,14 @@ def answer(
         Exchange(prompt, [response.token_ids for response in group])
         for prompt, group in zip(chosen, answers, strict=True)
     ]
-    return exchanges, [response.ended for group in answers for response in group]
+    responses = [response for group in answers for response in group]
+    return Sampled(exchanges, [response.logprobs for response in responses], [response.ended for response in responses])
 
 
-def read(job: Job, exchanges: Sequence[Exchange], ended: Sequence[bool]) -> Rollouts:
+def read(job: Job, sampled: Sampled) -> Rollouts:
     job.run.phase("score")
     return read_rollouts(
-        exchanges, ended=ended, cast=job.cast, batching=job.batching, settings=job.settings, kl_coef=job.kl.value,
+        sampled.exchanges, ended=sampled.ended, cast=job.cast, batching=job.batching, settings=job.settings, kl_coef=job.kl.value,
         before_batch=job.run.poll,
     )  # fmt: skip
 
@@ -330,6 +343,13 @@ def _kl(rollouts: Rollouts) -> torch.Tensor:
     return sequence_kl(logprobs=rollouts.logprobs, ref_logprobs=rollouts.ref_logprobs, mask=rollouts.mask)
 
 
+def sampler_error(rollouts: Rollouts, sampled: Sampled) -> dict[str, float]:
+    """How far the sampler's logprobs are from those that every model's reading gave, over response tokens, in nats."""
+    said = torch.tensor([logprob for response in sampled.logprobs for logprob in response])
+    error = (said - rollouts.logprobs[rollouts.mask].cpu()).abs()
+    return {"sampler_error_max": float(error.max()), "sampler_error_mean": float(error.mean())}
+
+
 def tell(job: Job, rollouts: Rollouts, iteration: int, numbers: dict[str, float]) -> None:
     """A line of metrics, some rollouts to read, and an alarm where the KL cannot be true."""
     kl, responses = _kl(rollouts), len(rollouts.scores)
@@ -378,9 +398,9 @@ def measure(job: Job) -> Measured:
     """
     job.run.phase("validate")
     chance = generator(job.run.config.seed, "held out")
-    exchanges, ended = answer(job, job.held_out, range(len(job.held_out.ids)), responses_per_prompt=1, chance=chance)
+    sampled = answer(job, job.held_out, range(len(job.held_out.ids)), responses_per_prompt=1, chance=chance)
     rollouts = read_rollouts(
-        exchanges, ended=ended, cast=job.cast, batching=replace(job.batching, shared=False),
+        sampled.exchanges, ended=sampled.ended, cast=job.cast, batching=replace(job.batching, shared=False),
         settings=replace(job.settings, responses_per_prompt=1), kl_coef=job.kl.value, before_batch=job.run.poll,
     )  # fmt: skip
     return {

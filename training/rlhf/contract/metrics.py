@@ -33,6 +33,8 @@ UNITS: dict[str, str] = {
     "clip_share": "share of tokens",
     "ratio_max": "",
     "ratio_first_error": "",
+    "sampler_error_max": "nats",
+    "sampler_error_mean": "nats",
     "approx_kl": "nats per token",
     "explained_variance": "",
     "policy_loss": "",
