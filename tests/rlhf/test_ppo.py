@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import time
 from pathlib import Path
@@ -252,6 +253,23 @@ def test_a_sampler_that_computes_something_else_is_seen_in_the_metrics(
     assert same["sampler_error_max"] <= 1e-4
     assert 0.05 < other["sampler_error_mean"] < other["sampler_error_max"]
     assert other["ratio_first_error"] <= 1e-4  # reading and update agree with one another all the same
+
+
+@pytest.mark.parametrize(("role", "what"), [("reward", "scores"), ("value", "values"), ("reference", "logprobs")])
+def test_a_model_that_answers_nan_ends_the_run_with_step_and_prompts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: str, what: str
+) -> None:
+    folder, real = make(tmp_path), ppo.learn
+
+    def spoil(job: ppo.Job, *arguments: Any) -> Any:
+        seen = real(job, *arguments)
+        with torch.no_grad():
+            next(getattr(job.cast, role).parameters()).fill_(float("nan"))
+        return seen
+
+    monkeypatch.setattr(ppo, "learn", spoil)
+    assert run_here(folder, ppo) == ExitCode.NOT_FINITE
+    assert re.search(rf"{what} are not finite at step 2, of responses to p\d+", error_of(folder))
 
 
 @pytest.mark.rule(5)

@@ -112,7 +112,7 @@ def train(run: Run) -> None:
             started = time.perf_counter()
             sampled = sample(job, iteration)
             generated = time.perf_counter()
-            rollouts = read(job, sampled)
+            rollouts = read(job, sampled, iteration)
             scored = time.perf_counter()
             stopped = above_ceiling(job, rollouts, iteration)
             if stopped:
@@ -268,10 +268,11 @@ def answer(
     return Sampled(exchanges, [response.logprobs for response in responses], [response.ended for response in responses])
 
 
-def read(job: Job, sampled: Sampled) -> Rollouts:
+def read(job: Job, sampled: Sampled, iteration: int) -> Rollouts:
     job.run.phase("score")
     return read_rollouts(
-        sampled.exchanges, ended=sampled.ended, cast=job.cast, batching=job.batching, settings=job.settings, kl_coef=job.kl.value,
+        sampled.exchanges, ended=sampled.ended, cast=job.cast, batching=job.batching, settings=job.settings,
+        kl_coef=job.kl.value, step=iteration, names=[job.prompts.ids[number] for number in turn(job, iteration)],
         before_batch=job.run.poll,
     )  # fmt: skip
 
@@ -401,7 +402,8 @@ def measure(job: Job) -> Measured:
     sampled = answer(job, job.held_out, range(len(job.held_out.ids)), responses_per_prompt=1, chance=chance)
     rollouts = read_rollouts(
         sampled.exchanges, ended=sampled.ended, cast=job.cast, batching=replace(job.batching, shared=False),
-        settings=replace(job.settings, responses_per_prompt=1), kl_coef=job.kl.value, before_batch=job.run.poll,
+        settings=replace(job.settings, responses_per_prompt=1), kl_coef=job.kl.value,
+        step=job.run.progress.status.step, names=job.held_out.ids, before_batch=job.run.poll,
     )  # fmt: skip
     return {
         "score": rollouts.scores.tolist(),

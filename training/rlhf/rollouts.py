@@ -13,11 +13,13 @@ from transformers import PreTrainedModel
 
 from training.rlhf.advantages import generalised_advantages, whiten
 from training.rlhf.batching import Batching, responses_of
+from training.rlhf.contract.exit_codes import NotFinite
 from training.rlhf.contract.stages import MissingStop, Ppo
 from training.rlhf.kl import token_rewards
 from training.rlhf.layouts import Exchange, response_logits, response_mask, to_rows
 from training.rlhf.losses import token_logprobs
 from training.rlhf.models import ScalarModel
+from training.rlhf.steps import named
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,15 @@ def read_rollouts(
     batching: Batching,
     settings: Ppo,
     kl_coef: float,
+    step: int = 0,
+    names: Sequence[str] | None = None,
     before_batch: Callable[[], object] = lambda: None,
 ) -> Rollouts:
     """Every model reads every micro-batch once; then come the rewards and advantages of the whole iteration.
 
     The logprobs are computed here and not taken from the sampler: in bfloat16 another engine's are off by percents.
+    step, names: the iteration and the ids of its prompts, to be named in a complaint.
+    Raises NotFinite if a model answers with a number that is none.
     """
     cast.eval()
     lengths = torch.tensor([len(response) for e in exchanges for response in e.responses], device=batching.device)
@@ -92,6 +98,9 @@ def read_rollouts(
         values[among] = to_rows(cast.value(layout, layout.before), mask=mask[among])
         for column, scorer in zip(scores, (cast.reward, *cast.watch), strict=True):
             column[among] = scorer(layout, layout.last)
+    ids = [str(number) for number in range(len(exchanges))] if names is None else names
+    for what, numbers in (("scores", scores.T), ("values", values), ("logprobs", logprobs + ref_logprobs)):
+        refuse_not_finite(what, numbers, step=step, prompts=ids)
     stopped = torch.tensor(ended, device=batching.device)
     final_scores = charge_missing_stops(scores[0], ended=stopped, missing_stop=settings.missing_stop)
     rewards = token_rewards(
@@ -106,6 +115,15 @@ def read_rollouts(
         exchanges=exchanges, mask=mask, ended=stopped, logprobs=logprobs, ref_logprobs=ref_logprobs, values=values,
         scores=scores[0], watched=tuple(scores[1:]), final_scores=final_scores, advantages=advantages, returns=returns,
     )  # fmt: skip
+
+
+def refuse_not_finite(what: str, numbers: Tensor, *, step: int, prompts: Sequence[str]) -> None:
+    """Raises NotFinite, naming the prompts, if a row of numbers (R, N) is not finite. R: the responses to P prompts."""
+    bad = ~numbers.isfinite().all(1)
+    if bad.any():
+        responses_per_prompt = len(numbers) // len(prompts)
+        ids = dict.fromkeys(prompts[int(row) // responses_per_prompt] for row in bad.nonzero())
+        raise NotFinite(f"{what} are not finite at step {step}, of responses to {named(list(ids))}")
 
 
 def charge_missing_stops(scores: Tensor, *, ended: Tensor, missing_stop: MissingStop) -> Tensor:

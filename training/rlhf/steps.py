@@ -73,6 +73,12 @@ def adam(
     )
 
 
+def named(prompts: Sequence[str]) -> str:
+    """The first few of these ids, and how many more there are."""
+    more = f" and {len(prompts) - NAMED_PROMPTS} more" if len(prompts) > NAMED_PROMPTS else ""
+    return ", ".join(prompts[:NAMED_PROMPTS]) + more
+
+
 def take_step(
     optimizers: Sequence[torch.optim.Optimizer],
     parameters: Sequence[nn.Parameter],
@@ -92,8 +98,7 @@ def take_step(
     value, norm = float(loss), float(norm_tensor)
     if not (math.isfinite(value) and math.isfinite(norm)):
         what = f"loss is {value}" if not math.isfinite(value) else f"the gradient norm is {norm}"
-        more = f" and {len(prompts) - NAMED_PROMPTS} more" if len(prompts) > NAMED_PROMPTS else ""
-        raise NotFinite(f"{what} at step {step}, learning from {', '.join(prompts[:NAMED_PROMPTS])}{more}")
+        raise NotFinite(f"{what} at step {step}, learning from {named(prompts)}")
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
