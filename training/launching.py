@@ -25,8 +25,9 @@ from training.models import Job
 from training.rlhf.contract.config import RunConfig
 from training.rlhf.contract.exit_codes import ExitCode
 from training.rlhf.contract.run_folder import Control, ErrorNote, RunFolder, write_control
+from training.rlhf.contract.strict import Refused
 from training.run_folders import FolderProblem, prepare, run_folder
-from training.settling import MOST_ATTEMPTS, Ending, read_ending, settle
+from training.settling import MOST_ATTEMPTS, Ending, Verdict, read_ending, settle
 from training.stopping import StopSignal
 
 log = logging.getLogger(__name__)
@@ -54,14 +55,28 @@ def run_claimed(job_id: int) -> bool:
 
 
 def supervise(claim: Claim, *, stop: StopSignal) -> None:
-    """One attempt at a job, from its run folder to what follows from its end. A lost claim ends it in silence."""
+    """One attempt at a job, from its run folder to what follows from its end. A lost claim ends it in silence.
+
+    An error of the supervisor's own ends the attempt as a bug would; only the database's not answering is raised.
+    """
     job = Job.objects.select_related("project").get(pk=claim.job_id)
     try:
-        ending = _reason_not_to_start(job) or _run(job, claim, stop)
-        verdict = settle(claim, run_folder(job), ending, stopping=bool(stop))
+        verdict = _attempted(job, claim, stop)
         log.info("job %s, attempt %s: %s", claim.job_id, claim.attempt, verdict.value)
     except ClaimLost as lost:
         log.warning("%s; nothing more is written for it", lost)
+
+
+def _attempted(job: Job, claim: Claim, stop: StopSignal) -> Verdict:
+    folder = run_folder(job)
+    try:
+        return settle(claim, folder, _reason_not_to_start(job) or _run(job, claim, stop), stopping=bool(stop))
+    except (ClaimLost, OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        log.exception("job %s, attempt %s: the supervisor failed", claim.job_id, claim.attempt)
+        note = ErrorNote(code="bug", message=f"The worker failed around the stage: {type(error).__name__}: {error}")
+        return settle(claim, folder, Ending(ExitCode.BUG, 1, note), stopping=bool(stop))
 
 
 def _reason_not_to_start(job: Job) -> Ending | None:
@@ -78,8 +93,12 @@ def _reason_not_to_start(job: Job) -> Ending | None:
 
 def _run(job: Job, claim: Claim, stop: StopSignal) -> Ending:
     try:
+        config = RunConfig.from_json(job.config)
         folder = prepare(job, attempt=claim.attempt)
-        process = start(folder, RunConfig.from_json(job.config), attempt=claim.attempt)
+        process = start(folder, config, attempt=claim.attempt)
+    except Refused as refused:  # It was made by another version.
+        sentence = f"This version refuses the config of the job: {refused}. To go on, launch the stage anew."
+        return Ending(ExitCode.CONFIG_REFUSED, 1, ErrorNote(code="config_refused", message=sentence))
     except FolderProblem as problem:
         return Ending(ExitCode[problem.code.upper()], 1, ErrorNote(code=problem.code, message=str(problem)))
     try:

@@ -45,14 +45,18 @@ def work(queues: list[str], *, stop: StopSignal, until_idle: bool = False) -> No
         claim = None
         try:
             if time.monotonic() >= next_sweep:
+                next_sweep = time.monotonic() + SWEEP_SECONDS  # first: a sweep that fails keeps no job waiting
                 sweep()
-                next_sweep = time.monotonic() + SWEEP_SECONDS
             claim = jobs.claim_next(queues, owner_name())
             if claim is not None:
                 supervise(claim, stop=stop)
         except (OperationalError, InterfaceError) as error:
             log.warning("the database does not answer: %s", error)
             connection.close()
+        except Exception:  # With it the worker would end, and on a machine with one worker the whole site.
+            log.exception("the worker goes on after an error of its own")
+            stop.wait(POLL_SECONDS)
+            continue
         if claim is None and until_idle:
             return
         if claim is None:
