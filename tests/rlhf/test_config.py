@@ -1,6 +1,7 @@
 """config.json is read strictly: what has no meaning is refused in one sentence that names it."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from training.rlhf.contract.config import STAGES, RunConfig, parse_config
 from training.rlhf.contract.exit_codes import ConfigRefused
 from training.rlhf.contract.settings import Optimizer
+from training.rlhf.contract.stages import MissingStop
 from training.rlhf.contract.strict import Refused
 
 SFT: dict[str, Any] = {
@@ -164,3 +166,29 @@ def test_the_condition_dropout_is_that_of_the_stage() -> None:
 
 def test_every_stage_has_a_section_of_its_name() -> None:
     assert set(STAGES) <= set(RunConfig.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "sentence"),
+    [
+        (
+            {"prompt_tokens": 64, "response_tokens": 32, "context_tokens": 64},
+            "lengths.prompt_tokens is 64; expected less than lengths.context_tokens, which is 64, or no response fits",
+        ),
+        (
+            {"prompt_tokens": 8, "response_tokens": 65, "context_tokens": 64},
+            "lengths.response_tokens is 65; expected at most lengths.context_tokens, which is 64",
+        ),
+    ],
+)
+def test_lengths_that_contradict_each_other_are_refused(lengths: dict[str, int], sentence: str) -> None:
+    config = {"format": 1, "stage": "sft", "job": "j", "seed": 1, "models": {"init": "models/m"}, "sft": {}}
+    with pytest.raises(ConfigRefused, match=re.escape(sentence)):
+        parse_config(json.dumps(config | {"data": {"train": ["d"]}, "lengths": lengths}))
+
+
+def test_a_missing_stop_is_never_paid_for() -> None:
+    sentence = 'value is -1.0; expected 0 or more where mode is "subtract", or being cut off would be rewarded'
+    with pytest.raises(Refused, match=re.escape(sentence)):
+        MissingStop(value=-1.0)
+    assert MissingStop(mode="replace", value=-1.0).value == -1.0

@@ -132,7 +132,8 @@ def test_a_model_tuned_on_one_demonstration_says_it_and_stops_by_itself(shape: s
         {
             "stage": "sft", "models": {"init": "models/base"}, "data": {"train": ["demos"]},
             "hardware": {"threads": 1, "device": "cpu"}, "logging": QUIET, "optimizer": {"learning_rate": 0.01},
-            "lengths": {"context_tokens": 96}, "checkpoints": {"every_steps": 100},
+            "lengths": {"prompt_tokens": 48, "response_tokens": 48, "context_tokens": 96},
+            "checkpoints": {"every_steps": 100},
             "sft": {"epochs": 40, "keep_epochs": False},
         },
         data={"demos": ("demonstration", demonstrations(1))}, models={"models/base": base},
@@ -244,7 +245,8 @@ def test_a_run_with_dropout_and_mixed_in_text_resumes_to_the_bit(tiny_base: Path
         config: dict[str, Any] = {
             "stage": "sft", "models": {"init": "models/base"}, "data": {"train": ["demos"], "pretraining": ["text"]},
             "hardware": {"threads": 1, "device": "cpu"}, "logging": QUIET, "optimizer": {"learning_rate": 0.01},
-            "lengths": {"context_tokens": 64}, "checkpoints": {"every_steps": 3},
+            "lengths": {"prompt_tokens": 48, "response_tokens": 48, "context_tokens": 64},
+            "checkpoints": {"every_steps": 3},
             "sft": {"epochs": 2, "tokens_per_step": 150, "residual_dropout": 0.2, "pretrain_fraction": 0.4},
         }  # fmt: skip
         data: Any = {"demos": ("demonstration", demonstrations(9)), "text": ("text", TEXTS)}

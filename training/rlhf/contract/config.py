@@ -84,7 +84,18 @@ class RunConfig(Section):
         self._check_sections()
         self._check_uses("models", self.models, ROLES[self.stage])
         self._check_uses("data", self.data, DATA_USES[self.stage])
+        self._check_lengths()
         self._check_stage()
+
+    def _check_lengths(self) -> None:
+        if self.stage == "pretrain":
+            return  # it knows neither prompts nor responses
+        context, lengths = f"lengths.context_tokens, which is {self.lengths.context_tokens}", self.lengths
+        if lengths.prompt_tokens >= lengths.context_tokens:
+            expected = f"expected less than {context}, or no response fits"
+            raise Refused("lengths.prompt_tokens", f"is {lengths.prompt_tokens}; {expected}")
+        if lengths.response_tokens > lengths.context_tokens:
+            raise Refused("lengths.response_tokens", f"is {lengths.response_tokens}; expected at most {context}")
 
     def _check_sections(self) -> None:
         present = [stage for stage in STAGES if getattr(self, stage) is not None]

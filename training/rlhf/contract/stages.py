@@ -156,6 +156,11 @@ class MissingStop(Section):
     value: float = 1.0
     """Subtracted from the score, or put in its place."""
 
+    def check_together(self) -> None:
+        if self.mode == "subtract" and self.value < 0:
+            expected = 'expected 0 or more where mode is "subtract", or being cut off would be rewarded'
+            raise Refused("value", f"is {self.value}; {expected}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ema(Section):
