@@ -179,6 +179,15 @@ def test_it_stops_early_above_the_ceiling_and_releases_what_it_has(tmp_path: Pat
     assert status.state == "done"
 
 
+@pytest.mark.parametrize(("bias", "told"), [({}, 1), ({"": -0.5}, 0)])
+def test_scores_without_a_zero_are_noted(tmp_path: Path, bias: dict[str, float], told: int) -> None:
+    reward = make_reward_model(tmp_path / "reward")
+    (reward / "accord.json").write_text(json.dumps({"score_bias": bias}))
+    folder = make(tmp_path, models={"policy": make_language_model(tmp_path / "policy"), "reward": reward}, episodes=16)
+    assert run_here(folder, ppo) == ExitCode.DONE
+    assert [event["kind"] for event in read_lines(folder.events)].count("not_centred") == told
+
+
 @pytest.mark.rule(30)
 def test_a_prompt_to_learn_from_that_is_held_out_is_refused(tmp_path: Path) -> None:
     folder = make(tmp_path)

@@ -33,7 +33,13 @@ from training.rlhf.contract.records import (
     Ranking,
     RankingJudgment,
 )
-from training.rlhf.contract.run_folder import RunFolder, read_status
+from training.rlhf.contract.run_folder import (
+    RunFolder,
+    read_data_manifest,
+    read_status,
+    write_data_file,
+    write_data_manifest,
+)
 from training.rlhf.contract.settings import Precision
 from training.rlhf.inputs import check_inputs
 from training.rlhf.layouts import Exchange, padded
@@ -158,6 +164,20 @@ def test_ties_and_long_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     assert told["comparisons"] == 8 * 6
     assert told["all_tied"] == 1
     assert told["too_long"]["prompt_too_long"] == 1
+
+
+def test_demonstrations_that_are_too_long_are_counted_and_told_where_none_is_left(tmp_path: Path) -> None:
+    folder = make(tmp_path, rankings(8), lengths={"response_tokens": 7})  # six words and the end of turn
+    rows = [Demonstration(**prompt(f"l{i}"), response=Answer(id=f"l{i}-d", text=text(9))) for i in range(3)]
+    entries = [entry for entry in read_data_manifest(folder) if entry.name != "demos"]
+    write_data_manifest(folder, [*entries, write_data_file(folder, "demos", "demonstration", rows)])
+    assert run_here(folder, reward) == ExitCode.DONE
+    told = read_json(folder.report)["demonstrations"]
+    assert (told["used"], told["too_long"]["response_too_long"], told["score_bias"]) == (0, 3, None)
+    (event,) = [event for event in read_lines(folder.events) if event["kind"] == "not_centred"]
+    assert event["message"] == (
+        "none of the 3 rows of data.demonstrations fits lengths: scores have no zero to refer to"
+    )
 
 
 @pytest.mark.rule(22)

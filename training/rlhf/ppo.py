@@ -7,6 +7,7 @@ weights. An iteration samples, lets every model read the samples once (rollouts.
 """
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +40,7 @@ from training.rlhf.models import (
     trunk_of,
 )
 from training.rlhf.prompts import EncodedPrompts, read_prompts
-from training.rlhf.release import ModelFacts
+from training.rlhf.release import ACCORD_FILE, ModelFacts
 from training.rlhf.rollouts import Cast, Rollouts, read_rollouts
 from training.rlhf.run import Run
 from training.rlhf.sampling import Limits, sample_responses
@@ -160,6 +161,7 @@ def prepare(run: Run, found: Checkpoint | None) -> Job:
     if both:
         raise DataRefused(f"prompt {both[0]} and {len(both) - 1} more are in data.train and in data.validation")
     run.event("data", train=prompts.report(), validation=held_out.report())
+    note_missing_zero(run)
     job = Job(
         run=run, tokens=tokens, cast=cast, policy=policy, value=value,
         ema=Ema(cast.policy, decay=settings.ema.decay, warmup=settings.ema.warmup),
@@ -204,6 +206,13 @@ def check_tokenizers(run: Run, tokens: ChatTokens) -> None:
                 f"models.{role} has another tokenizer than models.policy: train both from one SFT model, or their "
                 "token ids mean different words"
             )
+
+
+def note_missing_zero(run: Run) -> None:
+    """An event where nobody set the scores' zero: what is subtracted from a score, or put in its place, leans on it."""
+    facts = run.inputs.models["reward"].folder / ACCORD_FILE
+    if not facts.exists() or not json.loads(facts.read_text(encoding="utf-8")).get("score_bias"):
+        run.event("not_centred", message="models.reward was not centred on demonstrations: its scores have no zero")
 
 
 def choose_layout(run: Run, cast: Cast) -> bool:

@@ -45,6 +45,8 @@ class Job:
     train: Items
     validation: Items
     demonstrations: list[Exchange]
+    too_long: Budget
+    """Of the demonstrations."""
     shared: bool
 
     @property
@@ -100,9 +102,10 @@ def prepare(run: Run, found: Checkpoint | None) -> Job:
         run.model_facts = ModelFacts(
             kind="reward", stop_token_ids=tokens.stop_token_ids, score_bias=state["score_bias"]
         )
+    demonstrations, too_long = read_demonstrations(run, tokens)
     return Job(
         run=run, tokens=tokens, model=model.eval(), optimizer=optimizer, train=train_items, validation=validation,
-        demonstrations=read_demonstrations(run, tokens), shared=choose_layout(run, model),
+        demonstrations=demonstrations, too_long=too_long, shared=choose_layout(run, model),
     )  # fmt: skip
 
 
@@ -132,7 +135,8 @@ def read_data(run: Run, tokens: ChatTokens) -> tuple[Items, Items]:
     return train_items, validation
 
 
-def read_demonstrations(run: Run, tokens: ChatTokens) -> list[Exchange]:
+def read_demonstrations(run: Run, tokens: ChatTokens) -> tuple[list[Exchange], Budget]:
+    """Those that fit, and the count of those that do not."""
     rows = only(Demonstration, run.inputs.rows(run.config.data.demonstrations, "demonstration"))
     budget = Budget(run.config.lengths)
     told = run.config.conditioning.mode == "message"
@@ -142,7 +146,7 @@ def read_demonstrations(run: Run, tokens: ChatTokens) -> list[Exchange]:
         exchange = Exchange(prompt, [answer_ids(row.response, tokens, row_id=row.id)])
         if budget.fits(row, prompt=exchange.prompt, responses=exchange.responses):
             exchanges.append(exchange)
-    return exchanges
+    return exchanges, budget
 
 
 def choose_layout(run: Run, model: ScalarModel) -> bool:
@@ -229,7 +233,9 @@ def centre(job: Job) -> None:
     """Moves the head's bias so that demonstrations score 0 on average: the zero that PPO's scores refer to."""
     mean = mean_demonstration_score(job)
     if mean is None:
-        job.run.event("not_centred", message="data.demonstrations is empty: scores have no zero to refer to")
+        none_fits = f"none of the {job.too_long.left_out} rows of data.demonstrations fits lengths"
+        why = none_fits if job.too_long.left_out else "data.demonstrations is empty"
+        job.run.event("not_centred", message=f"{why}: scores have no zero to refer to")
         return
     with torch.no_grad():
         job.model.head.bias.sub_(mean)
@@ -261,6 +267,7 @@ def make_report(job: Job) -> dict[str, Any]:
         "validation": {**job.validation.report(), **validate(job, steps)},
         "demonstrations": {
             "used": len(job.demonstrations),
+            "too_long": job.too_long.report(),
             "score_bias": job.run.model_facts.score_bias.get(""),
             "mean_score": mean_demonstration_score(job),
         },
