@@ -173,6 +173,9 @@ def test_it_stops_early_above_the_ceiling_and_releases_what_it_has(tmp_path: Pat
     assert "above ppo.kl.stop_nats" in report["stopped_early"]
     assert 1 <= report["iterations"] < 4
     assert report["model"]["step"] == report["iterations"]
+    last = read_lines(folder.metrics)[-1]
+    assert last["step"] == report["iterations"] + 1  # the one that nothing was learned from
+    assert last["kl_sequence"] > 1e-6
     assert folder.model.exists()
     status = read_status(folder)
     assert status is not None

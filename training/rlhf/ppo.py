@@ -115,20 +115,20 @@ def train(run: Run) -> None:
             generated = time.perf_counter()
             rollouts = read(job, sampled, iteration)
             scored = time.perf_counter()
-            stopped = above_ceiling(job, rollouts, iteration)
-            if stopped:
-                break
-            seen = learn(job, rollouts, iteration)
-            clocks = {
+            numbers = {
+                **sampler_error(rollouts, sampled),
                 "generate_seconds": generated - started,
                 "score_seconds": scored - generated,
-                "update_seconds": time.perf_counter() - scored,
             }
-            tell(job, rollouts, iteration, {**seen, **sampler_error(rollouts, sampled), **clocks})
+            stopped = above_ceiling(job, rollouts, iteration)
+            if stopped:
+                run.save(done, lambda folder: save(job, folder))
+                tell(job, rollouts, iteration, {**numbers, "kl_coef": job.kl.value}, always=True)
+                break
+            seen = learn(job, rollouts, iteration)
+            tell(job, rollouts, iteration, {**numbers, **seen, "update_seconds": time.perf_counter() - scored})
             done = iteration
             run.end_step(iteration, lambda folder: save(job, folder))
-        if stopped:
-            run.save(done, lambda folder: save(job, folder))
         with averaged(job):
             after = measure(job)
     run.release(done, make_report(job, after, iterations=done, stopped=stopped))
@@ -360,7 +360,7 @@ def sampler_error(rollouts: Rollouts, sampled: Sampled) -> dict[str, float]:
     return {"sampler_error_max": float(error.max()), "sampler_error_mean": float(error.mean())}
 
 
-def tell(job: Job, rollouts: Rollouts, iteration: int, numbers: dict[str, float]) -> None:
+def tell(job: Job, rollouts: Rollouts, iteration: int, numbers: dict[str, float], *, always: bool = False) -> None:
     """A line of metrics, some rollouts to read, and an alarm where the KL cannot be true."""
     kl, responses = _kl(rollouts), len(rollouts.scores)
     settings = job.settings
@@ -379,7 +379,7 @@ def tell(job: Job, rollouts: Rollouts, iteration: int, numbers: dict[str, float]
             values=rollouts.values, returns=rollouts.returns, mask=rollouts.mask
         ),
         **numbers,
-    })  # fmt: skip
+    }, always=always)  # fmt: skip
     job.kl_history = [*job.kl_history, (float(kl.mean()), float(kl.std() / responses**0.5))][-KL_HISTORY:]
     if is_impossibly_negative(job.kl_history):
         job.run.event("negative_kl", step=iteration, message="mean KL is negative beyond chance: logprobs do not match")

@@ -75,10 +75,11 @@ class Run:
 
     # what it says
 
-    def log(self, step: int, values: Mapping[str, float | int], *, split: str | None = None) -> None:
+    def log(
+        self, step: int, values: Mapping[str, float | int], *, split: str | None = None, always: bool = False
+    ) -> None:
         """A line of metrics.jsonl, at the steps that logging.every_steps asks for and whenever there is a split."""
-        if split is not None or step % self.config.logging.every_steps == 0 or step == self.progress.status.steps:
-            self.progress.log(step, values, split=split)
+        if always or split is not None or stepstep, values, split=split)
 
     def event(self, kind: str, **facts: object) -> None:
         self.progress.event(kind, **facts)
