@@ -297,6 +297,8 @@ def test_a_damaged_checkpoint_is_passed_over_and_noted(folder: RunFolder) -> Non
     assert attempt(folder) == ExitCode.DONE
     kinds = [event["kind"] for event in lines(folder.events)]
     assert kinds == ["start", "checkpoint_damaged", "resume", "checkpoint"]
+    assert (folder.checkpoints / "damaged-step-00000004" / "model" / "weights").read_text() == "flipped"
+    assert (folder.checkpoint(4) / "model" / "weights").read_text() == "4"
 
 
 # pausing and cancelling

@@ -132,6 +132,19 @@ def test_pruning_keeps_the_newest_and_those_that_are_to_be_kept(folder: RunFolde
     assert all(checkpoints.read(folder.checkpoint(step)) for step in (4, 8, 10))
 
 
+def test_one_that_was_set_aside_is_not_one_of_those_that_are_kept(folder: RunFolder) -> None:
+    for step in (10, 20, 30):
+        save(folder, step)
+    (folder.checkpoint(30) / "model" / "weights").write_text("flipped")
+    found = checkpoints.newest_good(folder)
+    assert found is not None
+    checkpoints.set_aside_newer(folder, than=found.step)
+    save(folder, 21)
+    checkpoints.prune(folder, keep=2)
+    assert steps_of(folder) == [20, 21]
+    assert (folder.checkpoints / "damaged-step-00000030").is_dir()
+
+
 def test_half_written_ones_are_swept_away(folder: RunFolder) -> None:
     save(folder, 2)
     (folder.checkpoints / "tmp-1-00000004" / "model").mkdir(parents=True)

@@ -150,6 +150,15 @@ def newest_good(folder: RunFolder, *, damaged: Callable[[str], object] = lambda 
     return None
 
 
+def set_aside_newer(folder: RunFolder, *, than: int) -> None:
+    """Renames the checkpoints of later steps, found to be damaged, so that they count as kept ones no more."""
+    for path in list(folder.checkpoints.glob("step-*")):
+        if int(path.name.removeprefix("step-")) > than:
+            aside = path.with_name(f"damaged-{path.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+
+
 def remove_leftovers(folder: RunFolder) -> None:
     """Half-written checkpoints of attempts that were killed. Call it only while holding the run's lock."""
     for path in folder.checkpoints.glob("tmp-*"):

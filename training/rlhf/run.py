@@ -96,6 +96,8 @@ class Run:
         self.progress.cut(found.offsets if found else {})
         for sentence in damaged:
             self.event("checkpoint_damaged", message=sentence)
+        if damaged:
+            checkpoints.set_aside_newer(self.folder, than=found.step if found else -1)
         if found:
             self._last_step = self._last_saved_step = found.step
             self.progress.seconds_before = found.manifest.seconds
