@@ -79,7 +79,9 @@ class Run:
         self, step: int, values: Mapping[str, float | int], *, split: str | None = None, always: bool = False
     ) -> None:
         """A line of metrics.jsonl, at the steps that logging.every_steps asks for and whenever there is a split."""
-        if always or split is not None or stepstep, values, split=split)
+        due = step % self.config.logging.every_steps == 0 or step == self.progress.status.steps
+        if due or always or split is not None:
+            self.progress.log(step, values, split=split)
 
     def event(self, kind: str, **facts: object) -> None:
         self.progress.event(kind, **facts)
