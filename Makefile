@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+# Test processes; each has a database of its own.
+WORKERS ?= auto
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: run test subset lint lock trial clean
@@ -11,10 +13,10 @@ run: $(VENV)/run.stamp  ## start everything on this machine and print two sign-i
 	@$(BIN)/python manage.py start --port $(PORT)
 
 test: $(VENV)/test.stamp  ## run every test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 subset: $(VENV)/test.stamp  ## the part of the tests that also holds on SQLite
-	@ACCORD_TEST_DATABASE=sqlite $(BIN)/python -m pytest -m sqlite $(ARGS)
+	@ACCORD_TEST_DATABASE=sqlite $(BIN)/python -m pytest -m sqlite -n $(WORKERS) $(ARGS)
 
 lint: $(VENV)/test.stamp  ## format, linters, types, import contracts, missing migrations
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ DATABASE_URL and REDIS_URL decide; without them the usual local ports are tried.
 and its tests are skipped; with CI=true it is a failure. ACCORD_TEST_DATABASE=sqlite forces SQLite.
 """
 
+import atexit
 import os
 import shutil
 import socket
@@ -27,7 +28,9 @@ def choose() -> dict[str, str]:
     """Sets the environment and answers {"marker": why its tests cannot run}."""
     missing = {}
     os.environ["ACCORD_MODE"] = "local"
-    os.environ["ACCORD_STATE_DIR"] = tempfile.mkdtemp(prefix="accord-tests-")
+    state = tempfile.mkdtemp(prefix="accord-tests-")
+    atexit.register(shutil.rmtree, state, ignore_errors=True)
+    os.environ["ACCORD_STATE_DIR"] = state
     if os.environ.get("ACCORD_TEST_DATABASE") == "sqlite":
         os.environ.pop("DATABASE_URL", None)
         missing["postgres"] = "ACCORD_TEST_DATABASE=sqlite"
