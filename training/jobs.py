@@ -5,6 +5,7 @@ changes no row. Leases are compared with the database's clock, so that a worker'
 """
 
 import logging
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 from kombu.exceptions import OperationalError
@@ -110,6 +111,33 @@ def holding(claim: Claim, **changes: Any) -> Iterator[None]:
         if not _mine(claim).update(lease_until=_lease(), **changes):
             raise ClaimLost(f"attempt {claim.attempt} of job {claim.job_id} is no longer the one that counts")
         yield
+
+
+@contextmanager
+def kept(claim: Claim) -> Iterator[None]:
+    """Renews the lease from a thread of its own while the block runs, for work that has no beat: hashing a model."""
+    over = threading.Event()
+    keeper = threading.Thread(target=_renew_until, args=(claim, over), name=f"lease of job {claim.job_id}", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
+
+
+def _renew_until(claim: Claim, over: threading.Event) -> None:
+    """A claim that is lost is noticed by whoever writes next; a database that does not answer is asked again."""
+    while not over.wait(settings.JOB_LEASE_SECONDS / 4):
+        try:
+            with holding(claim):
+                pass
+        except ClaimLost:
+            break
+        except DatabaseError as error:
+            log.warning("the lease of job %s was not renewed: %s", claim.job_id, error)
+        finally:
+            connection.close()  # this thread's own
 
 
 def end(claim: Claim, state: str, *, error: dict[str, Any] | None = None, **changes: Any) -> None:

@@ -94,7 +94,8 @@ def _reason_not_to_start(job: Job) -> Ending | None:
 def _run(job: Job, claim: Claim, stop: StopSignal) -> Ending:
     try:
         config = RunConfig.from_json(job.config)
-        folder = prepare(job, attempt=claim.attempt)
+        with jobs.kept(claim):
+            folder = prepare(job, attempt=claim.attempt)
         process = start(folder, config, attempt=claim.attempt)
     except Refused as refused:  # It was made by another version.
         sentence = f"This version refuses the config of the job: {refused}. To go on, launch the stage anew."

@@ -20,7 +20,7 @@ from training.jobs import Claim
 from training.launching import supervise
 from training.models import Job, Metric, Round
 from training.rounds import launch
-from training.run_folders import run_folder
+from training.run_folders import prepare, run_folder
 from training.stopping import StopSignal
 
 pytestmark = pytest.mark.django_db
@@ -201,6 +201,29 @@ sys.exit({"cancel": 79, "pause": 75}[control()])
 @pytest.fixture
 def seen(request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("transactional_db")
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_job_is_nobody_elses_while_its_folder_is_made_however_long_that_takes(
+    job: Job, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.JOB_LEASE_SECONDS = 2
+    leases = []
+
+    def slowly(job: Job, *, attempt: int) -> Any:
+        leases.append(reload(job).lease_until)
+        deadline = time.monotonic() + 10
+        while reload(job).lease_until == leases[0] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        leases.append(reload(job).lease_until)
+        return prepare(job, attempt=attempt)
+
+    monkeypatch.setattr(launching, "prepare", slowly)
+    script_stage(monkeypatch, DONE)
+    assert run(job).state == "done"
+    assert leases[1] > leases[0]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("lease of job")]
 
 
 @pytest.mark.postgres
