@@ -20,13 +20,25 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Keyword, Number, String, _TokenType
-from pygments.util import ClassNotFound
 
-VERSION = 1
+VERSION = 2
 """Part of the cache's key: raise it when the same text is to be rendered differently."""
 KEEP_SECONDS = 60 * 60 * 24 * 7
-LONGEST = 100_000
+LONGEST = 20_000
 """Characters; a longer text is shown as it is typed, since markdown's worst cases cost more than linear time."""
+MOST_CELLS = 10_000
+"""A text that could hold more table cells than these is shown without tables: short rows are filled up to the width of
+the first, so 8 KB can ask for two million cells."""
+HIGHLIGHTED_BLOCK, HIGHLIGHTED_TEXT = 2_000, 6_000
+"""Characters of code that are highlighted, of one block and of a text; many lexers cost more than linear time."""
+LEXERS = frozenset(
+    [
+        *("bash", "console", "sh", "shell", "c", "c++", "cpp", "go", "golang", "java", "kotlin", "rs", "rust", "swift"),
+        *("javascript", "js", "jsx", "ts", "typescript", "css", "html", "xml", "php", "lua", "py", "python", "python3"),
+        *("r", "rb", "ruby", "scala", "sql", "diff", "ini", "json", "toml", "yaml", "yml"),
+    ]
+)
+"""Languages that are highlighted; those left out are rare, or cost seconds for a kilobyte of the wrong text."""
 
 TAGS = {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "h3", "h4", "hr", "a", "span"}
 TABLE_TAGS = {"table", "thead", "tbody", "tr", "th", "td", "div"}
@@ -64,17 +76,26 @@ def _render(text: str) -> str:
     if len(text) > LONGEST:
         html = f'<pre class="plain">{escape(text)}</pre>'
     else:
-        parser = _parser()
+        parser = _parser(tables=_most_cells(text) <= MOST_CELLS)
         tokens = parser.parse(text)
         _level_headings(tokens)
         html = parser.renderer.render(tokens, parser.options, {})
     return nh3.clean(html, tags=TAGS | TABLE_TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto"})
 
 
+def _most_cells(text: str) -> int:
+    """Never fewer than the cells of the text's tables: a table ends at an empty line, and is no wider than its widest
+    line."""
+    blocks = (block.splitlines() for block in re.split(r"\n[ \t]*\n", text) if "|" in block)
+    return sum(len(lines) * (1 + max(line.count("|") for line in lines)) for lines in blocks)
+
+
 @once
-def _parser() -> MarkdownIt:
+def _parser(*, tables: bool) -> MarkdownIt:
     # breaks: a line break that the writer made stays; models write lists and verse without markdown's two spaces.
-    parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("strikethrough")
+    if tables:
+        parser.enable("table")
     for name, rule in {"fence": _code, "code_block": _code, "image": _image}.items():
         parser.add_render_rule(name, rule)
     parser.add_render_rule("table_open", _table_open)
@@ -93,20 +114,19 @@ def _level_headings(tokens: list[Token]) -> None:
 
 def _code(self: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:
     language = (tokens[place].info.split() or [""])[0]
-    body = _highlight(tokens[place].content, language)
+    body = _highlight(tokens[place].content, language, env)
     label = f"{language} code" if re.fullmatch(r"[\w+#.-]{1,20}", language) else "code"
     # Long lines scroll inside the block, so it takes the focus: a keyboard scrolls it too.
     return f'<pre class="codeblock" tabindex="0" role="group" aria-label="{escape(label)}"><code>{body}</code></pre>\n'
 
 
-def _highlight(source: str, language: str) -> str:
-    try:
-        lexer = get_lexer_by_name(language[:30]) if language else None
-    except ClassNotFound:
-        lexer = None
-    if lexer is None:
+def _highlight(source: str, language: str, env: EnvType) -> str:
+    """env: what the blocks of one text share; it counts what was highlighted of it already."""
+    in_all = env.get("highlighted", 0) + len(source)
+    if language.lower() not in LEXERS or len(source) > HIGHLIGHTED_BLOCK or in_all > HIGHLIGHTED_TEXT:
         return escape(source)
-    return "".join(_code_piece(kind, piece) for kind, piece in lexer.get_tokens(source))
+    env["highlighted"] = in_all
+    return "".join(_code_piece(kind, piece) for kind, piece in get_lexer_by_name(language).get_tokens(source))
 
 
 def _code_piece(kind: _TokenType, piece: str) -> str:
