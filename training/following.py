@@ -28,6 +28,8 @@ class MetricsTail:
     def rewind(self) -> None:
         self._offset = 0
         self._last = b""
+        self.more = False
+        """Whether the last reading stopped at its limit, before the end of the file."""
 
     def read(self) -> list[Line]:
         """The lines since the last call, at most a few megabytes of them. A line that is no metric is left out."""
@@ -41,6 +43,7 @@ class MetricsTail:
             self.rewind()
             return []
         whole = block[: block.rfind(b"\n") + 1]
+        self.more = bool(whole) and len(block) == READ_AT_ONCE_BYTES
         if whole:
             self._offset += len(whole)
             self._last = whole.splitlines(keepends=True)[-1]

@@ -209,12 +209,14 @@ class Attempt:
         while True:
             returncode = self.process.poll()  # before the reading: what an ended stage wrote is all there
             self._pass_on_stop()
+            all_in = False
             if returncode is not None or time.monotonic() >= next_beat:
-                self._beat()
+                all_in = self._beat()
                 next_beat = time.monotonic() + BEAT_SECONDS
             if returncode is not None:
-                return returncode
-            if self.kill_at is not None and time.monotonic() >= self.kill_at:
+                if all_in:
+                    return returncode
+            elif self.kill_at is not None and time.monotonic() >= self.kill_at:
                 log.warning("job %s did not stop in %s s; killed", self.claim.job_id, settings.JOB_STOP_SECONDS)
                 _kill_group(self.process)
             time.sleep(LOOK_SECONDS)
@@ -228,8 +230,11 @@ class Attempt:
     def _be_patient(self) -> None:
         self.kill_at = time.monotonic() + settings.JOB_STOP_SECONDS
 
-    def _beat(self) -> None:
-        """Takes in what is new and passes on what people want. Without the database for too long: ClaimLost."""
+    def _beat(self) -> bool:
+        """Takes in what is new and passes on what people want; whether all that was written is in.
+
+        Raises ClaimLost without the database for too long.
+        """
         try:
             wanted = self._take_in()
         except (OperationalError, InterfaceError) as error:
@@ -238,10 +243,11 @@ class Attempt:
             self.tail.rewind()  # What was read may not be stored; storing it twice changes nothing.
             if time.monotonic() - self.heard_at > settings.JOB_LEASE_SECONDS:
                 raise ClaimLost(f"job {self.claim.job_id}: no database for a whole lease") from error
-            return
+            return False
         self.heard_at = time.monotonic()
         if wanted != self.wanted:
             self._pass_on(wanted)
+        return not self.tail.more
 
     def _take_in(self) -> str:
         status = status_of(self.folder, attempt=self.claim.attempt)

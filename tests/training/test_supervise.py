@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from tests.training.making import TINY_SFT, reload, script_stage
-from training import jobs, launching
+from training import following, jobs, launching
 from training.jobs import Claim
 from training.launching import supervise
 from training.models import Job, Metric, Round
@@ -70,6 +70,34 @@ def test_it_takes_in_metrics_status_and_results(job: Job, monkeypatch: pytest.Mo
         (1, "train", 4.0), (2, "train", 2.0), (3, "train", 4.0 / 3),
     ]  # fmt: skip
     assert ended.checkpoint.name == "r1-sft"
+
+
+def test_all_that_an_ended_stage_wrote_is_taken_in_however_much_it_is(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "READ_AT_ONCE_BYTES", 500)
+    script_stage(
+        monkeypatch, "say('running')\nfor step in range(1, 101): log(step, loss=1.0)\nrelease()\nsay('done')\n"
+    )
+    assert run(job).state == "done"
+    assert Metric.objects.filter(job=job).count() == 100
+
+
+def test_what_a_silent_database_missed_at_the_end_is_stored_when_it_answers(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = iter([OperationalError("gone")] * 3)
+
+    def store(job_id: int, lines: Any) -> None:
+        if lines and (error := next(silent, None)):
+            raise error
+        following.store_metrics(job_id, lines)
+
+    monkeypatch.setattr(launching, "store_metrics", store)
+    monkeypatch.setattr(launching.connection, "close", lambda: None)
+    script_stage(monkeypatch, DONE)
+    assert run(job).state == "done"
+    assert Metric.objects.filter(job=job).count() == 3
 
 
 def test_the_folder_it_makes_is_what_the_stage_expects(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
