@@ -45,17 +45,20 @@ class ClaimLost(Exception):
 # --- the doorbell -----------------------------------------------------------------------------------------------------
 
 
-def ring(job: Job) -> None:
-    """Tells a worker once this transaction is committed, where there is a broker. A lost ring costs time, no job."""
+def ring(job: Job, *, expires: float | None = None) -> None:
+    """Tells a worker once this transaction is committed, where there is a broker. A lost ring costs time, no job.
+
+    expires: seconds after which the message is worth nothing.
+    """
     if settings.REDIS_URL:
-        transaction.on_commit(lambda: _ring_now(job.pk, job.queue))
+        transaction.on_commit(lambda: _ring_now(job.pk, job.queue, expires=expires))
 
 
-def _ring_now(job_id: int, queue: str) -> None:
+def _ring_now(job_id: int, queue: str, *, expires: float | None = None) -> None:
     from training.tasks import run_job  # the tasks import this module
 
     try:
-        run_job.apply_async((job_id,), queue=queue, retry=False)
+        run_job.apply_async((job_id,), queue=queue, retry=False, expires=expires)
     except OperationalError:
         log.warning("job %s is queued, but Redis did not take the message; a sweep rings again", job_id, exc_info=True)
 

@@ -10,6 +10,10 @@ from training.models import Job, Round, Stage
 from training.rounds import advance
 
 FORGOTTEN_AFTER = timedelta(minutes=1)
+RINGS_AT_ONCE = 5
+"""For the oldest jobs of a queue; their turn comes first. More would only fill the queue of a worker that is busy."""
+RING_LASTS_SECONDS = 30
+"""As long as it is until the next one (CELERY_BEAT_SCHEDULE)."""
 
 
 def sweep() -> int:
@@ -24,7 +28,8 @@ def ring_again() -> int:
     """Rings for jobs that are queued for a while, and for those whose worker was not heard of; returns how many."""
     forgotten = Q(state=Job.State.QUEUED, created_at__lt=Now() - FORGOTTEN_AFTER)
     lapsed = Q(state=Job.State.RUNNING, lease_until__lt=Now())
-    found = Job.objects.filter(forgotten | lapsed)
-    for job in found:
-        jobs.ring(job)
-    return len(found)
+    found = Job.objects.filter(forgotten | lapsed).order_by("pk")
+    oldest = [job for queue in Job.Queue.values for job in found.filter(queue=queue)[:RINGS_AT_ONCE]]
+    for job in oldest:
+        jobs.ring(job, expires=RING_LASTS_SECONDS)
+    return len(oldest)
