@@ -19,8 +19,11 @@ from training.rlhf.contract.run_folder import (
     RunFolder,
     file_sha256,
     model_identity,
+    read_data_manifest,
     read_error,
     write_control,
+    write_data_file,
+    write_data_manifest,
 )
 from training.rlhf.contract.settings import Conditioning, Lengths
 from training.rlhf.contract.stages import Sft
@@ -386,6 +389,18 @@ def test_a_set_in_which_everything_is_too_long_is_refused_with_the_counts(tiny_b
     assert error.message.startswith("data.train has 20 demonstrations and none that can be learned from: 20 are longer")
 
 
+@pytest.mark.rule(30)
+def test_a_prompt_to_learn_from_that_is_held_out_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    folder = sft_run(tmp_path, tiny_base)
+    rows = demonstrations(3, first=100, question="And the {}?")  # the words of held-out ones, under other ids
+    more = write_data_file(folder, "demos", "demonstration", [*demonstrations(8), *rows])
+    held_out = read_data_manifest(folder)[1]
+    write_data_manifest(folder, [more, held_out])
+    assert finish(folder, "sft", sft.train) == ExitCode.DATA_REFUSED
+    told = str(read_error(folder, 1))
+    assert "row d100 of data.train and 2 more have the messages of held-out rows (the first those of d500)" in told
+
+
 def test_an_empty_set_is_refused(tiny_base: Path, tmp_path: Path) -> None:
     folder = sft_run(tmp_path, tiny_base, rows=0)
     assert finish(folder, "sft", sft.train) == ExitCode.DATA_REFUSED
@@ -434,7 +449,7 @@ def test_samples_are_written_for_people_to_read(tiny_base: Path, tmp_path: Path)
     finish(folder, "sft", sft.train)
     samples = lines(folder.samples)
     assert [sample["step"] for sample in samples] == [4, 4, 8, 8]
-    assert samples[0]["prompt"] == "The hare?"
+    assert samples[0]["prompt"] == "And the hare?"
 
 
 def test_looking_at_samples_changes_no_number(finished: RunFolder, tiny_base: Path, tmp_path: Path) -> None:

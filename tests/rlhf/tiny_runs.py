@@ -39,12 +39,12 @@ TEXTS = [
 ]
 
 
-def demonstrations(count: int, *, first: int = 0) -> list[Demonstration]:
+def demonstrations(count: int, *, first: int = 0, question: str = "The {}?") -> list[Demonstration]:
     """Every third answer is a long one, so that several short ones fit beside it."""
     return [
         Demonstration(
             id=f"d{number:03}",
-            messages=(Message(role="user", content=f"The {ANIMALS[number % 8]}?"),),
+            messages=(Message(role="user", content=question.format(ANIMALS[number % 8])),),
             response=Answer(
                 id=f"r{number:03}", text=f"It eats {FOODS[number % 8]}." + " Yes." * (4 if number % 3 == 2 else 0)
             ),
@@ -124,7 +124,7 @@ def sft_run(root: Path, model: Path, *, rows: int = 20, held_out: int = 4, **cha
     }
     data: dict[str, tuple[Kind, Iterable[Row]]] = {
         "demos": ("demonstration", demonstrations(rows)),
-        "held_out": ("demonstration", demonstrations(held_out, first=500)),
+        "held_out": ("demonstration", demonstrations(held_out, first=500, question="And the {}?")),
     }
     return make_run(root, config | changes, data=data, models={"models/base": model})
 

@@ -79,6 +79,17 @@ def need_demonstrations(items: Sequence[Item], *, rows: int, budget: Budget, use
         )
 
 
+def refuse_shared_prompts(train: Sequence[Demonstration], validation: Sequence[Demonstration]) -> None:
+    """Raises DataRefused if a prompt is in both, whatever its id: the words are what would be learned by heart."""
+    held_out = {row.messages: row.id for row in validation}
+    both = [row for row in train if row.messages in held_out]
+    if both:
+        raise DataRefused(
+            f"row {both[0].id} of data.train and {len(both) - 1} more have the messages of held-out rows (the first "
+            f"those of {held_out[both[0].messages]}): leave them out of data.train or of data.validation"
+        )
+
+
 def plan_steps(items: Sequence[Item], texts: Sequence[Item], settings: Sft, *, seed: int) -> list[list[list[Item]]]:
     """What each step of each epoch learns from: epochs -> steps -> items.
 

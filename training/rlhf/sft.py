@@ -27,6 +27,7 @@ from training.rlhf.demonstrations import (
     encode_texts,
     need_demonstrations,
     plan_steps,
+    refuse_shared_prompts,
     texts_per_epoch,
 )
 from training.rlhf.inputs import only
@@ -126,10 +127,11 @@ def train(run: Run) -> None:
 def read_demonstrations(run: Run, tokens: ChatTokens) -> tuple[list[Item], list[Item], dict[str, Any]]:
     """Training and held-out demonstrations as ids, and the counts of what was read, used and too long.
 
-    Raises DataRefused if there is nothing to learn from, or nothing left of the held-out ones.
+    Raises DataRefused if there is nothing to learn from, or nothing left of the held-out ones, or a prompt is in both.
     """
     found: dict[str, list[Item]] = {}
     counts: dict[str, Any] = {}
+    read: dict[str, list[Demonstration]] = {}
     for use, names in (("train", run.config.data.train), ("validation", run.config.data.validation)):
         budget = Budget(run.config.lengths)
         rows = only(Demonstration, run.inputs.rows(names, "demonstration"))
@@ -139,6 +141,8 @@ def read_demonstrations(run: Run, tokens: ChatTokens) -> tuple[list[Item], list[
         counts[use] = {"rows": len(rows), "used": len(found[use]), **budget.report()}
         if budget.left_out:
             run.event("records_left_out", use=use, **budget.report())
+        read[use] = rows
+    refuse_shared_prompts(read["train"], read["validation"])
     return found["train"], found["validation"], counts
 
 
