@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from training.rlhf.contract.run_folder import (
 from training.rlhf.contract.settings import Conditioning, Lengths
 from training.rlhf.contract.stages import Sft
 from training.rlhf.demonstrations import Item, encode_demonstrations, plan_steps
+from training.rlhf.inputs import check_inputs
 from training.rlhf.layouts import Exchange
 from training.rlhf.models import load_causal_lm
 from training.rlhf.sampling import Limits, sample_responses
@@ -442,6 +444,20 @@ def test_a_condition_is_told_on_half_of_its_rows(finished: RunFolder) -> None:
     told = [item.exchange.prompt[0] == tokens.tokenizer.convert_tokens_to_ids("<|system|>") for item in items]
     assert 110 < sum(told[:300]) < 190
     assert not any(told[300:])
+
+
+def test_held_out_rows_are_always_told_their_condition(tiny_base: Path, tmp_path: Path) -> None:
+    folder = sft_run(tmp_path, tiny_base)
+    conditioning = Conditioning(mode="message", conditions={"terse": "Be brief."})
+    config = replace(load_config(folder.config), conditioning=conditioning, lengths=Lengths())
+    rows = [replace(row, condition="terse") for row in demonstrations(40, question="And the {}?")]
+    entries = [entry for entry in read_data_manifest(folder) if entry.name != "held_out"]
+    write_data_manifest(folder, [*entries, write_data_file(folder, "held_out", "demonstration", rows)])
+    tokens = tiny_tokens(conditioning=conditioning)
+    run = SimpleNamespace(config=config, inputs=check_inputs(folder, config), event=lambda *given, **facts: None)
+    _, held_out, _ = sft.read_demonstrations(run, tokens)  # type: ignore[arg-type]
+    system = tokens.tokenizer.convert_tokens_to_ids("<|system|>")
+    assert [item.exchange.prompt[0] for item in held_out] == [system] * 40
 
 
 def test_samples_are_written_for_people_to_read(tiny_base: Path, tmp_path: Path) -> None:

@@ -37,13 +37,22 @@ class Item:
 
 
 def encode_demonstrations(
-    rows: Sequence[Demonstration], tokens: ChatTokens, config: RunConfig, budget: Budget
+    rows: Sequence[Demonstration],
+    tokens: ChatTokens,
+    config: RunConfig,
+    budget: Budget,
+    *,
+    dropout: float | None = None,
 ) -> list[Item]:
-    """The rows that fit the budget and have a weight; the others are counted in the budget or left out."""
+    """The rows that fit the budget and have a weight; the others are counted in the budget or left out.
+
+    dropout: share of the rows that lose their condition's message; None: as the config has it for training.
+    """
+    dropout = config.condition_dropout if dropout is None else dropout
     items = []
     for row in rows:
         condition = row.condition
-        if not keeps_condition(row.id, seed=config.seed, dropout=config.condition_dropout):
+        if not keeps_condition(row.id, seed=config.seed, dropout=dropout):
             condition = None
         prompt = tokens.prompt_ids(row.messages, condition=condition if config.conditioning.mode == "message" else None)
         response = tokens.response_ids(row.response.text)

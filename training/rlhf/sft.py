@@ -135,7 +135,8 @@ def read_demonstrations(run: Run, tokens: ChatTokens) -> tuple[list[Item], list[
     for use, names in (("train", run.config.data.train), ("validation", run.config.data.validation)):
         budget = Budget(run.config.lengths)
         rows = only(Demonstration, run.inputs.rows(names, "demonstration"))
-        found[use] = encode_demonstrations(rows, tokens, run.config, budget)
+        dropout = 0.0 if use == "validation" else None
+        found[use] = encode_demonstrations(rows, tokens, run.config, budget, dropout=dropout)
         if names:
             need_demonstrations(found[use], rows=len(rows), budget=budget, use=use)
         counts[use] = {"rows": len(rows), "used": len(found[use]), **budget.report()}
