@@ -241,6 +241,17 @@ def test_a_language_model_is_no_reward_model(tmp_path: Path) -> None:
         ScalarModel.load(tmp_path / "model", device=CPU)
 
 
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_a_loaded_model_drops_nothing_of_its_own_accord_in_training(shape: str, tmp_path: Path) -> None:
+    tokens = tiny_tokens()
+    fresh = big_enough(shape, tokens)
+    fresh.config.attention_dropout = 0.3  # GPT-2 has three others, 0.1 each unless it is told
+    save_causal_lm(fresh, tokens, tmp_path)
+    model = load_causal_lm(tmp_path / "model", device=CPU)
+    evaluated = response_logprobs(model, EXCHANGES[0])
+    assert torch.equal(response_logprobs(model.train(), EXCHANGES[0]), evaluated)
+
+
 def test_residual_dropout_acts_in_training_and_not_in_evaluation(model: PreTrainedModel) -> None:
     plain = response_logprobs(model, EXCHANGES[0])
     add_residual_dropout(model, 0.5)

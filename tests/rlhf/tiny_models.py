@@ -20,7 +20,7 @@ def tiny_gpt2(*, seed: int = 0, vocabulary: int = VOCABULARY) -> PreTrainedModel
     torch.manual_seed(seed)
     config = GPT2Config(
         vocab_size=vocabulary, n_embd=32, n_layer=2, n_head=4, n_positions=128, initializer_range=0.2,
-        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, pad_token_id=0, bos_token_id=None, eos_token_id=2,
+        pad_token_id=0, bos_token_id=None, eos_token_id=2,
     )  # fmt: skip
     return GPT2LMHeadModel(config).eval()
 

@@ -42,12 +42,27 @@ def load_causal_lm(folder: Path, *, device: torch.device, activation_checkpointi
 
 def _load(auto_class: Any, folder: Path) -> Any:
     try:
-        return auto_class.from_pretrained(
+        model = auto_class.from_pretrained(
             folder, dtype=torch.float32, attn_implementation="sdpa", use_safetensors=True,
             local_files_only=True, trust_remote_code=False,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise InputMissing(f"{folder} holds no model that can be loaded: {error}") from error
+    silence_dropout(model)
+    return model
+
+
+def silence_dropout(model: nn.Module) -> None:
+    """Takes away the dropout that a model brings along (GPT-2: 0.1 in four places), so that config.json alone decides.
+
+    Some blocks hold it as a layer, others as a number that they hand to their attention.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        for name, value in vars(module).items():
+            if "dropout" in name and isinstance(value, float):
+                setattr(module, name, 0.0)
 
 
 def save_causal_lm(model: PreTrainedModel, tokens: ChatTokens, folder: Path) -> None:
