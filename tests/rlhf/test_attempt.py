@@ -210,11 +210,11 @@ def test_a_hub_model_that_cannot_be_had_is_named(tmp_path: Path, monkeypatch: py
 # config and command line
 
 
-def test_a_refused_config_writes_nothing_but_the_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refused_config_writes_only_lock_and_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = make_run(tmp_path, CONFIG | {"optimizer": {"learning_rate": -1e-5}}, data={"text": ("text", TEXTS[:1])})
     before = {path for path in folder.root.rglob("*") if path.is_file()}
     assert attempt(folder) == ExitCode.CONFIG_REFUSED
-    assert {path for path in folder.root.rglob("*") if path.is_file()} - before == {folder.status}
+    assert {path for path in folder.root.rglob("*") if path.is_file()} - before == {folder.lock, folder.status}
     told = "optimizer.learning_rate is -1e-05; expected a number above 0"
     assert capsys.readouterr().err == told + "\n"
     status = read_status(folder)
@@ -429,6 +429,24 @@ def test_two_processes_never_work_in_one_folder(folder: RunFolder) -> None:
     inner: list[ExitCode] = []
     attempt(folder, lambda step: inner.append(attempt(folder)) if step == 1 else None)
     assert inner == [ExitCode.FENCED]
+
+
+def test_a_stage_started_by_hand_in_a_running_folder_leaves_its_status_alone(
+    folder: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends: list[ExitCode] = []
+    seen: list[bytes] = []
+
+    def start_another_stage(step: int) -> None:
+        if step == 2:
+            seen.append(folder.status.read_bytes())
+            ends.append(finish(folder, "sft", counting))
+            seen.append(folder.status.read_bytes())
+
+    ends.append(attempt(folder, start_another_stage))
+    assert ends == [ExitCode.FENCED, ExitCode.DONE]
+    assert json.loads(seen[1])["state"] == json.loads(seen[0])["state"] == "running"
+    assert "another process works in" in capsys.readouterr().err
 
 
 def test_a_newer_attempt_waits_for_the_older_one_to_let_go(folder: RunFolder) -> None:

@@ -62,8 +62,8 @@ def attempt_stage(folder: RunFolder, stage: StageName, work: Callable[[Run], Non
     progress = Progress(folder, attempt=_attempt_number(folder))
     lock: TextIO | None = None
     try:
+        lock = _take_lock(folder, progress)  # first: whoever does not hold it writes nothing, not even a refusal
         config = _load_config_of(folder, stage)
-        lock = _take_lock(folder, progress)
         progress.start()
         _remember_config(lock, folder)
         _prepare_torch(config)
@@ -112,7 +112,7 @@ def _take_lock(folder: RunFolder, progress: Progress) -> TextIO | None:
     Run by hand, without control.json, nothing fences the other one, and it is left alone.
     """
     lock = folder.lock.open("a+", encoding="utf-8")
-    launched = read_control(folder) is not None
+    launched = folder.control.exists()
     waited_until = time.monotonic() + (LOCK_WAIT_SECONDS if launched else 0)
     while True:
         try:
