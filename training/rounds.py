@@ -189,15 +189,19 @@ def open_ranking_campaign(
 ) -> Campaign:
     """Hands the newest sampled responses of the round to people: one ranking task a prompt, opened at once.
 
-    guideline: the project's newest ranking guideline where None. Raises LaunchRefused where there is nothing to rank.
+    guideline: the project's newest ranking guideline where None. A campaign that is closed makes room for another,
+    which the stage points to from then on. Raises LaunchRefused where there is nothing to rank.
     """
     with transaction.atomic():
         round_ = Round.objects.select_for_update().select_related("project").get(pk=round_.pk)
-        stage = round_.stages.select_for_update().get(kind=Kind.RANK)
+        stage = round_.stages.select_related("campaign").select_for_update(of=("self",)).get(kind=Kind.RANK)
         if round_.state == Round.State.CLOSED:
             raise LaunchRefused(f"Round {round_.number} is closed. Open another round.")
-        if stage.campaign is not None:
-            raise LaunchRefused(f"The ranking campaign of round {round_.number} is open: {stage.campaign.name}.")
+        before = stage.campaign
+        if before is not None and before.state != Campaign.State.CLOSED:
+            raise LaunchRefused(
+                f"Round {round_.number} has a ranking campaign that is {before.state}: {before.name}. Close it first."
+            )
         items = list(_to_rank(round_))
         if not items:
             raise LaunchRefused("There are no sampled responses to rank. Run Sample first.")
