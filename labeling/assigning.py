@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 
+from labeling.access import READS_DATA, RESEARCHES
 from labeling.errors import AlreadySubmitted, CampaignNotOpen, KeptOut
 from labeling.models import (
     Assignment,
@@ -25,7 +26,6 @@ from labeling.models import (
     Labeler,
     Membership,
     Prompt,
-    Role,
     Task,
     TaskResponse,
     WorkKind,
@@ -42,7 +42,8 @@ RELEASE_AT_ONCE = 100
 
 PSEUDONYM_ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
 
-SEE_GENERATORS = frozenset({Role.OWNER, Role.RESEARCHER})
+SEE_GENERATORS = RESEARCHES | READS_DATA
+"""Roles that are shown which model wrote what, on pages or in the data they may pull."""
 
 State = Assignment.State
 TAKEN_UP_AGAIN = {State.EXPIRED, State.SKIPPED}

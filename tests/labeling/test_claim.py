@@ -6,10 +6,23 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from labeling.access import LABELS
 from labeling.assigning import SKIP_REASONS, claim, labeler_of, release_expired, skip
 from labeling.errors import CampaignNotOpen, KeptOut
-from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Membership, Project, Task, User, WorkKind
+from labeling.models import (
+    Assignment,
+    Campaign,
+    ClaimCursor,
+    Labeler,
+    Membership,
+    Project,
+    Role,
+    Task,
+    User,
+    WorkKind,
+)
 from labeling.opening import close_campaign, make_tasks, pause_campaign
+from tests.conftest import make_member
 from tests.labeling.work import (
     let_lapse,
     make_campaign,
@@ -172,11 +185,16 @@ def test_it_refuses_when_the_campaign_is_not_open(project: Project, end: Callabl
         claim(campaign, make_labeler(project, "ada"))
 
 
-def test_who_sees_generators_is_kept_out_of_ratings_and_not_of_rankings(project: Project, owner: User) -> None:
-    olga = labeler_of(Membership.objects.get(user=owner))
-    with pytest.raises(KeptOut, match="which model"):
-        claim(make_campaign(project, kind=WorkKind.RATING), olga)
-    assert must_claim(make_campaign(project), olga)
+@pytest.mark.parametrize("role", sorted(LABELS))
+def test_who_is_shown_generators_is_kept_out_of_ratings_and_not_of_rankings(project: Project, role: str) -> None:
+    member = labeler_of(Membership.objects.get(user=make_member(project, "mia", role)))
+    ratings = make_campaign(project, kind=WorkKind.RATING)
+    if role in (Role.OWNER, Role.RESEARCHER, Role.ENGINEER):
+        with pytest.raises(KeptOut, match="which model"):
+            claim(ratings, member)
+    else:
+        assert must_claim(ratings, member)
+    assert must_claim(make_campaign(project), member)
 
 
 def test_a_member_who_comes_back_is_the_same_labeler_and_is_not_counted_twice(project: Project, labeler: User) -> None:
