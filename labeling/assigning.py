@@ -32,7 +32,8 @@ from labeling.models import (
 )
 
 NOTHING_FOR = timedelta(seconds=30)
-"""How long a claim remembers that there was nothing; without it every claim costs the search once round."""
+"""How long a claim remembers that there was nothing, but for what comes back; without it every claim costs the search
+once round."""
 SKIPPED_FOR = timedelta(minutes=30)
 """When a task skipped under the policy "back later" is offered to the same labeler again."""
 LEASE_CEILING = 4
@@ -91,9 +92,15 @@ def claim(campaign: Campaign, labeler: Labeler) -> Assignment | None:
         held = _held(cursor.campaign, labeler, clock)
         if held is not None:
             return held
-        if cursor.nothing_until and cursor.nothing_until > clock:
+        if cursor.nothing_until and cursor.nothing_until > clock and not _came_back(cursor, clock):
             return None
         return _claim_next(cursor, clock)
+
+
+def _came_back(cursor: ClaimCursor, clock: datetime) -> bool:
+    """Whether a slot for this labeler came back. Looked for, not remembered: whoever gives a slot back holds the task,
+    and to change the cursors then would wait the wrong way round for a claim."""
+    return open_tasks(cursor.campaign, cursor.labeler, clock).filter(returned=True).first() is not None
 
 
 def _claim_next(cursor: ClaimCursor, clock: datetime) -> Assignment | None:

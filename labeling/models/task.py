@@ -68,7 +68,7 @@ class TaskResponse(models.Model):
 class ClaimCursor(models.Model):
     """How far a labeler has come in a campaign. Locked first by every claim, it serialises a double click.
 
-    nothing_until: until then a claim answers "nothing left" without looking, or the search once round costs each time.
+    nothing_until: until then a claim looks at returned tasks only, or the search once round costs each time.
     """
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="cursors")

@@ -166,6 +166,17 @@ def test_nothing_left_is_remembered_until_new_tasks_come(project: Project) -> No
     assert must_claim(campaign, ada).task.position == 0
 
 
+@pytest.mark.parametrize("lets_go", [lambda held: skip(held, SKIP_REASONS[0]), let_lapse], ids=["skip", "lapse"])
+def test_what_comes_back_is_handed_out_at_once_to_whoever_had_nothing(
+    project: Project, lets_go: Callable[[Assignment], None]
+) -> None:
+    campaign = make_campaign(project, tasks=1)
+    held, ben = must_claim(campaign, make_labeler(project, "ada")), make_labeler(project, "ben")
+    assert claim(campaign, ben) is None
+    lets_go(held)
+    assert must_claim(campaign, ben).task_id == held.task_id
+
+
 def test_it_goes_once_round_to_what_was_opened_behind_the_cursor(project: Project) -> None:
     campaign = make_campaign(project, tasks=3, overlap=1)
     ada = make_labeler(project, "ada")

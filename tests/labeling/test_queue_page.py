@@ -65,6 +65,16 @@ def test_what_others_let_lapse_is_left_for_you(project: Project, labeler: User) 
     assert "<b>1</b> left for you" in page(labeler)
 
 
+def test_what_the_queue_offers_is_there_when_it_is_asked_for(project: Project, labeler: User) -> None:
+    campaign = make_campaign(project, tasks=1)
+    held = must_claim(campaign, make_labeler(project, "ben"))
+    client, next_task = signed_in(labeler), f"{QUEUE}campaigns/{campaign.pk}/next/"
+    assert client.post(next_task).url == f"{QUEUE}#campaign-{campaign.pk}"
+    skip(held, SKIP_REASONS[0])
+    assert next_task in client.get(QUEUE).content.decode()
+    assert "/tasks/" in client.post(next_task).url
+
+
 def test_an_own_lapsed_task_stays_in_hand(desk: Desk, labeler: User) -> None:
     let_lapse(desk.assignment)
     html = page(labeler)
