@@ -11,14 +11,14 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 
 from labeling.access import READS_DATA, RESEARCHES
-from labeling.errors import AlreadySubmitted, CampaignNotOpen, KeptOut
+from labeling.errors import AlreadySubmitted, CampaignNotOpen, KeptOut, StaleLease
 from labeling.models import (
     Assignment,
     Campaign,
@@ -45,6 +45,11 @@ PSEUDONYM_ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
 
 SEE_GENERATORS = RESEARCHES | READS_DATA
 """Roles that are shown which model wrote what, on pages or in the data they may pull."""
+
+STALE = (
+    "This page is from an earlier hold of the task: it was handed to you again since, perhaps in another tab. "
+    "Reload to go on there."
+)
 
 State = Assignment.State
 TAKEN_UP_AGAIN = {State.EXPIRED, State.SKIPPED}
@@ -253,8 +258,8 @@ SKIP_REASONS = (
 )
 
 
-def skip(assignment: Assignment, reason: SkipReason) -> None:
-    """Gives the slot back; the draft is kept. Skipping twice is skipping once. Raises AlreadySubmitted."""
+def skip(assignment: Assignment, reason: SkipReason, *, lease_token: UUID) -> None:
+    """Gives the slot back; the draft is kept. Skipping twice is skipping once. Raises AlreadySubmitted, StaleLease."""
     with transaction.atomic():
         Task.objects.select_for_update().get(pk=assignment.task_id)
         locked = (
@@ -265,6 +270,8 @@ def skip(assignment: Assignment, reason: SkipReason) -> None:
         )
         if locked.state == State.SUBMITTED:
             raise AlreadySubmitted("This task is submitted already; it cannot be skipped any more.")
+        if locked.lease_token != lease_token:
+            raise StaleLease(STALE)
         if locked.state == State.SKIPPED:
             return
         if locked.state == State.LIVE:

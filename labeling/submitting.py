@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
-from labeling.assigning import State, extended_lease, take_slot
+from labeling.assigning import STALE, State, extended_lease, take_slot
 from labeling.checking import LETTERS, Said, Work, close_gaps, problems_of, unstorable
 from labeling.errors import AlreadySubmitted, CampaignNotOpen, InvalidWork, Problem, StaleLease
 from labeling.models import Assignment, Campaign, Judgment, Response, Submission, Task, WorkKind
@@ -19,11 +19,6 @@ from labeling.models import Assignment, Campaign, Judgment, Response, Submission
 DRAFT_LIMIT = 200_000
 """Characters of a whole draft, names of fields included."""
 DRAFT_FIELDS = 300
-
-STALE = (
-    "This page is from an earlier hold of the task: it was handed to you again since, perhaps in another tab. "
-    "Reload to go on there."
-)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from labeling.access import LABELS, ProjectRequest, project_page
-from labeling.assigning import SKIP_REASONS, skip
-from labeling.errors import Refusal
+from labeling.assigning import SKIP_REASONS, STALE, skip
+from labeling.errors import Refusal, StaleLease
 from labeling.views.task import next_address, own_assignment_or_404
 
 
@@ -29,7 +29,14 @@ def skip_task(request: ProjectRequest, uuid: UUID) -> HttpResponse:
         context["problem"] = "Choose a reason, so that the task can be mended or given to somebody else."
         return render(request, "labeling/skip.html", context, status=422)
     try:
-        skip(assignment, reason)
+        skip(assignment, reason, lease_token=_token(request))
     except Refusal as refusal:
         messages.info(request, refusal.message)
     return redirect(next_address(request, assignment.campaign, assignment.labeler))
+
+
+def _token(request: ProjectRequest) -> UUID:
+    try:
+        return UUID(request.POST.get("lease_token", ""))
+    except ValueError:
+        raise StaleLease(STALE) from None

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from labeling.access import LABELS
-from labeling.assigning import SKIP_REASONS, claim, labeler_of, release_expired, skip
+from labeling.assigning import claim, labeler_of, release_expired
 from labeling.errors import CampaignNotOpen, KeptOut
 from labeling.models import (
     Assignment,
@@ -32,6 +32,7 @@ from tests.labeling.work import (
     must_claim,
     ranked,
     recounted_slots,
+    skip_now,
     submit_now,
 )
 
@@ -92,7 +93,7 @@ def test_a_task_that_came_back_goes_first_and_the_cursor_stays(project: Project)
     ada, ben = make_labeler(project, "ada"), make_labeler(project, "ben")
     returned = must_claim(campaign, ada)
     submit_now(must_claim(campaign, ben), ranked(1, 2, 3, 4))
-    skip(returned, SKIP_REASONS[0])
+    skip_now(returned)
     assert must_claim(campaign, ben).task_id == returned.task_id
     assert ClaimCursor.objects.get(campaign=campaign, labeler=ben).position == 1
 
@@ -166,7 +167,7 @@ def test_nothing_left_is_remembered_until_new_tasks_come(project: Project) -> No
     assert must_claim(campaign, ada).task.position == 0
 
 
-@pytest.mark.parametrize("lets_go", [lambda held: skip(held, SKIP_REASONS[0]), let_lapse], ids=["skip", "lapse"])
+@pytest.mark.parametrize("lets_go", [skip_now, let_lapse], ids=["skip", "lapse"])
 def test_what_comes_back_is_handed_out_at_once_to_whoever_had_nothing(
     project: Project, lets_go: Callable[[Assignment], None]
 ) -> None:

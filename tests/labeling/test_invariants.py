@@ -21,11 +21,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from labeling.assigning import SKIP_REASONS, claim, release_expired, skip
+from labeling.assigning import SKIP_REASONS, claim, release_expired
 from labeling.errors import AlreadySubmitted, StaleLease
 from labeling.models import Assignment, Campaign, ClaimCursor, Project, Submission, Task
 from labeling.submitting import keep_draft
-from tests.labeling.work import let_lapse, make_campaign, make_labeler, ranked, recounted_slots, submit_now
+from tests.labeling.work import let_lapse, make_campaign, make_labeler, ranked, recounted_slots, skip_now, submit_now
 
 pytestmark = [pytest.mark.sqlite]
 
@@ -84,7 +84,9 @@ class Labeling(RuleBasedStateMachine):
     def skips(self, data: st.DataObject, reason: Any) -> None:
         assignment = self.held[data.draw(st.sampled_from(sorted(self.held)))]
         try:
-            skip(assignment, reason)
+            skip_now(assignment, reason)
+        except StaleLease:
+            assert Assignment.objects.get(pk=assignment.pk).lease_token != assignment.lease_token
         except AlreadySubmitted:
             assert Assignment.objects.get(pk=assignment.pk).state == "submitted"
 

@@ -3,12 +3,12 @@
 import pytest
 from django.test import Client
 
-from labeling.assigning import SKIP_REASONS, labeler_of, skip
+from labeling.assigning import labeler_of
 from labeling.models import Assignment, Campaign, Guideline, Membership, Project, User, WorkKind
 from labeling.opening import close_campaign, pause_campaign
 from tests.conftest import signed_in
 from tests.labeling.conftest import Desk
-from tests.labeling.work import let_lapse, make_campaign, make_labeler, must_claim, ranked, submit_now
+from tests.labeling.work import let_lapse, make_campaign, make_labeler, must_claim, ranked, skip_now, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -70,7 +70,7 @@ def test_what_the_queue_offers_is_there_when_it_is_asked_for(project: Project, l
     held = must_claim(campaign, make_labeler(project, "ben"))
     client, next_task = signed_in(labeler), f"{QUEUE}campaigns/{campaign.pk}/next/"
     assert client.post(next_task).url == f"{QUEUE}#campaign-{campaign.pk}"
-    skip(held, SKIP_REASONS[0])
+    skip_now(held)
     assert next_task in client.get(QUEUE).content.decode()
     assert "/tasks/" in client.post(next_task).url
 
@@ -85,7 +85,7 @@ def test_an_own_lapsed_task_stays_in_hand(desk: Desk, labeler: User) -> None:
 def test_it_says_when_a_skipped_task_comes_back(project: Project, labeler: User) -> None:
     campaign = make_campaign(project, tasks=1, skip_policy=Campaign.SkipPolicy.BACK_LATER)
     own = labeler_of(Membership.objects.get(user=labeler))
-    skip(must_claim(campaign, own), SKIP_REASONS[0])
+    skip_now(must_claim(campaign, own))
     again = Assignment.objects.get().skipped_until
     assert again is not None
     assert f"it comes back at {again:%H:%M}" in page(labeler)

@@ -10,10 +10,19 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from labeling.assigning import SKIP_REASONS, claim, labeler_of, release_expired, skip
+from labeling.assigning import claim, labeler_of, release_expired
 from labeling.errors import AlreadySubmitted
 from labeling.models import Assignment, Campaign, Labeler, Membership, Project, Submission, Task, User
-from tests.labeling.work import let_lapse, make_campaign, make_labeler, must_claim, ranked, recounted_slots, submit_now
+from tests.labeling.work import (
+    let_lapse,
+    make_campaign,
+    make_labeler,
+    must_claim,
+    ranked,
+    recounted_slots,
+    skip_now,
+    submit_now,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
@@ -109,7 +118,7 @@ def test_skip_submit_and_sweep_of_one_assignment_agree(project: Project) -> None
 
     def skipped() -> None:
         with suppress(AlreadySubmitted):
-            skip(assignment, SKIP_REASONS[0])
+            skip_now(assignment)
 
     at_once([skipped, release_expired, lambda: submit_now(assignment, ranked(1, 2, 3, 4))])  # type: ignore[list-item]
     assert_slots_are_exact(campaign)

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db.models.functions import Now
 
-from labeling.assigning import SKIP_REASONS, release_expired, skip
+from labeling.assigning import release_expired
 from labeling.checking import Said, Work
 from labeling.errors import AlreadySubmitted, CampaignNotOpen, InvalidWork, StaleLease
 from labeling.models import Assignment, Judgment, Project, Response, Submission, Task, WorkKind
@@ -19,6 +19,7 @@ from tests.labeling.work import (
     must_claim,
     ranked,
     recounted_slots,
+    skip_now,
     submit_now,
 )
 
@@ -124,7 +125,7 @@ def test_an_expired_lease_whose_slot_is_gone_is_kept_as_surplus(project: Project
 def test_work_on_a_skipped_task_counts_while_a_slot_is_free(project: Project) -> None:
     campaign = make_campaign(project)
     assignment = must_claim(campaign, make_labeler(project, "ada"))
-    skip(assignment, SKIP_REASONS[0])
+    skip_now(assignment)
     assert submit_now(assignment, ranked(1, 2, 3, 4)).submission.counted
     assert Task.objects.get(campaign=campaign).open_slots == 0
 

@@ -6,12 +6,20 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from labeling.assigning import SKIP_REASONS, skip
 from labeling.models import Assignment, Generator, Project, Response, Submission, User, WorkKind
 from labeling.opening import close_campaign, make_tasks
 from tests.conftest import make_member, signed_in
 from tests.labeling.conftest import Desk, at_desk
-from tests.labeling.work import let_lapse, make_campaign, make_labeler, make_prompt, must_claim, ranked, submit_now
+from tests.labeling.work import (
+    let_lapse,
+    make_campaign,
+    make_labeler,
+    make_prompt,
+    must_claim,
+    ranked,
+    skip_now,
+    submit_now,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -214,7 +222,7 @@ def test_the_queries_of_the_page_do_not_grow_with_the_responses(
 
 
 def test_after_the_lease_is_gone_the_page_says_so(desk: Desk) -> None:
-    skip(desk.assignment, SKIP_REASONS[0])
+    skip_now(desk.assignment)
     assert "Your hold on this task ran out" in desk.client.get(desk.page).content.decode()
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from django.db.models.functions import Now
 
-from labeling.assigning import claim, labeler_of
+from labeling.assigning import SKIP_REASONS, SkipReason, claim, labeler_of, skip
 from labeling.checking import Said, Work
 from labeling.models import (
     Assignment,
@@ -115,6 +115,10 @@ def ranked(*ranks: int | None) -> Work:
 def submit_now(assignment: Assignment, work: Work, **more: object) -> Outcome:
     arguments = {"key": uuid4(), "lease_token": assignment.lease_token} | more
     return submit(assignment, work, **arguments)  # type: ignore[arg-type]
+
+
+def skip_now(assignment: Assignment, reason: SkipReason = SKIP_REASONS[0]) -> None:
+    skip(assignment, reason, lease_token=assignment.lease_token)
 
 
 def recounted_slots(task: Task) -> int:
