@@ -45,7 +45,7 @@ class Site:
             printed.append(line)
             if found := re.search(r"sign in as (\w+): +(http\S+)", line):
                 links[found[1]] = found[2]
-            if "Ctrl-C stops" in line:
+            if "Each link works once" in line:
                 return links
         raise AssertionError("".join(printed))
 

@@ -75,7 +75,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         printed.append(line)
         if found := re.search(r"sign in as (\w+): +(http\S+)", line):
             links[found[1]] = found[2]
-        if "Ctrl-C stops" in line:
+        if "Each link works once" in line:
             break
     print(f"\nfrom the clone to the links, install included: {time.monotonic() - began:.0f} s")
     assert set(links) == {"researcher", "labeler"}, "".join(printed)
