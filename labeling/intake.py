@@ -13,6 +13,8 @@ from labeling.models import ImportedRecord, Project, Prompt, Submission
 from labeling.records import PromptText
 
 SHARES = ((Prompt.Split.TRAIN, 0.8), (Prompt.Split.VALID, 0.1), (Prompt.Split.TEST, 0.1))
+NEAR_DUPLICATE_CHARACTERS = 200
+"""Prompts whose last turns begin with the same this many characters are taken for one."""
 SPLIT_SEED = "accord split 1"
 """The same in every project, so that a group stands on the same side wherever it is imported."""
 
@@ -45,9 +47,17 @@ def split_of(group_key: str) -> Prompt.Split:
     return SHARES[-1][0]
 
 
-def own_group(of_fingerprint: str) -> str:
-    """The group of a prompt that came with none: itself."""
-    return f"prompt:{of_fingerprint[:32]}"
+def beginning(messages: Sequence[dict[str, str]]) -> str:
+    """sha256 of how the last turn begins, case and white space aside, and of all turns before it: the same for prompts
+    that are nearly one."""
+    turns = [[message["role"], " ".join(message["content"].casefold().split())] for message in messages]
+    turns[-1][1] = turns[-1][1][:NEAR_DUPLICATE_CHARACTERS]
+    return hashlib.sha256(json.dumps(turns, ensure_ascii=False).encode()).hexdigest()
+
+
+def own_group(digest: str) -> str:
+    """The group of a prompt that came with none: those that begin as it does, by the digest of their beginning."""
+    return f"prompt:{digest[:32]}"
 
 
 def personal_data_in(messages: Sequence[dict[str, str]]) -> list[str]:
@@ -84,7 +94,7 @@ class Intake:
         # A record that merged left its id here only; the prompt keeps that of the first.
         merged = ImportedRecord.objects.filter(project=self.project, kind="prompt", external_id__in=ids)
         self._ids |= dict(merged.values_list("external_id", "prompt__fingerprint"))
-        groups = {text.group_key for text in texts if text.group_key}
+        groups = {text.group_key or own_group(beginning(text.messages)) for text in texts}
         self._splits = dict(prompts.filter(group_key__in=groups).values_list("group_key", "split").distinct())
 
     def refusal(self, text: PromptText, *, of_fingerprint: str) -> str:
@@ -99,8 +109,11 @@ class Intake:
                     " leave the split out"
                 )
         else:
-            group_key = text.group_key or own_group(of_fingerprint)
+            group_key = text.group_key or own_group(beginning(text.messages))
             decided = self._splits.get(group_key)
+            if not text.group_key and text.split and decided and text.split != decided:
+                # Whoever names the split has decided: it stands by itself, and freezing leaves it out if held out.
+                group_key, decided = own_group(of_fingerprint), None
             if text.split and decided and text.split != decided:
                 return (
                     f"split is {text.split!r}, but its group {group_key!r} stands in {decided}; a group is never"

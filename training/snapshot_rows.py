@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from django.db.models import F, Q, QuerySet
 
+from labeling.intake import beginning
 from labeling.models import Judgment, Labeler, Project, Prompt, Response, WorkKind
 from training.rlhf.contract import records
 from training.rlhf.contract.strict import Section
@@ -21,8 +22,7 @@ from training.rlhf.contract.strict import Section
 PROMPTS_AT_ONCE = 200
 GROUP_CAP = 200
 """Prompts of one author, customer or document at most (Ouyang et al. 2022, section 3.2)."""
-NEAR_DUPLICATE_CHARACTERS = 200
-"""Prompts whose last turns begin with the same this many characters are taken for one."""
+LIKE_TRAINING = "begins like a training prompt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,33 +179,41 @@ def _answer(response: Response, project_id: int, tokens_of: Container[int | None
 
 
 def _prompt_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
-    beginnings: set[bytes] = set()
+    learned = _learned(project, query)
+    beginnings: set[str] = set()
     of_group: Counter[str] = Counter()
     for prompt in prompts_asked_for(project, query).order_by("pk").iterator(chunk_size=PROMPTS_AT_ONCE):
-        beginning = _beginning(prompt)
-        if beginning in beginnings:
+        its_beginning = beginning(prompt.messages)
+        if its_beginning in learned:
+            counts.left_out[LIKE_TRAINING] += 1
+        elif its_beginning in beginnings:
             counts.left_out["near-duplicate"] += 1
         elif of_group[prompt.group_key] >= GROUP_CAP:
             counts.left_out[f"over {GROUP_CAP} of one group"] += 1
         else:
-            beginnings.add(beginning)
+            beginnings.add(its_beginning)
             of_group[prompt.group_key] += 1
             if prompt.submission_id:
                 counts.submissions.add(prompt.submission_id)
             yield records.Prompt(id=prompt_id(prompt.pk), **_shared(prompt))
 
 
-def _beginning(prompt: Prompt) -> bytes:
-    """Digest of how the last turn begins, case and white space aside; of a chat, with the turns before it."""
-    last = " ".join(prompt.last_turn.casefold().split())[:NEAR_DUPLICATE_CHARACTERS]
-    before = repr(prompt.messages[:-1])
-    return hashlib.sha256(f"{before}\n{last}".encode()).digest()[:12]
+def _learned(project: Project, query: Query) -> set[str]:
+    """Beginnings of the training prompts, where a held-out split is asked for: what begins alike measures nothing."""
+    if query.split in (None, "train"):
+        return set()
+    found = Prompt.objects.filter(project=project, split=Prompt.Split.TRAIN).values_list("messages", flat=True)
+    return {beginning(messages) for messages in found.iterator(chunk_size=PROMPTS_AT_ONCE)}
 
 
 def _demonstration_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
     found = demonstrations_asked_for(project, query).select_related("prompt", "labeler").order_by("pk")
+    learned = _learned(project, query)
     for response in found.iterator(chunk_size=PROMPTS_AT_ONCE):
         assert response.labeler is not None
+        if learned and beginning(response.prompt.messages) in learned:
+            counts.left_out[LIKE_TRAINING] += 1
+            continue
         if not response.text.strip():
             counts.left_out["empty"] += 1
             continue
@@ -266,7 +274,11 @@ def _batches(ids: Iterable[int]) -> Iterator[list[int]]:
 
 def _ranking_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
     """One row a prompt, with all its ranked responses and every labeler's order of them."""
+    learned = _learned(project, query)
     for prompt, said, texts in _said_by_prompt(ranks_asked_for(project, query)):
+        if learned and beginning(prompt.messages) in learned:
+            counts.left_out[LIKE_TRAINING] += 1
+            continue
         responses = sorted({one.response for one in said})
         judged = [
             _ranking_judgment(list(group), responses)

@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 
 from labeling.importing import ImportReport, import_file
-from labeling.intake import fingerprint, personal_data_in, split_of, take_prompt
+from labeling.intake import beginning, own_group, personal_data_in, split_of, take_prompt
 from labeling.models import Project, Prompt
 from labeling.records import PromptText
 from tests.labeling_data.samples import prompt_record, write
@@ -48,10 +48,10 @@ def test_prompts_of_one_group_share_its_split(project: Project, tmp_path: Path) 
     assert all(len(one) == 1 for one in splits.values())
 
 
-def test_a_prompt_without_a_group_is_its_own(project: Project, tmp_path: Path) -> None:
+def test_a_prompt_without_a_group_belongs_to_those_that_begin_as_it_does(project: Project, tmp_path: Path) -> None:
     taken(project, write(tmp_path / "f", prompt_record("p1", "one"), prompt_record("p2", "two")))
     groups = set(Prompt.objects.values_list("group_key", flat=True))
-    assert groups == {f"prompt:{fingerprint([{'role': 'user', 'content': text}])[:32]}" for text in ("one", "two")}
+    assert groups == {own_group(beginning([{"role": "user", "content": text}])) for text in ("one", "two")}
 
 
 def test_a_split_that_is_said_holds_for_its_whole_group(project: Project, tmp_path: Path) -> None:

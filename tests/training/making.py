@@ -19,7 +19,7 @@ def prompt(project: Project, text: str = "", *, split: str = "train", group: str
     return Prompt.objects.create(
         project=project, messages=[{"role": "user", "content": text or f"How are {number} and {number + 1} alike?"}],
         group_key=group or f"author {number}", split=split,
-        fingerprint=hashlib.sha256(str(number).encode()).hexdigest(),
+        fingerprint=hashlib.sha256(f"prompt {number}".encode()).hexdigest(),
         **({"origin": "import"} | more),
     )  # fmt: skip
 

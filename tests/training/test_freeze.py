@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from labeling.checking import Said, Work
-from labeling.models import Project, Response, Submission
+from labeling.models import Project, Prompt, Response, Submission
 from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, submit_now
 from tests.training.making import demonstrations, generator, prompt, rank_in_order, rankings, writer
 from training.errors import SnapshotRefused
@@ -135,6 +135,22 @@ def test_prompts_that_begin_alike_and_more_than_200_of_one_group_are_left_out_an
     snapshot = freeze(project, Query(kind="prompts"))
     assert snapshot.rows == 201
     assert snapshot.report["left_out"] == {"near-duplicate": 1, "over 200 of one group": 3}
+
+
+def test_held_out_records_of_a_prompt_that_begins_like_a_training_prompt_are_left_out_and_told(
+    project: Project,
+) -> None:
+    learned, *_ = demonstrations(project, 3)
+    alike = [{"role": "user", "content": f" {learned.prompt.last_turn.upper()} \n"}]
+    for response in demonstrations(project, 2, split="valid")[:1]:
+        Prompt.objects.filter(pk=response.prompt_id).update(messages=alike)
+    rankings(project, 2)
+    Prompt.objects.filter(tasks__isnull=False).update(split="valid")
+    Prompt.objects.filter(pk=Prompt.objects.filter(tasks__isnull=False).earliest("pk").pk).update(messages=alike)
+    for kind, number, out in (("demonstrations", 1, 1), ("rankings", 1, 1), ("prompts", 2, 2)):
+        snapshot = freeze(project, Query(kind=kind, split="valid"))  # type: ignore[arg-type]
+        assert (snapshot.rows, snapshot.report["left_out"]) == (number, {"begins like a training prompt": out})
+        assert freeze(project, Query(kind=kind)).report["left_out"].get("begins like a training prompt") is None  # type: ignore[arg-type]
 
 
 def test_too_few_records_are_refused_and_leave_no_file(project: Project, settings: Any) -> None:
