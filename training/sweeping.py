@@ -1,10 +1,11 @@
-"""What nobody asks for and has to happen: rounds move on, and a lost ring is rung again."""
+"""What nobody asks for and has to happen: lapsed slots come back, rounds move on, and a lost ring is rung again."""
 
 from datetime import timedelta
 
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from labeling.assigning import release_expired
 from training import jobs
 from training.models import Job, Round, Stage
 from training.rounds import advance
@@ -17,7 +18,8 @@ RING_LASTS_SECONDS = 30
 
 
 def sweep() -> int:
-    """Moves on the open rounds in which people are ranking; returns how many stages changed."""
+    """Gives lapsed slots back, then moves on the open rounds in which people rank; returns how many stages changed."""
+    release_expired()
     ranking = Round.objects.filter(
         state=Round.State.OPEN, stages__kind=Stage.Kind.RANK, stages__state=Stage.State.RUNNING
     )
