@@ -122,7 +122,8 @@ def _show(
         "corrects": assignment.current_submission.number if submitted and assignment.current_submission else 0,
         "submitted": submitted,
         "locked": submitted and not may_correct(assignment, timezone.now()),
-        "lapsed": assignment.state in (State.EXPIRED, State.SKIPPED),
+        "lapsed": assignment.state == State.EXPIRED,
+        "skipped": assignment.state == State.SKIPPED,
         "today": done_since(assignment.labeler, start_of_day()).submissions,
         "left": left_for(assignment.campaign, assignment.labeler),
     }

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
+from labeling.assigning import release_expired
 from labeling.models import Assignment, Generator, Project, Response, Submission, User, WorkKind
 from labeling.opening import close_campaign, make_tasks
 from tests.conftest import make_member, signed_in
@@ -222,8 +223,18 @@ def test_the_queries_of_the_page_do_not_grow_with_the_responses(
 
 
 def test_after_the_lease_is_gone_the_page_says_so(desk: Desk) -> None:
+    let_lapse(desk.assignment)
+    release_expired()
+    html = desk.client.get(desk.page).content.decode()
+    assert "Your hold on this task ran out" in html
+    assert "You skipped this task" not in html
+
+
+def test_after_a_skip_the_page_says_so(desk: Desk) -> None:
     skip_now(desk.assignment)
-    assert "Your hold on this task ran out" in desk.client.get(desk.page).content.decode()
+    html = desk.client.get(desk.page).content.decode()
+    assert "You skipped this task" in html
+    assert "ran out" not in html
 
 
 PAGES = ["", "skip/", "draft/"]
