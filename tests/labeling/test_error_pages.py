@@ -22,7 +22,10 @@ def test_a_form_of_an_earlier_sign_in_is_refused_with_the_remedy(labeler: User) 
     client.force_login(labeler)
     answer = client.post("/accounts/logout/")
     assert answer.status_code == 403
-    assert "from an earlier sign-in" in answer.content.decode()
+    html = answer.content.decode()
+    assert "from an earlier sign-in" in html
+    assert "Go back and copy what you had written first" in html
+    assert "still there" not in html
 
 
 def test_the_page_of_a_failure_needs_no_request_and_no_database(django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
