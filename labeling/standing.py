@@ -11,6 +11,8 @@ from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Submissi
 
 COUNTED_UP_TO = 99
 """What is left is counted up to here: every page shows it, and a million tasks would be counted each time."""
+LOOKED_AT = 150
+"""Open tasks that a task's page looks at for its count: it is made for every task, the queue's only between them."""
 RECENT = 10
 
 VERBS = {
@@ -73,6 +75,30 @@ def left_for(campaign: Campaign, labeler: Labeler) -> int:
     if left < COUNTED_UP_TO and position >= 0:
         left += tasks.filter(position__lte=position)[: COUNTED_UP_TO - left].count()
     return left
+
+
+def left_nearby(campaign: Campaign, labeler: Labeler) -> str:
+    """ "12 left", or "40 or more left": counted among the open tasks nearest to the cursor, ahead of it first.
+
+    So it costs the same in a campaign of any size (at most four queries). Empty where it cannot say: none of those that
+    it looked at is for this labeler, and there are more.
+    """
+    nearby = _open_nearby(campaign, labeler)
+    left = open_tasks(campaign, labeler, timezone.now()).filter(pk__in=nearby).order_by().count()
+    if not left:
+        return "" if len(nearby) == LOOKED_AT else "0 left"
+    return f"{left} or more left" if len(nearby) == LOOKED_AT else f"{left} left"
+
+
+def _open_nearby(campaign: Campaign, labeler: Labeler) -> list[int]:
+    """Ids of at most LOOKED_AT tasks with a free slot, whoever may take it."""
+    cursor = ClaimCursor.objects.filter(campaign=campaign, labeler=labeler).values_list("position", flat=True).first()
+    position = -1 if cursor is None else cursor
+    free = Task.objects.filter(campaign=campaign, open_slots__gt=0).values_list("pk", flat=True)
+    found = list(free.filter(position__gt=position).order_by("position")[:LOOKED_AT])
+    if len(found) < LOOKED_AT and position >= 0:
+        found += free.filter(position__lte=position).order_by("-position")[: LOOKED_AT - len(found)]
+    return found
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from labeling.errors import Problem, Refusal
 from labeling.forms import fields_of, fields_said, read_form
 from labeling.models import Assignment, Campaign, Labeler
 from labeling.screens import screen_of, template_of
-from labeling.standing import done_since, left_for, start_of_day
+from labeling.standing import done_since, left_nearby, start_of_day
 from labeling.submitting import Outcome, may_correct, submit
 
 SURPLUS = (
@@ -125,6 +125,6 @@ def _show(
         "lapsed": assignment.state == State.EXPIRED,
         "skipped": assignment.state == State.SKIPPED,
         "today": done_since(assignment.labeler, start_of_day()).submissions,
-        "left": left_for(assignment.campaign, assignment.labeler),
+        "left": left_nearby(assignment.campaign, assignment.labeler),
     }
     return render(request, template_of(assignment), context, status=status)

@@ -6,9 +6,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from labeling.assigning import claim, open_tasks
-from labeling.models import Assignment, ClaimCursor, Project, Task
+from labeling.assigning import open_tasks
+from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Project, Task
 from labeling.opening import make_tasks
+from labeling.standing import left_nearby
 from tests.labeling.work import make_campaign, make_labeler, make_prompt, make_responses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -22,19 +23,46 @@ def buffers_read(queryset) -> int:  # type: ignore[no-untyped-def]
     return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
 
 
-def test_a_lone_labeler_in_the_middle_of_a_long_campaign_reads_a_few_pages(project: Project) -> None:
+def long_campaign(project: Project, ada: Labeler, *, done: int, at: int) -> Campaign:
+    """TASKS tasks, all open, of which ada submitted the first ones; her cursor stands at a position."""
     campaign = make_campaign(project, tasks=0, overlap=3)
     prompt = make_prompt(project)
     make_tasks(campaign, [(prompt, make_responses(prompt, list("abcd")))] * TASKS)
-    ada = make_labeler(project, "ada")
-    claim(campaign, ada)
-    done = Task.objects.filter(campaign=campaign, position__range=(1, TASKS // 2))
     Assignment.objects.bulk_create(
-        Assignment(task=task, campaign=campaign, labeler=ada, state=Assignment.State.SUBMITTED) for task in done
+        Assignment(task=task, campaign=campaign, labeler=ada, state=Assignment.State.SUBMITTED)
+        for task in Task.objects.filter(campaign=campaign, position__lt=done)
     )
-    ClaimCursor.objects.filter(labeler=ada).update(position=TASKS // 2)
+    ClaimCursor.objects.create(campaign=campaign, labeler=ada, position=at)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+    return campaign
+
+
+@pytest.mark.parametrize(("done", "at"), [(TASKS - 3, TASKS // 2), (TASKS - 3, 0), (TASKS // 2, TASKS // 2), (0, -1)])
+def test_what_a_task_page_says_is_left_reads_as_little_in_a_long_campaign(project: Project, done: int, at: int) -> None:
+    ada = make_labeler(project, "ada")
+    campaign = long_campaign(project, ada, done=done, at=at)
+    asked = []
+
+    def listen(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
+        asked.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(listen):
+        left_nearby(campaign, ada)
+    with connection.cursor() as cursor:
+        read = 0
+        for sql, params in asked:
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
+            plan = cursor.fetchone()[0]
+            plan = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+            read += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    assert read < 2_500
+
+
+def test_a_lone_labeler_in_the_middle_of_a_long_campaign_reads_a_few_pages(project: Project) -> None:
+    ada = make_labeler(project, "ada")
+    campaign = long_campaign(project, ada, done=TASKS // 2, at=TASKS // 2)
     ahead = open_tasks(campaign, ada, timezone.now()).filter(position__gt=TASKS // 2)
     assert buffers_read(ahead.select_for_update(skip_locked=True, of=("self",))) < 40
     assert buffers_read(ahead.filter(returned=True)) < 40

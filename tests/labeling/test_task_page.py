@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
+from labeling import standing
 from labeling.assigning import release_expired
 from labeling.models import Assignment, Generator, Project, Response, Submission, User, WorkKind
 from labeling.opening import close_campaign, make_tasks
@@ -220,6 +221,15 @@ def test_the_queries_of_the_page_do_not_grow_with_the_responses(
             assert desk.client.get(desk.page).status_code == 200
         counts.append(len(seen))
     assert counts[0] == counts[1]
+
+
+def test_it_says_how_many_are_left(project: Project, labeler: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = at_desk(labeler, make_campaign(project, tasks=6))
+    assert "0 today, 5 left<" in desk.client.get(desk.page).content.decode()
+    desk.client.post(desk.page, desk.form(**RANKED))
+    assert "1 today, 4 left<" in desk.client.get(desk.page).content.decode()
+    monkeypatch.setattr(standing, "LOOKED_AT", 3)
+    assert "1 today, 3 or more left<" in desk.client.get(desk.page).content.decode()
 
 
 def test_after_the_lease_is_gone_the_page_says_so(desk: Desk) -> None:
