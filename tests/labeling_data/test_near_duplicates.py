@@ -18,7 +18,7 @@ def test_white_space_case_and_a_long_beginning_decide_no_split(project: Project)
         question = f"Explain gravity to a {number} year old, with examples and without formulas. " * 4
         for other in (question, question.upper(), question.strip() + "\n", question + "Thanks!"):
             take_prompt(project, text(other))
-    splits = {}
+    splits: dict[str, set[str]] = {}
     for prompt in project.prompts.all():
         splits.setdefault(prompt.messages[0]["content"].split()[4], set()).add(prompt.split)
     assert len(splits) == 30

@@ -237,7 +237,7 @@ def test_a_job_is_nobody_elses_while_its_folder_is_made_however_long_that_takes(
     job: Job, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.JOB_LEASE_SECONDS = 2
-    leases = []
+    leases: list[Any] = []
 
     def slowly(job: Job, *, attempt: int) -> Any:
         leases.append(reload(job).lease_until)
@@ -250,7 +250,8 @@ def test_a_job_is_nobody_elses_while_its_folder_is_made_however_long_that_takes(
     monkeypatch.setattr(launching, "prepare", slowly)
     script_stage(monkeypatch, DONE)
     assert run(job).state == "done"
-    assert leases[1] > leases[0]
+    before, after = leases
+    assert after > before
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("lease of job")]
 
 
