@@ -6,6 +6,8 @@ from django.urls import include, path, re_path
 from config import health
 from labeling.api.errors import unknown_address
 
+handler400 = "labeling.views.too_large.bad_request"
+
 urlpatterns = [
     path("health/live", health.live, name="health_live"),
     path("health/ready", health.ready, name="health_ready"),

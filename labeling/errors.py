@@ -71,6 +71,13 @@ class AlreadySubmitted(Refusal):
     status = 409
 
 
+class TooLarge(Refusal):
+    """More bytes in one request than are taken."""
+
+    code = "too_large"
+    status = 413
+
+
 class InvalidTask(Refusal):
     """A task cannot be made of this prompt and these responses."""
 
