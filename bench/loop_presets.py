@@ -43,7 +43,7 @@ def _stages(*, text_steps: int, demonstration_epochs: int, ranking_epochs: int, 
             "hardware": HARDWARE, "lengths": SHORT,
             "ppo": {
                 "episodes": episodes, "episodes_per_iteration": 96, "minibatch_episodes": 32,
-                # Beyond the scores' spread: at 1 and at 3 the policy learned to talk on until it was cut off, since this
+                # Beyond the scores' spread: at 1 and at 3 the policy learned to talk on until it was cut off, since the
                 # reward model gives the beginning of a long answer more than a short one that ends.
                 "missing_stop": {"value": 6.0},
             },

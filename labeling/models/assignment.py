@@ -13,8 +13,8 @@ class Assignment(models.Model):
     """A lease on a task, with the draft written under it.
 
     occurrence above 0 is a hidden repeat and counts for no overlap. order: ids of the responses as this person saw
-    them, left to right. lease_token changes when a lease that ran out is revived; a form that carries an old one is stale.
-    skipped_until: null on a skipped assignment means for good.
+    them, left to right. lease_token changes when a lease that ran out is revived; a form that carries an old one is
+    stale. skipped_until: null on a skipped assignment means for good.
     """
 
     class State(models.TextChoices):
