@@ -1,5 +1,5 @@
 // Milliseconds at work on this task: the time between signs of life, where no gap is longer than half a minute.
-// Written into the form at submission; a reload goes on from what the form holds.
+// Written into the form, and kept with every draft; a reload goes on from what the form holds.
 
 const IDLE_AFTER_MS = 30_000;
 const SIGNS = ["keydown", "pointerdown", "pointermove", "wheel", "touchmove", "scroll"];

@@ -1,5 +1,6 @@
 // A form as flat fields, {name: text}: what was filled in and nothing else. The server reads the same names.
 
+/** Not what the labeler said: writing fields leaves these alone. */
 const ENVELOPE = new Set(["csrfmiddlewaretoken", "key", "lease_token", "corrects", "active_ms"]);
 
 /** Fields with something in them. */

@@ -21,7 +21,7 @@ def test_it_is_written_previewed_kept_and_submitted_from_the_keyboard(project: P
     expect(paper.locator("li strong")).to_have_text("The hob")
     expect(paper.locator("pre")).to_have_text("x = '<b>'")
     expect(page.locator("[data-save-words]")).to_have_text(re.compile("^Saved "), timeout=2500)
-    assert Assignment.objects.get().draft == {"text": TEXT}
+    assert Assignment.objects.get().draft["text"] == TEXT
     page.reload()
     expect(page.locator("#text")).to_have_value(TEXT)
     page.locator("#text").focus()

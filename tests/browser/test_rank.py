@@ -196,6 +196,23 @@ def test_a_draft_survives_a_reload_from_the_server_alone(project: Project, at_wo
     expect(page.locator('input[name="flag-C-misses_task"][value="yes"]')).to_be_checked()
 
 
+@pytest.mark.parametrize("forget", ["localStorage.clear()", "null"], ids=["the server alone", "both"])
+def test_the_time_at_work_goes_on_after_a_reload(project: Project, at_work: Callable, forget: str) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    page.wait_for_timeout(600)
+    press(page, "6", "j", "4", "]", "1")
+    expect(page.locator("[data-save-words]")).to_have_text(re.compile("^Saved "), timeout=10_000)
+    kept = int(Assignment.objects.get().draft["active_ms"])
+    assert kept >= 600
+    page.evaluate(forget)
+    page.reload()
+    assert int(page.locator("[data-active-ms]").input_value()) >= kept
+    press(page, "2")
+    active_ms = send(page).active_ms
+    assert active_ms is not None
+    assert active_ms >= kept
+
+
 def test_what_never_reached_the_server_survives_a_reload_too(project: Project, at_work: Callable) -> None:
     page, visitor = at_work(make_campaign(project, shown=4))
     visitor.expected.append("ERR_INTERNET_DISCONNECTED")
