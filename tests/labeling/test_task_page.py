@@ -8,15 +8,14 @@ from django.test import Client
 
 from labeling import standing
 from labeling.assigning import release_expired
-from labeling.models import Assignment, Generator, Project, Response, Submission, User, WorkKind
-from labeling.opening import close_campaign, make_tasks
+from labeling.models import Assignment, Project, Response, Submission, User, WorkKind
+from labeling.opening import close_campaign
 from tests.conftest import make_member, signed_in
 from tests.labeling.conftest import Desk, at_desk
 from tests.labeling.work import (
     let_lapse,
     make_campaign,
     make_labeler,
-    make_prompt,
     must_claim,
     ranked,
     skip_now,
@@ -34,24 +33,6 @@ def test_it_shows_every_response_under_its_letter_in_the_order_drawn(desk: Desk)
     places = [html.index(text) for text in texts]
     assert places == sorted(places)
     assert re.findall(r'data-response="(\w)"', html) == ["A", "B", "C", "D"]
-
-
-def test_no_page_names_a_model_or_an_id_that_tells_anything(project: Project, labeler: User) -> None:
-    campaign = make_campaign(project, tasks=0)
-    prompt = make_prompt(project)
-    generator = Generator.objects.create(project=project, name="secret-model-13b", kind=Generator.Kind.POLICY)
-    shown = [
-        Response.objects.create(
-            pk=987_650 + n, prompt=prompt, generator=generator, text=f"Text {n}", external_id="big-one"
-        )
-        for n in range(4)
-    ]
-    make_tasks(campaign, [(prompt, shown)])
-    desk = at_desk(labeler, campaign)
-    for page in (desk.page, desk.page + "skip/", f"/projects/{project.slug}/"):
-        answer = desk.client.get(page)
-        assert not re.search(r"secret-model|big-one|98765\d", answer.content.decode())
-        assert not {"ETag", "Last-Modified"} & set(answer.headers)
 
 
 def test_a_submission_leads_to_the_next_task(desk: Desk) -> None:
