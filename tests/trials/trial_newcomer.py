@@ -81,7 +81,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     assert set(links) == {"researcher", "labeler"}, "".join(printed)
     yield Site(clone, f"http://127.0.0.1:{port}", links)
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(60) == 0
+    process.wait(60)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0, "the web server outlived Ctrl-C"
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +181,7 @@ def launch(page: Page, url: str, values: dict[str, str]) -> None:
     page.goto(url)
     for name, value in values.items():
         page.locator(f'[name="{name}"]').fill(value)
-    page.locator("#launch").get_by_role("button", name=re.compile("^Launch|^Run")).click()
+    page.locator("form.launch button[type=submit]").click()
     page.wait_for_load_state()
 
 
