@@ -9,7 +9,9 @@ MANY = {"generators", "rewards"}
 
 def full_config(recipe: Recipe, stage: str, **over: object) -> RunConfig:
     models = {role: {"m": "models/m"} if role in MANY else f"models/{role}" for role in ROLES[stage].required}
-    data = {use: ["rows"] for use in DATA_USES[stage].required}
+    mixes_text = "pretrain_fraction" in recipe.stages[stage].get("sft", {})
+    uses = [*DATA_USES[stage].required, *(["pretraining"] if mixes_text else [])]
+    data = {use: ["rows"] for use in uses}
     config = stage_config(recipe, stage, job="j", seed=1, threads=1, models=models, data=data, over=over)
     return RunConfig.from_json(config)
 

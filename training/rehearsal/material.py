@@ -14,6 +14,8 @@ from training.rehearsal.recipe import Recipe
 from training.rehearsal.world import World
 from training.rlhf.contract.records import Answer, Demonstration, Prompt, Response
 
+MIXED_DOCUMENTS = 4_000
+"""Of the base corpus, mixed into SFT: without them it forgets how to speak of creatures that it has no words about."""
 VALIDATION_PROMPTS = 64
 """Of PPO: answered before and after."""
 

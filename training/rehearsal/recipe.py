@@ -42,6 +42,8 @@ class Recipe:
     demonstrations: int = 800
     ranked_prompts: int = 1_050
     """Prompts of the train and the valid split whose responses are ranked."""
+    judges_per_cohort: int = 2
+    """Who rank the responses to a prompt."""
     held_out_prompts: int = 200
     stages: Mapping[str, Sections]
 
@@ -49,11 +51,17 @@ class Recipe:
 STAGES: dict[str, Sections] = {
     "pretrain": {
         "optimizer": {"learning_rate": 1e-2, "warmup_steps": 20},
-        "pretrain": {"steps": 520, "tokens_per_step": 1024, "sequence_tokens": 128, "vocabulary": 1024},
+        "pretrain": {"steps": 700, "tokens_per_step": 1024, "sequence_tokens": 128, "vocabulary": 1024},
     },
     "sft": {
         "optimizer": {"learning_rate": 1e-3},
-        "sft": {"epochs": 4, "sequences_per_step": 16, "select": "last", "keep_epochs": False},
+        "sft": {
+            "epochs": 4,
+            "sequences_per_step": 16,
+            "select": "last",
+            "keep_epochs": False,
+            "pretrain_fraction": 0.1,
+        },
         "conditioning": CONDITIONING,
     },
     "sample": {"sample": {"responses_per_prompt": 4, "temperature": 1.0}},

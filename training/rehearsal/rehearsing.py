@@ -69,10 +69,12 @@ class Rehearsal:
 
     @cached_property
     def sft(self) -> Path:
-        data: Data = {"demonstrations": ("demonstration", self.demonstrations)}
-        return self.run(
-            "sft", "sft", models={"init": self.base}, uses={"train": ["demonstrations"]}, data=data
-        ).folder.model
+        data: Data = {
+            "demonstrations": ("demonstration", self.demonstrations),
+            "corpus": ("text", make_corpus(self.world, documents=material.MIXED_DOCUMENTS)),
+        }
+        uses = {"train": ["demonstrations"], "pretraining": ["corpus"]}
+        return self.run("sft", "sft", models={"init": self.base}, uses=uses, data=data).folder.model
 
     @cached_property
     def rankings(self) -> list[Ranking]:
@@ -115,7 +117,7 @@ class Rehearsal:
             data={"prompts": ("prompt", prompts)},
         )  # fmt: skip
         grouped = material.by_prompt(prompts, sampled.responses)
-        return [*rank_all(self.world, grouped, seed=self.seed)]
+        return [*rank_all(self.world, grouped, seed=self.seed, judges_per_cohort=self.recipe.judges_per_cohort)]
 
     def train_reward(self, step: str, rankings: Sequence[Ranking], *, over: Mapping[str, Any] | None = None) -> Path:
         data: Data = {

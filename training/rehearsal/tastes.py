@@ -133,20 +133,27 @@ def rank_all(
     sampled: Sequence[tuple[Prompt, Sequence[Answer]]],
     *,
     seed: int,
+    judges_per_cohort: int = 1,
     labelers: Sequence[Labeler] = RANKERS,
 ) -> Iterator[Ranking]:
-    """A ranking row a prompt, judged by one labeler of each cohort, who meet the responses in different orders."""
+    """A ranking row a prompt, judged by labelers of each cohort in turn, who meet the responses in different orders."""
     for number, (prompt, responses) in enumerate(sampled):
-        judged = tuple(
-            _judge(world, prompt, responses, _turn(labelers, cohort, number), seed=seed) for cohort in COHORTS
-        )
+        judges = [
+            labeler
+            for cohort in COHORTS
+            for labeler in _turn(labelers, cohort, first=number * judges_per_cohort, count=judges_per_cohort)
+        ]
+        judged = tuple(_judge(world, prompt, responses, labeler, seed=seed) for labeler in judges)
         shared = {name: getattr(prompt, name) for name in ("id", "messages", "use_case", "split", "group")}
         yield Ranking(**shared, responses=tuple(responses), judged=judged)
 
 
-def _turn(labelers: Sequence[Labeler], cohort: Cohort, number: int) -> Labeler:
+def _turn(labelers: Sequence[Labeler], cohort: Cohort, *, first: int, count: int) -> list[Labeler]:
+    """So many labelers of a cohort, round and round. Raises ValueError if the cohort has fewer."""
     among = [labeler for labeler in labelers if labeler.cohort == cohort]
-    return among[number % len(among)]
+    if count > len(among):
+        raise ValueError(f"{count} judges are asked of cohort {cohort}, which has {len(among)}")
+    return [among[place % len(among)] for place in range(first, first + count)]
 
 
 def _judge(
