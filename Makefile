@@ -7,16 +7,16 @@ PORT ?= 8000
 WORKERS ?= auto
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test subset lint lock trial clean
+.PHONY: run test subset lint lock trial screens clean
 
 run: $(VENV)/run.stamp  ## start everything on this machine and print two sign-in links
 	@$(BIN)/python manage.py start --port $(PORT)
 
 test: $(VENV)/test.stamp  ## run every test
-	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 subset: $(VENV)/test.stamp  ## the part of the tests that also holds on SQLite
-	@ACCORD_TEST_DATABASE=sqlite $(BIN)/python -m pytest -m sqlite -n $(WORKERS) $(ARGS)
+	@ACCORD_TEST_DATABASE=sqlite $(BIN)/python -m pytest -m sqlite -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(VENV)/test.stamp  ## format, linters, types, import contracts, missing migrations
 	$(BIN)/ruff format --check .
@@ -28,6 +28,9 @@ lint: $(VENV)/test.stamp  ## format, linters, types, import contracts, missing m
 trial: $(VENV)/test.stamp  ## what takes too long for the tests: make trial PART=bandit
 	@test -n "$(PART)" || { echo "PART is empty; one of: $$(ls tests/trials | sed -n 's/^trial_\(.*\)\.py$$/\1/p' | tr '\n' ' ')"; exit 2; }
 	@$(BIN)/python -m pytest -s tests/trials/trial_$(PART).py
+
+screens: $(VENV)/test.stamp  ## pictures of every screen into docs/screens: make screens ARGS="round rank" for two of them
+	@$(BIN)/python -m tests.screens $(ARGS)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python {sys.version.split()[0]} is too old; Accord needs 3.11 or later (make PYTHON=python3.11 …)")'

@@ -62,7 +62,7 @@ PRESETS: dict[int | None, Preset] = {
     ),
     None: Preset(
         "without a time limit, under 45 minutes",
-        _stages(text_steps=2000, demonstration_epochs=4, ranking_epochs=2, episodes=80 * 96),
+        _stages(text_steps=700, demonstration_epochs=3, ranking_epochs=2, episodes=40 * 96),
     ),
 }
 

@@ -3,6 +3,7 @@
 A bad value stops the start and names the variable, what it holds and what would do; nothing falls back in silence.
 """
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,9 @@ def read_bool(name: str, *, default: bool) -> bool:
 
 
 def read_int(name: str, *, default: int, at_least: int) -> int:
-    raw = os.environ.get(name)
-    if raw is None:
+    """What is there and empty is not given: compose hands on every variable that it names."""
+    raw = os.environ.get(name, "").strip()
+    if not raw:
         return default
     try:
         value = int(raw)
@@ -46,6 +48,14 @@ def read_int(name: str, *, default: int, at_least: int) -> int:
 def read_list(name: str, default: str = "") -> list[str]:
     """Comma separated, blanks dropped."""
     return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
+
+
+def read_networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Comma separated networks, like 10.2.0.0/16."""
+    try:
+        return [ipaddress.ip_network(item) for item in read_list(name)]
+    except ValueError as wrong:
+        raise ImproperlyConfigured(f"{name}: {wrong}; expected networks like 10.2.0.0/16,fd00:1::/64") from None
 
 
 def read_path(name: str, default: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env import read_bool, read_database, read_int, read_list, read_path, read_text
+from config.env import read_bool, read_database, read_int, read_list, read_networks, read_path, read_text
 from config.local_secret import read_or_make_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -22,6 +22,9 @@ LOCAL = MODE == "local"
 STATE_DIR = read_path("ACCORD_STATE_DIR", BASE_DIR / "var")
 RUNS_DIR = read_path("ACCORD_RUNS_DIR", STATE_DIR / "runs")
 SNAPSHOTS_DIR = read_path("ACCORD_SNAPSHOTS_DIR", STATE_DIR / "snapshots")
+# Files of prepared exports, and uploads that wait to be imported; the web server and the workers share them.
+EXPORTS_DIR = read_path("ACCORD_EXPORTS_DIR", STATE_DIR / "exports")
+IMPORTS_DIR = read_path("ACCORD_IMPORTS_DIR", STATE_DIR / "imports")
 # Base models that a round may start from: folders (or links to folders) below this one, and nothing outside it.
 MODELS_DIR = read_path("ACCORD_MODELS_DIR", STATE_DIR / "models")
 
@@ -67,6 +70,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -88,7 +92,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "labeling.access.place_of_request",
+                "labeling.places.place_of_request",
             ],
         },
     }
@@ -135,7 +139,34 @@ ACCOUNT_LOGIN_METHODS = {"email", "username"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-EMAIL_BACKEND = read_text("ACCORD_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+# Mail (invitations, forgotten passwords) goes to a server where one is named, else to the terminal.
+EMAIL_HOST = read_text("ACCORD_EMAIL_HOST")
+EMAIL_BACKEND = read_text(
+    "ACCORD_EMAIL_BACKEND",
+    f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend",
+)
+# TLS from the first byte (port 465 by custom), in place of STARTTLS on a connection that begins in clear.
+EMAIL_USE_SSL = read_bool("ACCORD_EMAIL_SSL", default=False)
+EMAIL_USE_TLS = read_bool("ACCORD_EMAIL_STARTTLS", default=True) and not EMAIL_USE_SSL
+EMAIL_PORT = read_int("ACCORD_EMAIL_PORT", default=465 if EMAIL_USE_SSL else 587, at_least=1)
+EMAIL_HOST_USER = read_text("ACCORD_EMAIL_USER")
+EMAIL_HOST_PASSWORD = read_text("ACCORD_EMAIL_PASSWORD")
+EMAIL_TIMEOUT = 10
+# Where people reach the pages, for links in mail that no request asked for; without it a link has no host.
+SITE_URL = read_text("ACCORD_URL").rstrip("/")
+if SITE_URL and not SITE_URL.startswith(("https://", "http://")):
+    raise ImproperlyConfigured(f"ACCORD_URL is {SITE_URL!r}; expected an address such as https://accord.example.org")
+EMAIL_FROM = read_text("ACCORD_EMAIL_FROM")
+DEFAULT_FROM_EMAIL = EMAIL_FROM or "accord@localhost"
+if not LOCAL and EMAIL_HOST and not EMAIL_FROM:
+    raise ImproperlyConfigured(
+        f"ACCORD_EMAIL_FROM is empty, and ACCORD_EMAIL_HOST is {EMAIL_HOST!r}; name the sender, accord@example.org"
+    )
+if not LOCAL and EMAIL_HOST_PASSWORD and not (EMAIL_USE_TLS or EMAIL_USE_SSL):
+    raise ImproperlyConfigured(
+        "ACCORD_EMAIL_PASSWORD would go over the network in clear, for ACCORD_EMAIL_SSL and ACCORD_EMAIL_STARTTLS are "
+        "off; switch on the one that the server speaks"
+    )
 
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
@@ -168,6 +199,11 @@ CONTENT_SECURITY_POLICY = {
 
 # --- pages ------------------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
+# A folder in locale/ adds a language, and each visitor reads the site in theirs (docs/translating.md).
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGES = [
+    (code, code) for code in sorted({"en", *(path.parent.name for path in LOCALE_PATHS[0].glob("*/LC_MESSAGES"))})
+]
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
@@ -180,9 +216,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": (
-            "django.contrib.staticfiles.storage.StaticFilesStorage"
-            if LOCAL
-            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            "django.contrib.staticfiles.storage.StaticFilesStorage" if LOCAL else "config.static_files.HashedFiles"
         )
     },
 }
@@ -195,21 +229,39 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["labeling.api.authentication.ProjectTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["labeling.api.reading.StrictJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["labeling.api.limits.TokenRate"],
+    "DEFAULT_SCHEMA_CLASS": "labeling.api.describing.Described",
     "EXCEPTION_HANDLER": "labeling.api.errors.answer",
 }
+# Of one token, whatever it asks for; a bulk of 10,000 prompts is one request.
+API_REQUESTS_PER_MINUTE = read_int("ACCORD_API_REQUESTS_PER_MINUTE", default=600, at_least=1)
 KNOX_TOKEN_MODEL = "labeling.ProjectToken"
 # The table of tokens is ours; knox's own migrations would make a second one that nothing uses and nothing empties.
 MIGRATION_MODULES = {"knox": None}
 REST_KNOX = {"AUTO_REFRESH": False, "TOKEN_TTL": None}
-SPECTACULAR_SETTINGS = {"TITLE": "Accord", "VERSION": "1", "OAS_VERSION": "3.1.1", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Accord",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_PATCH": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "POSTPROCESSING_HOOKS": ["labeling.api.describing.with_errors"],
+}
+
+# --- requests of our own ----------------------------------------------------------------------------------------------
+# Webhooks and imports by URL reach the internet, and of private networks only these (labeling/outbound.py).
+OUTBOUND_NETWORKS = read_networks("ACCORD_OUTBOUND_NETWORKS")
 
 # --- jobs -------------------------------------------------------------------------------------------------------------
 # The Job row is the truth; Celery only rings. Without Redis a worker polls the table (manage.py work).
 JOB_LEASE_SECONDS = read_int("ACCORD_JOB_LEASE_SECONDS", default=60, at_least=5)
 # How long a stage that was told to stop may take to write its checkpoint, before it is killed.
 JOB_STOP_SECONDS = read_int("ACCORD_JOB_STOP_SECONDS", default=25 if LOCAL else 600, at_least=1)
+# Without a step for so long an alarm is raised; without a sign of life of its process a stage is ended and tried again.
+JOB_STALL_SECONDS = read_int("ACCORD_JOB_STALL_SECONDS", default=600, at_least=5)
 CELERY_BROKER_URL = REDIS_URL or None
 # A page that rings waits no longer than this for a Redis that does not answer; a sweep rings again.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 3}
@@ -220,7 +272,17 @@ CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
-CELERY_BEAT_SCHEDULE = {"tend": {"task": "training.tasks.tend", "schedule": 30.0, "options": {"expires": 30}}}
+# A queue of its own: behind a stage that takes days no slot would come back, no round move on, nobody simulated work.
+CELERY_TASK_ROUTES = {
+    "training.tasks.tend": {"queue": "tend"},
+    "training.tasks.send_webhooks": {"queue": "tend"},
+    "labeling.tasks.move_files": {"queue": "tend"},
+}
+CELERY_BEAT_SCHEDULE = {
+    "tend": {"task": "training.tasks.tend", "schedule": 30.0, "options": {"expires": 30}},
+    "send_webhooks": {"task": "training.tasks.send_webhooks", "schedule": 5.0, "options": {"expires": 5}},
+    "move_files": {"task": "labeling.tasks.move_files", "schedule": 30.0, "options": {"expires": 30}},
+}
 
 LOGGING = {
     "version": 1,

@@ -14,7 +14,11 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.account.urls")),
     path("api/v1/", include("labeling.api.urls")),
+    path("api/v1/", include("training.api.urls")),
     path("", include("labeling.urls")),
+    path("", include("labeling.people_urls")),
+    path("", include("labeling.data_urls")),
+    path("", include("labeling.report_urls")),
     path("", include("training.urls")),
     # Last: below /api/ even an address that does not exist answers in JSON.
     re_path(r"^api/", unknown_address),

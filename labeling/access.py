@@ -17,6 +17,8 @@ P = ParamSpec("P")
 
 LABELS = frozenset(Role) - {Role.CUSTOMER}
 """Roles that may label."""
+REVIEWS = frozenset({Role.OWNER, Role.RESEARCHER, Role.REVIEWER})
+"""Roles that review what labelers write."""
 RESEARCHES = frozenset({Role.OWNER, Role.RESEARCHER})
 """Roles that see the console: rounds, generators, everyone's judgments."""
 READS_DATA = frozenset({Role.OWNER, Role.RESEARCHER, Role.ENGINEER})
@@ -29,6 +31,8 @@ class ProjectRequest(HttpRequest):
     user: User
     project: Project
     membership: Membership
+    roles: frozenset[str]
+    """Who may open the page."""
 
 
 def membership_or_404(user: Any, slug: str) -> Membership:
@@ -54,6 +58,7 @@ def project_page(
         def guarded(request: Any, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             request.membership = membership_or_404(request.user, slug)
             request.project = request.membership.project
+            request.roles = allowed
             if request.membership.role not in allowed:
                 raise PermissionDenied(f"Your role here is {request.membership.role}; this page is not part of it.")
             return view(request, *args, **kwargs)
@@ -61,14 +66,3 @@ def project_page(
         return guarded
 
     return decorate
-
-
-def place_of_request(request: HttpRequest) -> dict[str, Any]:
-    """Context of every page: the project it belongs to, and whether its visitor sees the console."""
-    membership = getattr(request, "membership", None)
-    return {
-        "project": getattr(request, "project", None),
-        "membership": membership,
-        "labels": membership is not None and membership.role in LABELS,
-        "sees_console": membership is not None and membership.role in RESEARCHES,
-    }

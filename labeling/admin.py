@@ -45,9 +45,10 @@ class Plain(admin.ModelAdmin):
 
 @admin.register(models.Project)
 class ProjectAdmin(Plain):
-    """The slug stands in the ids of what went out, by which the project knows its own records again."""
+    """The slug stands in the ids of what went out, by which the project knows its own records again. Whether its
+    labelers are simulated decides who may rate blind, and what was rated stays."""
 
-    fixed = ("slug",)
+    fixed = ("slug", "simulated")
     list_display = ("name", "slug", "created_at")
     search_fields = ("name", "slug")
 

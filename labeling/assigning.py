@@ -1,8 +1,8 @@
 """Who gets which task next: claim, lease, skip, expiry.
 
 One code serves PostgreSQL and SQLite. On PostgreSQL rows are locked; on SQLite select_for_update does nothing and the
-IMMEDIATE transaction serialises instead. Locks are taken in one order: cursor, task, assignment. Leases are compared
-with the database's clock, never with this machine's.
+IMMEDIATE transaction serialises instead. Locks are taken in one order: cursor, membership, tasks by id, assignment.
+Leases are compared with the database's clock, never with this machine's.
 """
 
 import random
@@ -14,37 +14,70 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
 
-from labeling.access import READS_DATA, RESEARCHES
-from labeling.errors import AlreadySubmitted, CampaignNotOpen, KeptOut, StaleLease
+from labeling.access import LABELS, READS_DATA, RESEARCHES
+from labeling.beside import next_beside, not_avoided
+from labeling.circumstances import Circumstances, circumstances_of
+from labeling.errors import (
+    AlreadySubmitted,
+    CampaignNotOpen,
+    GuidelineUnread,
+    KeptOut,
+    StaleLease,
+    TooManyInHand,
+)
 from labeling.models import (
     Assignment,
     Campaign,
     ClaimCursor,
+    CohortMember,
     Labeler,
     Membership,
     Prompt,
+    Review,
+    Submission,
     Task,
     TaskResponse,
     WorkKind,
 )
+from labeling.prepared import Prepared, as_time
+from labeling.quotas import has_enough_of, make_task
+from labeling.screening import decide_what_is_due, hindrance_to
+from labeling.setting_aside import set_aside
 
 NOTHING_FOR = timedelta(seconds=30)
 """How long a claim remembers that there was nothing, but for what comes back; without it every claim costs the search
 once round."""
 SKIPPED_FOR = timedelta(minutes=30)
 """When a task skipped under the policy "back later" is offered to the same labeler again."""
+KEPT_APART = 4
+"""Tasks at least, wherever there are so many, before a rater meets another response to the same prompt."""
 LEASE_CEILING = 4
 """Saving keeps a lease alive, but never beyond this many times the campaign's lease since the task was handed out."""
 RELEASE_AT_ONCE = 100
 """Lapsed leases that one call releases at most."""
+MOST_IN_HAND = 5
+"""Live leases of one person in all campaigns of a project."""
+NUMBER = IntegerField()
+NO_POSITION = 2**62
+"""Behind every task."""
 
 PSEUDONYM_ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
 
 SEE_GENERATORS = RESEARCHES | READS_DATA
 """Roles that are shown which model wrote what, on pages or in the data they may pull."""
+
+KEPT_OUT = "Your role shows you which model wrote what; judging models blind is left to others."
+NO_MEMBER = "You do not belong to this project any more, so it hands you no work."
+NOT_IN_COHORT = "This work is for a group of labelers that you are not in. An owner of the project can put you in."
+
+UNREAD = "The guideline of this work has changed. Read what is new, then go on."
+TOO_MANY = (
+    f"You have {MOST_IN_HAND} tasks in hand, in several campaigns. Submit or skip one of them before you take another."
+)
 
 STALE = (
     "This page is from an earlier hold of the task: it was handed to you again since, perhaps in another tab. "
@@ -73,79 +106,179 @@ def labeler_of(membership: Membership) -> Labeler:
 
 
 def is_kept_out(campaign: Campaign, labeler: Labeler) -> bool:
-    """Whoever is shown which model wrote what does not rate models."""
+    """Whoever is shown which model wrote what does not judge models, unless nothing depends on it: in a rehearsal."""
     return (
-        campaign.kind == WorkKind.RATING
+        (campaign.blind or campaign.kind == WorkKind.RATING)
         and labeler.membership is not None
         and labeler.membership.role in SEE_GENERATORS
+        and not campaign.project.simulated
     )
+
+
+def kept_out_of() -> Q:
+    """Assignments of which is_kept_out holds, for a labeler whose role is shown the models."""
+    blind = Q(campaign__blind=True) | Q(campaign__kind=WorkKind.RATING)
+    return blind & Q(campaign__project__simulated=False)
+
+
+def is_in_cohort(campaign: Campaign, labeler: Labeler) -> bool:
+    """Whether the campaign is for everybody, or for a cohort that the labeler is in now (at most one query)."""
+    if campaign.cohort_id is None:
+        return True
+    return CohortMember.objects.filter(cohort=campaign.cohort_id, labeler=labeler, until__isnull=True).exists()
 
 
 def claim(campaign: Campaign, labeler: Labeler) -> Assignment | None:
     """The labeler's task in this campaign: the one they hold, or the next one under a new lease; None if there is none.
 
-    Raises CampaignNotOpen where the campaign hands out no work, KeptOut where it hands none to this person.
+    Raises CampaignNotOpen where the campaign hands out no work, KeptOut where it hands none to this person,
+    GuidelineUnread where they are to read its guideline first, TooManyInHand where they hold enough. All of it is
+    looked at under locks: who closes the campaign and takes back what is in hand, or ends the membership, waits for
+    this claim, or this claim finds out.
     """
     if is_kept_out(campaign, labeler):
-        raise KeptOut("Your role shows you which model wrote what; ratings of models are left to others.")
-    # In a transaction of its own: a claim that waits for a task must hold no other.
-    release_expired(campaign=campaign, but_not_of=labeler)
-    with transaction.atomic():
-        cursor, clock = _lock_cursor(campaign, labeler)
-        if cursor.campaign.state != Campaign.State.OPEN:
-            raise CampaignNotOpen(f"{cursor.campaign.name} is {cursor.campaign.state}; it hands out no tasks now.")
-        held = _held(cursor.campaign, labeler, clock)
-        if held is not None:
-            return held
-        if cursor.nothing_until and cursor.nothing_until > clock and not _came_back(cursor, clock):
-            return None
-        return _claim_next(cursor, clock)
-
-
-def _came_back(cursor: ClaimCursor, clock: datetime) -> bool:
-    """Whether a slot for this labeler came back. Looked for, not remembered: whoever gives a slot back holds the task,
-    and to change the cursors then would wait the wrong way round for a claim."""
-    return open_tasks(cursor.campaign, cursor.labeler, clock).filter(returned=True).first() is not None
-
-
-def _claim_next(cursor: ClaimCursor, clock: datetime) -> Assignment | None:
-    own_cursor = ClaimCursor.objects.filter(pk=cursor.pk)
+        raise KeptOut(KEPT_OUT)
+    decide_what_is_due(campaign, labeler)
+    released = False
     while True:
-        task, position = _find(cursor, clock)
+        with transaction.atomic():
+            cursor, clock, lapsed = _lock_cursor(campaign, labeler)
+            if cursor is not None and (released or not lapsed):
+                return _claim_at(cursor, clock)
+        # Each in a transaction of its own: a claim that waits for a task must hold no other, and whoever waits for the
+        # claims under way sees a new cursor only so.
+        if cursor is None:
+            ClaimCursor.objects.bulk_create([ClaimCursor(campaign=campaign, labeler=labeler)], ignore_conflicts=True)
+        else:
+            release_expired(campaign=campaign, but_not_of=labeler)
+            released = True
+
+
+def _claim_at(cursor: ClaimCursor, clock: datetime) -> Assignment | None:
+    """Needs the cursor locked."""
+    labeler = cursor.labeler
+    _lock_membership(labeler)
+    # Read after the lock: what is joined to a row that was waited for is as it was before the wait.
+    now = circumstances_of(cursor.campaign, labeler)
+    campaign = cursor.campaign = now.campaign
+    if campaign.state != Campaign.State.OPEN:
+        raise CampaignNotOpen(f"{campaign.name} is {campaign.state}; it hands out no tasks now.")
+    if is_kept_out(campaign, labeler):
+        raise KeptOut(KEPT_OUT)
+    held = _held(now, clock)
+    if held is not None:
+        return held
+    if not now.in_cohort:
+        raise KeptOut(NOT_IN_COHORT)
+    if hindrance := hindrance_to(campaign, labeler):
+        raise KeptOut(hindrance)
+    if labeler.source == Labeler.Source.MEMBER:
+        if now.must_read:
+            raise GuidelineUnread(UNREAD, campaign.guideline_id)
+        if now.in_hand >= MOST_IN_HAND:
+            raise TooManyInHand(TOO_MANY)
+    if beside := next_beside(cursor, clock):
+        return _hand_out_beside(beside, cursor, clock)
+    if campaign.kind == WorkKind.PROMPT and has_enough_of(campaign, labeler):
+        return None
+    # Looked for, not remembered: whoever gives a slot back holds the task, and to change the cursors then would wait
+    # the wrong way round for a claim.
+    none_since = campaign.kind != WorkKind.PROMPT and cursor.nothing_until and cursor.nothing_until > clock
+    if none_since and not (now.came_back and open_tasks(campaign, labeler, clock).filter(returned=True).exists()):
+        return None
+    return _claim_next(cursor, now, clock)
+
+
+def _claim_next(cursor: ClaimCursor, now: Circumstances, clock: datetime) -> Assignment | None:
+    while True:
+        task, position = _find(cursor, now, clock)
+        if task is None and cursor.campaign.kind == WorkKind.PROMPT:
+            task = make_task(cursor.campaign)
         if task is None:
-            own_cursor.update(nothing_until=clock + NOTHING_FOR)
+            ClaimCursor.objects.filter(pk=cursor.pk).update(nothing_until=clock + NOTHING_FOR)
             return None
-        earlier = Assignment.objects.filter(task=task, labeler=cursor.labeler_id, occurrence=0).first()
+        # Nobody but its labeler makes one, and their claims wait for each other: what was not there is not there now.
+        earlier = None
+        if getattr(task, "earlier", True) is not None:
+            earlier = Assignment.objects.filter(task=task, labeler=cursor.labeler_id, occurrence=0).first()
         if earlier is not None and earlier.state not in TAKEN_UP_AGAIN:
             # It was submitted from another tab between the look and the lock: the next look does not show it.
             continue
         take_slot(task)
-        own_cursor.update(position=position, nothing_until=None)
-        return _take_up(earlier, cursor, clock) if earlier else _hand_out(task, cursor, clock)
+        if earlier is not None:
+            _move_cursor(cursor, position, handed=0)
+            return _take_up(earlier, cursor, clock)
+        _move_cursor(cursor, position, handed=1)
+        return _hand_out(task, cursor, clock)
 
 
-def _lock_cursor(campaign: Campaign, labeler: Labeler) -> tuple[ClaimCursor, datetime]:
-    """The labeler's cursor, locked, and the database's time. Of two claims at once the second waits here."""
-    cursors = (
-        ClaimCursor.objects.filter(campaign=campaign, labeler=labeler)
-        .select_related("campaign")
-        .select_for_update(of=("self",))
-        .annotate(clock=Now())
-    )
-    cursor = cursors.first()
+def _move_cursor(cursor: ClaimCursor, position: int, *, handed: int) -> None:
+    handed += cursor.handed
+    ClaimCursor.objects.filter(pk=cursor.pk).update(position=position, nothing_until=None, handed=handed)
+
+
+def _hand_out_beside(beside: Assignment | Task, cursor: ClaimCursor, clock: datetime) -> Assignment:
+    """Takes no slot, so it needs no lock of the task; the cursor stays where it is in the queue."""
+    _move_cursor(cursor, cursor.position, handed=1)
+    if isinstance(beside, Assignment):
+        return _take_up(beside, cursor, clock)
+    return _hand_out(beside, cursor, clock, occurrence=1)
+
+
+def _lock_cursor(campaign: Campaign, labeler: Labeler) -> tuple[ClaimCursor | None, datetime, bool]:
+    """The labeler's cursor, locked, the database's time, and whether others' leases in the campaign ran out; no cursor
+    before their first claim. Of two claims at once the second waits here."""
+    cursor = _CURSOR.first([campaign.pk, labeler.pk])
     if cursor is None:
-        ClaimCursor.objects.bulk_create([ClaimCursor(campaign=campaign, labeler=labeler)], ignore_conflicts=True)
-        cursor = cursors.get()
-    cursor.labeler = labeler
-    return cursor, cursor.clock
+        return None, timezone.now(), False
+    cursor.campaign, cursor.labeler = campaign, labeler
+    told = vars(cursor)
+    return cursor, as_time(told["clock"]), bool(told["lapsed"])
 
 
-def _held(campaign: Campaign, labeler: Labeler, clock: datetime) -> Assignment | None:
+def _cursor_asked(campaign: int, labeler: int) -> QuerySet[ClaimCursor]:
+    lapsed = Assignment.objects.filter(campaign=campaign, state=State.LIVE, lease_until__lte=Now())
+    return (
+        ClaimCursor.objects.filter(campaign=campaign, labeler=labeler)
+        .select_for_update()
+        .annotate(clock=Now(), lapsed=Exists(lapsed.exclude(labeler=labeler)))
+    )
+
+
+_CURSOR = Prepared(ClaimCursor, _cursor_asked, 2)
+
+
+def _lock_membership(labeler: Labeler) -> None:
+    """Who leaves, or gets another role, waits for this claim. Of whoever is no member, imported or simulated, there is
+    nothing to lock. Raises KeptOut where the membership or its role is gone."""
+    if labeler.source != Labeler.Source.MEMBER:
+        return
+    if labeler.membership_id is None:
+        raise KeptOut(NO_MEMBER)
+    membership = _MEMBERSHIP.first([labeler.membership_id])
+    if membership is None:
+        raise KeptOut(NO_MEMBER)
+    if membership.role not in LABELS:
+        raise KeptOut(f"Your role here is {membership.role} now; it is handed no work.")
+    labeler.membership = membership
+
+
+def _membership_asked(membership: int) -> QuerySet[Membership]:
+    # no_key: what is written elsewhere at this moment may refer to it.
+    return Membership.objects.select_for_update(no_key=True).filter(pk=membership)
+
+
+_MEMBERSHIP = Prepared(Membership, _membership_asked, 1)
+
+
+def _held(now: Circumstances, clock: datetime) -> Assignment | None:
     """The live lease, as it is; or one that ran out and whose slot nobody has taken back, begun anew."""
-    held = Assignment.objects.filter(campaign=campaign, labeler=labeler, state=State.LIVE).first()
+    if now.held is None:
+        return None
+    held = Assignment.objects.filter(pk=now.held, state=State.LIVE).first()
     if held is None or (held.lease_until and held.lease_until > clock):
         return held
-    begun = Assignment.objects.filter(pk=held.pk, state=State.LIVE).update(**_new_lease(campaign, clock))
+    begun = Assignment.objects.filter(pk=held.pk, state=State.LIVE).update(**_new_lease(now.campaign, clock))
     if not begun:  # A sweep released it between the two statements.
         return None
     held.refresh_from_db()
@@ -157,9 +290,26 @@ def _new_lease(campaign: Campaign, clock: datetime) -> dict[str, object]:
     return {"state": State.LIVE, "lease_token": uuid4(), "lease_until": clock + lease, "opened_at": clock}
 
 
+def tasks_handed_out(campaign: Campaign) -> QuerySet[Task]:
+    """The campaign's tasks; while it is a pilot, the first ones by position only."""
+    tasks = Task.objects.filter(campaign=campaign)
+    if campaign.pilot_tasks is None:
+        return tasks
+    beyond = tasks.order_by("position").values("position")[campaign.pilot_tasks : campaign.pilot_tasks + 1]
+    return tasks.filter(position__lt=Coalesce(Subquery(beyond), Value(NO_POSITION)))
+
+
 def open_tasks(campaign: Campaign, labeler: Labeler, clock: datetime) -> QuerySet[Task]:
-    """Tasks that this labeler could be handed: a slot is free, the words are nobody's own, and they neither hold it,
-    submitted it, nor skipped it for good (or for a while that is not over)."""
+    """Tasks that this labeler could be handed: a slot is free, the words are not their own, they reviewed neither these
+    nor an answer to the task, their texts hold nothing that the labeler avoids, and they neither hold it, submitted
+    it, nor skipped it for good (or for a while that is not over). Asks beforehand whether they review at all (one
+    query)."""
+    # Hardly anybody who labels reviews: the others' claims need not look.
+    reviews = labeler.user_id is not None and Review.objects.filter(reviewer=labeler.user_id).exists()
+    return _open_tasks(tasks_handed_out(campaign), labeler, clock, reviews=reviews)
+
+
+def _open_tasks(tasks: QuerySet[Task], labeler: Labeler, clock: datetime | Now, *, reviews: bool) -> QuerySet[Task]:
     taken_before = (
         Assignment.objects.filter(task=OuterRef("pk"), labeler=labeler)
         .exclude(state=State.EXPIRED)
@@ -167,13 +317,27 @@ def open_tasks(campaign: Campaign, labeler: Labeler, clock: datetime) -> QuerySe
     )
     own_response = TaskResponse.objects.filter(task=OuterRef("pk"), response__labeler=labeler)
     own_prompt = Prompt.objects.filter(pk=OuterRef("prompt_id"), submission__assignment__labeler=labeler)
-    return (
-        Task.objects.alias(
+    found = (
+        not_avoided(tasks, labeler.avoids)
+        .alias(
             taken_before=_is_there(taken_before), own_response=_is_there(own_response), own_prompt=_is_there(own_prompt)
         )
-        .filter(campaign=campaign, open_slots__gt=0, taken_before=False, own_response=False, own_prompt=False)
+        .filter(open_slots__gt=0, taken_before=False, own_response=False, own_prompt=False)
         .order_by("position")
     )
+    assert labeler.user_id is not None or not reviews
+    return _without_what_they_reviewed(found, labeler.user_id) if reviews and labeler.user_id else found
+
+
+def _without_what_they_reviewed(tasks: QuerySet[Task], reviewer_id: int) -> QuerySet[Task]:
+    """Of whichever version: who reviewed the first words knows what was asked for in the second."""
+    reviewed = Submission.objects.filter(reviews__reviewer=reviewer_id).values("assignment")
+    response = TaskResponse.objects.filter(task=OuterRef("pk"), response__submission__assignment__in=reviewed)
+    prompt = Prompt.objects.filter(pk=OuterRef("prompt_id"), submission__assignment__in=reviewed)
+    answer = Assignment.objects.filter(task=OuterRef("pk"), pk__in=reviewed)
+    return tasks.alias(
+        reviewed_response=_is_there(response), reviewed_prompt=_is_there(prompt), reviewed_answer=_is_there(answer)
+    ).filter(reviewed_response=False, reviewed_prompt=False, reviewed_answer=False)
 
 
 def _is_there(rows: QuerySet[Any]) -> Coalesce:
@@ -185,21 +349,55 @@ def _is_there(rows: QuerySet[Any]) -> Coalesce:
     return Coalesce(Subquery(rows.order_by().annotate(there=Value(True)).values("there")[:1]), Value(False))
 
 
-def _find(cursor: ClaimCursor, clock: datetime) -> tuple[Task | None, int]:
+def _find(cursor: ClaimCursor, now: Circumstances, clock: datetime) -> tuple[Task | None, int]:
     """The next task, locked, and where the cursor goes: returned tasks first, then on, then once round."""
-    tasks = open_tasks(cursor.campaign, cursor.labeler, clock)
-    free = tasks.select_for_update(skip_locked=True, of=("self",))
-    if task := free.filter(returned=True).first():
-        # The cursor stays: it would jump over what lies between.
-        return task, cursor.position
-    for part in (Q(position__gt=cursor.position), Q(position__lte=cursor.position)):
-        if task := free.filter(part).first():
-            return task, task.position
+    if not _keeps_apart(cursor.campaign) and cursor.campaign.pilot_tasks is None:
+        labeler = cursor.labeler
+        values = [cursor.campaign_id, labeler.pk, labeler.user_id or 0, labeler.avoids, cursor.position]
+        for part in (RETURNED, AHEAD, BEHIND) if now.came_back else (AHEAD, BEHIND):
+            if task := _FREE.first(values, part, bool(labeler.avoids), now.reviews):
+                # Past a returned one the cursor would jump over what lies between.
+                return task, cursor.position if part == RETURNED else task.position
+    tasks = _open_tasks(tasks_handed_out(cursor.campaign), cursor.labeler, clock, reviews=now.reviews)
+    for wanted in (tasks.exclude(prompt__in=_just_met(cursor)), tasks) if _keeps_apart(cursor.campaign) else (tasks,):
+        free = wanted.select_for_update(skip_locked=True, of=("self",))
+        if task := free.filter(returned=True).first():
+            return task, cursor.position
+        for side in (Q(position__gt=cursor.position), Q(position__lte=cursor.position)):
+            if task := free.filter(side).first():
+                return task, task.position
     # What is left may be locked by somebody's claim for a moment: wait for it, rather than say that there is nothing.
     while tasks.exists():
         if task := tasks.select_for_update(of=("self",)).first():
             return task, task.position
     return None, cursor.position
+
+
+RETURNED, AHEAD, BEHIND = "returned", "ahead", "behind"
+
+
+def _free_tasks(
+    campaign: int, labeler: int, user: int, avoids: int, position: int, part: str, avoiding: bool, reviews: bool
+) -> QuerySet[Task]:
+    """The first free task of a part of the campaign, with the id of the labeler's own earlier assignment, if any."""
+    who = Labeler(pk=labeler, user_id=user, avoids=avoids if avoiding else 0)
+    parts = {RETURNED: Q(returned=True), AHEAD: Q(position__gt=position), BEHIND: Q(position__lte=position)}
+    earlier = Assignment.objects.filter(task=OuterRef("pk"), labeler=labeler, occurrence=0).values("pk")
+    found = _open_tasks(Task.objects.filter(campaign=campaign), who, Now(), reviews=reviews).filter(parts[part])
+    return found.annotate(earlier=Subquery(earlier[:1])).select_for_update(skip_locked=True)[:1]
+
+
+_FREE = Prepared(Task, _free_tasks, 5)
+
+
+def _keeps_apart(campaign: Campaign) -> bool:
+    return campaign.kind == WorkKind.RATING
+
+
+def _just_met(cursor: ClaimCursor) -> list[int]:
+    """Prompts of the labeler's last tasks: another response to one of them would be judged beside the first."""
+    last = Assignment.objects.filter(campaign=cursor.campaign, labeler=cursor.labeler).order_by("-pk")
+    return [pk for pk in last.values_list("task__prompt_id", flat=True)[:KEPT_APART] if pk is not None]
 
 
 def take_slot(task: Task) -> None:
@@ -209,8 +407,13 @@ def take_slot(task: Task) -> None:
 
 
 def give_back_slots(task_id: int, slots: int = 1) -> None:
-    """Needs the task locked."""
-    Task.objects.filter(pk=task_id).update(open_slots=F("open_slots") + slots, returned=True)
+    """Needs the task locked. A task that is aside wants nobody in their place: it has so many fewer."""
+    queue = Q(aside="")
+    Task.objects.filter(pk=task_id).update(
+        open_slots=Case(When(queue, then=F("open_slots") + slots), default=F("open_slots"), output_field=NUMBER),
+        overlap=Case(When(queue, then=F("overlap")), default=F("overlap") - slots, output_field=NUMBER),
+        returned=Case(When(queue, then=Value(True)), default=Value(False)),
+    )
 
 
 def _take_up(earlier: Assignment, cursor: ClaimCursor, clock: datetime) -> Assignment:
@@ -222,13 +425,19 @@ def _take_up(earlier: Assignment, cursor: ClaimCursor, clock: datetime) -> Assig
     return earlier
 
 
-def _hand_out(task: Task, cursor: ClaimCursor, clock: datetime) -> Assignment:
-    """A new assignment, its responses in an order of its own."""
+def _hand_out(task: Task, cursor: ClaimCursor, clock: datetime, *, occurrence: int = 0) -> Assignment:
+    """A new assignment under the guideline in force, its responses in an order of its own."""
     order = list(task.shown.values_list("response_id", flat=True))
     random.SystemRandom().shuffle(order)
     lease = _new_lease(cursor.campaign, clock)
     return Assignment.objects.create(
-        task=task, campaign=cursor.campaign, labeler_id=cursor.labeler_id, order=order, **lease
+        task=task,
+        campaign=cursor.campaign,
+        labeler_id=cursor.labeler_id,
+        occurrence=occurrence,
+        guideline_id=cursor.campaign.guideline_id,
+        order=order,
+        **lease,
     )
 
 
@@ -242,26 +451,39 @@ def extended_lease(assignment: Assignment, clock: datetime) -> datetime | None:
 
 @dataclass(frozen=True)
 class SkipReason:
-    """Why a task is not done. for_good: not offered to the same person again, whatever the campaign's policy."""
+    """Why a task is not done. for_good: not offered to the same person again, whatever the campaign's policy. of_task:
+    it lies in the task and not in the person, so that others would skip it too. free: it costs nothing, and is counted
+    nowhere."""
 
     name: str
     words: str
     for_good: bool = False
+    of_task: bool = False
+    free: bool = False
 
 
 SKIP_REASONS = (
-    SkipReason("unclear", "I cannot tell what the prompt asks"),
+    SkipReason("unclear", "I cannot tell what the prompt asks", of_task=True),
     SkipReason("subject", "I do not know enough about the subject"),
     SkipReason("language", "I do not read this language well", for_good=True),
-    SkipReason("distress", "I would rather not read this (costs nothing)", for_good=True),
+    SkipReason("distress", "I would rather not read this (costs nothing)", for_good=True, free=True),
+    SkipReason("broken", "Something is broken on the page", of_task=True),
+)
+FREE_REASONS = [reason.name for reason in SKIP_REASONS if reason.free]
+WRITING_SKIP_REASONS = (
+    SkipReason("no_idea", "Nothing comes to mind just now"),
     SkipReason("broken", "Something is broken on the page"),
 )
+
+
+def skip_reasons_of(campaign: Campaign) -> tuple[SkipReason, ...]:
+    return WRITING_SKIP_REASONS if campaign.kind == WorkKind.PROMPT else SKIP_REASONS
 
 
 def skip(assignment: Assignment, reason: SkipReason, *, lease_token: UUID) -> None:
     """Gives the slot back; the draft is kept. Skipping twice is skipping once. Raises AlreadySubmitted, StaleLease."""
     with transaction.atomic():
-        Task.objects.select_for_update().get(pk=assignment.task_id)
+        task = Task.objects.select_for_update().get(pk=assignment.task_id)
         locked = (
             Assignment.objects.select_for_update(of=("self",))
             .select_related("campaign")
@@ -274,9 +496,14 @@ def skip(assignment: Assignment, reason: SkipReason, *, lease_token: UUID) -> No
             raise StaleLease(STALE)
         if locked.state == State.SKIPPED:
             return
-        if locked.state == State.LIVE:
-            give_back_slots(locked.task_id)
+        if locked.occurrence == 0:
+            if reason.of_task and locked.campaign.skip_policy == Campaign.SkipPolicy.WITHDRAW and not task.aside:
+                set_aside(task, Task.Aside.WITHDRAWN)
+            if locked.state == State.LIVE:
+                give_back_slots(locked.task_id)
         again = locked.campaign.skip_policy == Campaign.SkipPolicy.BACK_LATER and not reason.for_good
+        # Whoever has no idea now may have one later.
+        again = again or locked.campaign.kind == WorkKind.PROMPT
         Assignment.objects.filter(pk=locked.pk).update(
             state=State.SKIPPED,
             skip_reason=reason.name,
@@ -293,14 +520,39 @@ def release_expired(*, campaign: Campaign | None = None, but_not_of: Labeler | N
         lapsed = lapsed.filter(campaign=campaign)
     if but_not_of is not None:
         lapsed = lapsed.exclude(labeler=but_not_of)
-    task_ids = list(lapsed.order_by("lease_until").values_list("task_id", flat=True)[:RELEASE_AT_ONCE])
+    return _release(lapsed.order_by("lease_until"), skip_locked=True)
+
+
+def release_held(campaign: Campaign) -> int:
+    """Takes back whatever is in hand of a campaign, whose draft is kept; returns how much it was. Needs the campaign
+    to be seen by others as one that hands out nothing: claims that are under way are waited for, later ones refused."""
+    with transaction.atomic():
+        # A claim has its cursor locked from before it looks at the state until its task is handed out.
+        list(ClaimCursor.objects.filter(campaign=campaign).order_by("pk").select_for_update().values_list("pk"))
+    return release_all(Assignment.objects.filter(campaign=campaign, state=State.LIVE))
+
+
+def release_all(held: QuerySet[Assignment]) -> int:
+    """Takes back all of these live leases, waiting for whoever has a task locked just now; returns how many."""
+    released = 0
+    while held.exists():
+        # By task: where the caller's transaction holds those of one portion while it waits for the next.
+        released += _release(held.order_by("task_id"), skip_locked=False)
+    return released
+
+
+def _release(held: QuerySet[Assignment], *, skip_locked: bool) -> int:
+    """Makes the first RELEASE_AT_ONCE of these live leases expired at most, and gives their slots back."""
+    task_ids = list(held.values_list("task_id", flat=True)[:RELEASE_AT_ONCE])
     if not task_ids:
         return 0
     with transaction.atomic():
-        locked = Task.objects.filter(pk__in=task_ids).order_by("pk").select_for_update(skip_locked=True)
-        found = lapsed.filter(task_id__in=[task.pk for task in locked]).select_for_update(of=("self",))
-        released = dict(found.values_list("pk", "task_id"))
+        locked = Task.objects.filter(pk__in=task_ids).order_by("pk").select_for_update(skip_locked=skip_locked)
+        found = held.filter(task_id__in=[task.pk for task in locked]).select_for_update(of=("self",))
+        released = {
+            pk: (task_id, not beside) for pk, task_id, beside in found.values_list("pk", "task_id", "occurrence")
+        }
         Assignment.objects.filter(pk__in=released).update(state=State.EXPIRED)
-        for task_id, slots in Counter(released.values()).items():
+        for task_id, slots in Counter(task_id for task_id, took_slot in released.values() if took_slot).items():
             give_back_slots(task_id, slots)
     return len(released)

@@ -9,6 +9,7 @@ from typing import Any
 
 from labeling.errors import Problem
 from labeling.models import Campaign, Guideline, Submission, WorkKind
+from labeling.prompt_writing import problems_of_writing
 
 LETTERS = "ABCDEFGHI"
 TEXT_LIMIT = 20_000
@@ -32,7 +33,8 @@ class Work:
     """What a labeler submits.
 
     responses: by letter. order_is_proposed: the ranks are a proposal made from the ratings that nobody confirmed.
-    text: the demonstration. active_ms: milliseconds at work as the browser measured them.
+    text: the demonstration, or the prompt's last turn. writing: the other fields of a prompt that is written, by
+    their names (prompt_writing.py). active_ms: milliseconds at work as the browser measured them.
     """
 
     responses: Mapping[str, Said] = field(default_factory=dict)
@@ -40,6 +42,7 @@ class Work:
     strength: int | None = None
     note: str = ""
     text: str = ""
+    writing: Mapping[str, str] = field(default_factory=dict)
     order_is_proposed: bool = False
     active_ms: int | None = None
 
@@ -53,6 +56,10 @@ def problems_of(work: Work, campaign: Campaign, shown: int) -> list[Problem]:
     """Everything wrong with the work, in the order of the page. shown: how many responses the task shows."""
     letters = LETTERS[:shown]
     found = list(_text_problems(work.note, "note", "The note", NOTE_LIMIT))
+    if campaign.kind == WorkKind.PROMPT:
+        return found + list(_writing_problems(work))
+    if work.writing:
+        found.append(Problem("unknown_field", f"{min(work.writing)!r} is not a field of this form."))
     if campaign.kind == WorkKind.DEMONSTRATION:
         return found + list(_demonstration_problems(work))
     for letter, said in work.responses.items():
@@ -81,6 +88,18 @@ def _demonstration_problems(work: Work) -> Iterator[Problem]:
     if not work.text.strip():
         yield Problem("text_empty", "The response is empty. Write it, or skip.", "text")
     yield from _text_problems(work.text, "text", "The response", TEXT_LIMIT)
+    yield from _judging_problems(work)
+
+
+def _writing_problems(work: Work) -> Iterator[Problem]:
+    yield from problems_of_writing(work.writing, work.text, limit=TEXT_LIMIT)
+    for name, text in {"text": work.text, **work.writing}.items():
+        if wrong := unstorable(text):
+            yield Problem("text_unstorable", f"The text holds {wrong}; remove it.", name)
+    yield from _judging_problems(work)
+
+
+def _judging_problems(work: Work) -> Iterator[Problem]:
     if work.responses or work.verdict or work.strength is not None:
         yield Problem("nothing_to_judge", "This task shows no responses; nothing can be rated, ranked or flagged here.")
 

@@ -1,47 +1,46 @@
 """What people said, as records again: prompts, demonstrations, candidates, rankings, comparisons and ratings.
 
-Only what counts goes out: current submissions, within the overlap, not withdrawn. Nothing is merged into a consensus;
-every labeler's judgment stands by itself, under the pseudonym. What simulated labelers said is left out unless asked
-for, and marked. Records come in the order of their rows, a batch at a time, so memory does not grow with their number.
+Nothing is merged into a consensus; every labeler's judgment stands by itself, under the pseudonym. What is asked for is
+said by a Selection (labeling/selecting.py). Records come in the order of their rows, a batch at a time, so memory does
+not grow with their number.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
+from django.db.models import Model, QuerySet
 
 from labeling.models import (
     Assignment,
-    Campaign,
     ImportedRecord,
     Judgment,
     Labeler,
     Project,
     Prompt,
     Response,
+    Submission,
     Task,
     TaskResponse,
-    WorkKind,
 )
 from labeling.record_lines import line_of
 from labeling.records import Judged, Kind, PromptText, Record, ResponseText
+from labeling.selecting import (
+    Selection,
+    chosen_assignments,
+    chosen_demonstrations,
+    chosen_prompts,
+    chosen_tasks,
+    counted,
+)
+
+__all__ = ["Selection", "counted", "lines_of", "own_id", "records_of"]
 
 FIRST_BATCH_ROWS = 20
 BATCH_ROWS = 500
 
 Row = TypeVar("Row", bound=Model)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """What is asked for. split: of the prompt, None for all three. ties: what becomes of pairs that share a rank."""
-
-    split: str | None = None
-    campaign: Campaign | None = None
-    simulated: bool = False
-    ties: Literal["keep", "drop"] = "keep"
 
 
 def records_of(project: Project, kind: Kind, selection: Selection | None = None) -> Iterator[Record]:
@@ -71,53 +70,20 @@ def _batches(rows: QuerySet[Row]) -> Iterator[list[Row]]:
         last, size = batch[-1].pk, BATCH_ROWS
 
 
-def _counted(path: str) -> Q:
-    """Came from no submission (an import, a machine), or from one that counts and is current."""
-    return Q(**{f"{path}__isnull": True}) | Q(
-        **{
-            f"{path}__counted": True,
-            f"{path}__withdrawn_at__isnull": True,
-            f"{path}__assignment__current_submission": F(path),
-        }
-    )
-
-
-def counted_assignments(selection: Selection) -> QuerySet[Assignment]:
-    """Those whose current submission is part of the data; hidden repeats are not."""
-    found = Assignment.objects.filter(
-        occurrence=0, current_submission__counted=True, current_submission__withdrawn_at__isnull=True
-    )
-    return found if selection.simulated else found.exclude(labeler__source=Labeler.Source.SIMULATED)
-
-
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
 def _prompts(project: Project, selection: Selection) -> Iterator[Record]:
-    found = Prompt.objects.filter(_counted("submission"), project=project)
-    if selection.split:
-        found = found.filter(split=selection.split)
-    if selection.campaign:
-        found = found.filter(submission__assignment__campaign=selection.campaign)
-    if not selection.simulated:
-        found = found.exclude(origin=Prompt.Origin.SIMULATED)
+    found = chosen_prompts(project, selection).select_related("submission__assignment__campaign")
     for batch in _batches(found):
         for prompt in batch:
             text = _prompt_text(prompt, project)
-            yield Record(Kind.PROMPT, text.id, text)
+            yield Record(Kind.PROMPT, text.id, text, campaign=_campaign_of(prompt.submission))
 
 
 def _demonstrations(project: Project, selection: Selection) -> Iterator[Record]:
-    found = Response.objects.filter(
-        _counted("submission"), prompt__project=project, labeler__isnull=False, judged_only=False
-    )
-    if selection.split:
-        found = found.filter(prompt__split=selection.split)
-    if selection.campaign:
-        found = found.filter(submission__assignment__campaign=selection.campaign)
-    if not selection.simulated:
-        found = found.exclude(labeler__source=Labeler.Source.SIMULATED)
-    for batch in _batches(found.select_related("prompt", "labeler", "generator")):
+    found = chosen_demonstrations(project, selection)
+    for batch in _batches(found.select_related("prompt", "labeler", "generator", "submission__assignment__campaign")):
         imported = ImportedRecord.objects.filter(kind=Kind.DEMONSTRATION, response__in=batch).order_by("-pk")
         ids = dict(imported.values_list("response_id", "external_id"))
         for response in batch:
@@ -128,7 +94,20 @@ def _demonstrations(project: Project, selection: Selection) -> Iterator[Record]:
                 _prompt_text(response.prompt, project),
                 (text,),
                 review=response.review_state,
+                aside=_aside(response.submission),
+                campaign=_campaign_of(response.submission),
             )
+
+
+def _campaign_of(submission: Submission | None) -> str:
+    return submission.assignment.campaign.name if submission else ""
+
+
+def _aside(submission: Submission | None) -> str:
+    """Why the submission does not count: of records.ASIDES, or ""."""
+    if submission is None or (submission.counted and submission.withdrawn_at is None):
+        return ""
+    return "surplus" if submission.withdrawn_at is None else "withdrawn"
 
 
 def _prompt_text(prompt: Prompt, project: Project) -> PromptText:
@@ -169,24 +148,25 @@ def own_id(project: Project, noun: str, pk: int) -> str:
 
 def _candidates(project: Project, selection: Selection) -> Iterator[Record]:
     """Responses that came in to be judged, and the judgments of which, if any, are other tasks'."""
-    found = Task.objects.filter(Exists(ImportedRecord.objects.filter(task=OuterRef("pk"), kind=Kind.CANDIDATES)))
-    for batch in _batches(_tasks(found, project, WorkKind.RANKING, selection)):
-        yield from _task_records(batch, project, Kind.CANDIDATES, selection)
+    return _of_tasks(project, Kind.CANDIDATES, selection)
 
 
 def _rankings(project: Project, selection: Selection) -> Iterator[Record]:
-    for batch in _batches(_tasks(_judged_tasks(selection), project, WorkKind.RANKING, selection)):
-        yield from _task_records(batch, project, Kind.RANKING, selection)
+    return _of_tasks(project, Kind.RANKING, selection)
 
 
 def _ratings(project: Project, selection: Selection) -> Iterator[Record]:
-    for batch in _batches(_tasks(_judged_tasks(selection), project, WorkKind.RATING, selection)):
-        yield from _task_records(batch, project, Kind.RATING, selection)
+    return _of_tasks(project, Kind.RATING, selection)
+
+
+def _of_tasks(project: Project, kind: Kind, selection: Selection) -> Iterator[Record]:
+    for batch in _batches(chosen_tasks(project, kind, selection).select_related("prompt", "campaign")):
+        yield from _task_records(batch, project, kind, selection)
 
 
 def _comparisons(project: Project, selection: Selection) -> Iterator[Record]:
     """Every pair of every labeler's order. A comparison that came in as one goes out under its own id."""
-    for batch in _batches(_tasks(_judged_tasks(selection), project, WorkKind.RANKING, selection)):
+    for batch in _batches(chosen_tasks(project, Kind.COMPARISON, selection).select_related("prompt", "campaign")):
         imported = ImportedRecord.objects.filter(kind=Kind.COMPARISON, task__in=batch)
         ids = dict(imported.values_list("task_id", "external_id"))
         rankings = _task_records(batch, project, Kind.RANKING, selection)
@@ -194,6 +174,9 @@ def _comparisons(project: Project, selection: Selection) -> Iterator[Record]:
             for comparison in _pairs(ranking, own=ids.get(task.pk)):
                 if selection.ties == "keep" or not is_tie(comparison):
                     yield comparison
+                elif selection.ties == "both":
+                    yield comparison
+                    yield turned(comparison)
 
 
 def is_tie(comparison: Record) -> bool:
@@ -220,13 +203,24 @@ def comparison_id(ranking_id: str, labeler: str, left: int, right: int) -> str:
     return f"{ranking_id}:{labeler}:{left}-{right}"
 
 
+def turned(comparison: Record) -> Record:
+    """A tie the other way round, under an id of its own."""
+    (judged,) = comparison.judged
+    order = tuple(1 - place for place in judged.order)
+    overall = judged.margin_overall
+    other = replace(judged, order=order, margin_overall=None if overall is None else -overall)
+    responses = comparison.responses[::-1]
+    return replace(comparison, id=f"{comparison.id}:turned", responses=responses, judged=(other,))
+
+
 def _of_pair(judged: Judged, chosen: int, rejected: int, *, of: int) -> Judged:
     """What was said of two of the responses. Time and note belong to all of them: they stay only where two are all."""
-    tie = judged.ranks[chosen] == judged.ranks[rejected]
+    ranks = judged.ranks[chosen] or 0, judged.ranks[rejected] or 0
+    overall = judged.ratings[chosen].get("overall"), judged.ratings[rejected].get("overall")
     order = [place for place in judged.order if place in (chosen, rejected)]
     return replace(
         judged,
-        ranks=(1, 1) if tie else (1, 2),
+        ranks=(1, 1) if ranks[0] == ranks[1] else (1, 2),
         ratings=({}, {}),
         flags=({}, {}),
         notes=("", ""),
@@ -234,18 +228,9 @@ def _of_pair(judged: Judged, chosen: int, rejected: int, *, of: int) -> Judged:
         verdict="",
         note=judged.note if of == 2 else "",
         active_ms=judged.active_ms if of == 2 else None,
+        margin_ranks=ranks[1] - ranks[0],
+        margin_overall=None if overall[0] is None or overall[1] is None else overall[0] - overall[1],
     )
-
-
-def _judged_tasks(selection: Selection) -> QuerySet[Task]:
-    return Task.objects.filter(Exists(counted_assignments(selection).filter(task=OuterRef("pk"))))
-
-
-def _tasks(found: QuerySet[Task], project: Project, kind: WorkKind, selection: Selection) -> QuerySet[Task]:
-    found = found.filter(campaign__project=project, campaign__kind=kind, prompt__isnull=False).select_related("prompt")
-    if selection.split:
-        found = found.filter(prompt__split=selection.split)
-    return found.filter(campaign=selection.campaign) if selection.campaign else found
 
 
 def _task_records(tasks: list[Task], project: Project, kind: Kind, selection: Selection) -> Iterator[Record]:
@@ -261,6 +246,7 @@ def _task_records(tasks: list[Task], project: Project, kind: Kind, selection: Se
             _prompt_text(task.prompt, project),
             tuple(_response_text(response, project) for response in responses[task.pk]),
             tuple(judged.get(task.pk, [])),
+            campaign=task.campaign.name,
         )
 
 
@@ -277,9 +263,9 @@ def _judged_of(
 ) -> dict[int, list[Judged]]:
     """By task, in the order in which the labelers took it up (two queries)."""
     assignments = list(
-        counted_assignments(selection)
+        chosen_assignments(selection)
         .filter(task__in=tasks)
-        .select_related("labeler", "current_submission")
+        .select_related("labeler", "current_submission__guideline")
         .order_by("pk")
     )
     said: dict[tuple[int, int], Judgment] = {}
@@ -311,6 +297,8 @@ def _judged(assignment: Assignment, places: list[int], said: dict[tuple[int, int
         note=submission.note,
         active_ms=submission.active_ms,
         submitted_at=submission.submitted_at,
+        aside=_aside(submission),
+        guideline=f"{submission.guideline.kind} {submission.guideline.version}",
     )
 
 

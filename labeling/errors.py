@@ -50,10 +50,54 @@ class KeptOut(Refusal):
     status = 403
 
 
+class GuidelineUnread(Refusal):
+    """A version of the guideline must be read before the next task. guideline: its id."""
+
+    code = "guideline_unread"
+    status = 409
+
+    def __init__(self, message: str, guideline: int) -> None:
+        super().__init__(message)
+        self.guideline = guideline
+
+
+class TooManyInHand(Refusal):
+    """One person holds as many tasks as one may."""
+
+    code = "too_many_in_hand"
+    status = 409
+
+
 class WrongState(Refusal):
     """A campaign cannot go from its state to the one asked for."""
 
     code = "wrong_state"
+    status = 409
+
+
+class EmptyCampaign(Refusal):
+    """A campaign has nothing that could be handed out."""
+
+    code = "empty_campaign"
+    status = 409
+
+
+class NothingFits(Refusal):
+    """No task can be made of what was chosen."""
+
+    code = "nothing_fits"
+
+
+class InvalidSetting(Refusal):
+    """A value that a campaign or a guideline cannot have, or not any more."""
+
+    code = "invalid_setting"
+
+
+class CannotDelete(Refusal):
+    """Something that others depend on."""
+
+    code = "cannot_delete"
     status = 409
 
 
@@ -68,6 +112,20 @@ class AlreadySubmitted(Refusal):
     """The task was submitted already, under another key, and cannot be corrected (any more)."""
 
     code = "already_submitted"
+    status = 409
+
+
+class NotReviewable(Refusal):
+    """What is there to review is the reviewer's own, or not the current version."""
+
+    code = "not_reviewable"
+    status = 409
+
+
+class AlreadyReviewed(Refusal):
+    """Somebody else decided between the page and its form."""
+
+    code = "already_reviewed"
     status = 409
 
 
@@ -97,3 +155,36 @@ class InvalidWork(Refusal):
     @property
     def problems(self) -> Sequence[Problem]:
         return self._problems
+
+
+class LastOwner(Refusal):
+    """A project always has an owner who can sign in."""
+
+    code = "last_owner"
+    status = 409
+
+
+class NotInvited(Refusal):
+    """An invitation that is not sent: the address, or what is there already, does not allow it."""
+
+    code = "not_invited"
+
+
+class InvitationGone(Refusal):
+    """A link that leads to no open invitation."""
+
+    code = "invitation_gone"
+    status = 410
+
+
+class BadName(Refusal):
+    """A name that cannot be given."""
+
+    code = "bad_name"
+
+
+class StillInUse(Refusal):
+    """What others depend on is not deleted."""
+
+    code = "still_in_use"
+    status = 409

@@ -1,7 +1,8 @@
 """The form of a task, read: flat field names to what was said, and back for a page that shows it again.
 
 rating-B-overall, flag-B-hallucination, rank-B and note-B speak of the response under the letter B; better (A, B, equal,
-neither) is the decision of a pair. The same names are the keys of a draft.
+neither) is the decision of a pair; the fields of a prompt that is written are named in prompt_writing.py. The same
+names are the keys of a draft.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from django.http import QueryDict
 
+from labeling import prompt_writing
 from labeling.checking import LETTERS, Said, Work
 from labeling.errors import InvalidWork, Problem
 from labeling.models import Submission, WorkKind
@@ -69,6 +71,15 @@ def read_form(data: QueryDict) -> Sent:
     return Sent(work=work, key=key, lease_token=token, corrects=corrects, fields=fields)
 
 
+def read_work(data: QueryDict, *, besides: Iterable[str] = ()) -> Work:
+    """What was said, of a form without lease or key. besides: fields that are not the work's. Raises InvalidWork."""
+    reading = _Reading()
+    work = _work({name: value for name, value in fields_of(data).items() if name not in besides}, reading)
+    if reading.problems:
+        raise InvalidWork(reading.problems)
+    return work
+
+
 def fields_of(data: QueryDict) -> dict[str, str]:
     """What the labeler filled in, without the envelope."""
     return {name: str(value) for name, value in data.items() if name not in ENVELOPE and value != ""}
@@ -88,7 +99,7 @@ def _work(fields: Mapping[str, str], reading: _Reading) -> Work:
     said: dict[str, dict[str, Any]] = {}
     for name, value in fields.items():
         kind, *rest = name.split("-", 2)
-        if name in WHOLE:
+        if name in WHOLE or name in prompt_writing.FIELDS:
             continue
         if kind not in OF_A_RESPONSE or len(rest) + 1 != OF_A_RESPONSE[kind]:
             reading.wrong("unknown_field", f"{name[:60]!r} is not a field of this form.", "")
@@ -104,6 +115,7 @@ def _work(fields: Mapping[str, str], reading: _Reading) -> Work:
         strength=reading.whole_number("strength", fields.get("strength", ""), "The strength"),
         note=_lines(fields.get("note", "")),
         text=_lines(fields.get("text", "")),
+        writing={name: _lines(value) for name, value in fields.items() if name in prompt_writing.FIELDS},
         order_is_proposed=fields.get("order") == "proposed",
         active_ms=reading.whole_number("active_ms", fields.get("active_ms", ""), "The time at work"),
     )
@@ -135,6 +147,8 @@ def _decide_pair(work: Work, better: str, reading: _Reading) -> Work:
     """The decision of a pair as ranks, or as the verdict that neither is acceptable."""
     if not better:
         return work
+    if better in ("neither", "equal"):
+        work = replace(work, strength=None)  # It says by how much one of the two is better.
     if better == "neither":
         return replace(work, verdict=Submission.Verdict.NONE_ACCEPTABLE)
     if better not in BETTER:
@@ -150,6 +164,9 @@ def fields_said(submission: Submission, order: Iterable[int], kind: str) -> dict
     fields = {"note": submission.note, "verdict": submission.verdict}
     if submission.strength is not None:
         fields["strength"] = str(submission.strength)
+    if kind == WorkKind.PROMPT:
+        prompt = submission.prompts.first()
+        return prompt_writing.fields_of_prompt(prompt, use_line=submission.note) if prompt else {}
     if kind == WorkKind.DEMONSTRATION:
         written = submission.responses.first()
         return fields | {"text": written.text if written else ""}

@@ -3,6 +3,7 @@
 A researcher writes the next version; these are only where nobody has written one yet.
 """
 
+import re
 from typing import Any
 
 from django.db import transaction
@@ -73,7 +74,22 @@ than it needs to be.
 - Where a prompt asks for something harmful, decline plainly and without a sermon, and offer what help can be offered.
 """
 
+PROMPT_BODY = """\
+Write a prompt that somebody might really send to an assistant: a task or a question, with all that is needed to do it.
+
+- **Plain**: anything. Vary the tasks, the subjects, the tone and the length; do not write the same kind twice in a row.
+- **Few-shot**: an instruction, at least two examples of an input and the output you would want, and one more input.
+- **User-based**: a task that fits one of the use cases below. Copy its line, then write the prompt.
+
+Write in your own words and copy nothing. Invent names, addresses and numbers: no real person may be recognised.
+A prompt may go on from a conversation; then write what was said before, too.
+
+Use cases: answering customers' letters; turning notes into lists of tasks; explaining a form to somebody who has to
+fill it in; naming a product; checking a text for tone.
+"""
+
 BODIES = {
+    WorkKind.PROMPT: PROMPT_BODY,
     WorkKind.RANKING: RANKING_BODY,
     WorkKind.RATING: RATING_BODY,
     WorkKind.DEMONSTRATION: DEMONSTRATION_BODY,
@@ -95,10 +111,15 @@ def guideline_for(project: Project, kind: WorkKind) -> Guideline:
 
 
 def default_guideline(kind: WorkKind) -> dict[str, Any]:
-    """What the default guideline of a kind says, as fields of a Guideline. Prompt writing has none."""
+    """What the default guideline of a kind says, as fields of a Guideline."""
     return {
         "kind": kind,
-        "body": BODIES[kind],
-        "flags": [] if kind == WorkKind.DEMONSTRATION else FLAGS,
+        "body": _unwrapped(BODIES[kind]),
+        "flags": FLAGS if kind in (WorkKind.RANKING, WorkKind.RATING) else [],
         "scales": {WorkKind.RANKING: [OVERALL], WorkKind.RATING: EVALUATION_SCALES}.get(kind, []),
     }
+
+
+def _unwrapped(text: str) -> str:
+    """Paragraphs and items on one line each: a line end within one is shown as one."""
+    return re.sub(r"(?<=[^\n])\n *(?!\n|- |[0-9]+\. |$)", " ", text)

@@ -290,7 +290,8 @@ class Batch:
             generator=self._known.generator(text.generator) if text.generator else None,
             labeler=self._known.labeler(text.labeler, simulated=text.simulated) if text.labeler else None,
             text=text.text,
-            sampling=text.sampling,
+            # A job elsewhere may have the number of one here, which would then count the text as its own.
+            sampling={name: value for name, value in text.sampling.items() if name != "job"},
             token_count=text.token_count,
             finish_reason=text.finish_reason,
             judged_only=bool(text.labeler) and kind is not Kind.DEMONSTRATION,
@@ -364,7 +365,7 @@ class Batch:
             Task(
                 campaign=campaign,
                 prompt=self._prompt(staged),
-                overlap=len(staged.record.judged),
+                overlap=sum(judged.aside != "surplus" for judged in staged.record.judged),
                 open_slots=0,
                 position=position,
             )
@@ -416,15 +417,17 @@ class Batch:
         self.new["judgments"] += len(said)
 
     def _submission(self, assignment: Assignment, judged: Judged, campaign: Campaign) -> Submission:
+        submitted_at = judged.submitted_at or self._known.now
         return Submission(
             assignment=assignment,
             number=1,
             key=uuid4(),
-            counted=True,
+            counted=judged.aside != "surplus",
+            withdrawn_at=submitted_at if judged.aside == "withdrawn" else None,
             verdict=judged.verdict,
             strength=judged.strength,
             note=judged.note,
             active_ms=judged.active_ms,
             guideline=campaign.guideline,
-            submitted_at=judged.submitted_at or self._known.now,
+            submitted_at=submitted_at,
         )

@@ -7,7 +7,7 @@ are not to be skipped) the transaction is rolled back after the last line, so th
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,30 +47,46 @@ class ImportReport:
     personal_data: Counter[str] = field(default_factory=Counter)
     refused: int = 0
     reasons: list[tuple[int, str]] = field(default_factory=list)
-    """(line number, reason) of the first REASONS_KEPT refused lines."""
+    """(line number, reason) of the first refused lines."""
+    keeps: int = REASONS_KEPT
+    """How many reasons."""
 
     def refuse(self, number: int, reason: str) -> None:
         self.refused += 1
-        if len(self.reasons) < REASONS_KEPT:
+        if len(self.reasons) < self.keeps:
             self.reasons.append((number, reason))
 
 
 def import_file(
     project: Project, path: Path, *, name: str, kind: Kind | None = None, skip_bad: bool = False
 ) -> ImportReport:
-    """Imports one file. name: what the imported campaigns are called after, see Place.
+    """Imports one file of records; see import_lines."""
+    return import_lines(project, read_file(path, kind=kind), ImportReport(path), name=name, skip_bad=skip_bad)
+
+
+def import_lines(
+    project: Project,
+    lines_read: Iterator[Line],
+    report: ImportReport,
+    *,
+    name: str,
+    skip_bad: bool = False,
+    so_far: Callable[[int], None] = lambda number: None,
+) -> ImportReport:
+    """Imports what a file holds. name: what the imported campaigns are called after, see Place. so_far: is told the
+    number of the line after each batch.
 
     Raises UnreadableFile, EmptyFile or NameTaken, with nothing written. A refused line is no exception: it is in the
     report, and unless skip_bad is given nothing of the file is written.
     """
-    report = ImportReport(path)
     with transaction.atomic():
         _lock(project)
         known = Known(project, place=Place(project, name))
-        for lines in _batches(read_file(path, kind=kind)):
+        for lines in _batches(lines_read):
             _import_batch(known, lines, report)
+            so_far(lines[-1].number)
         if not report.read and not report.refused:
-            raise EmptyFile(f"{path} holds no records; expected one JSON object a line")
+            raise EmptyFile(f"{report.path} holds no records; expected one JSON object a line")
         if report.refused and not skip_bad:
             report.written = False
             transaction.set_rollback(True)

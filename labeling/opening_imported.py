@@ -1,20 +1,18 @@
 """A campaign for people out of what was imported: sets of responses to rank, responses to rate, prompts to answer."""
 
-import random
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count, islice, zip_longest
+from itertools import count, islice
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Prefetch
 
+from labeling.datasets import counted
 from labeling.errors import Refusal
 from labeling.guidelines import guideline_for
 from labeling.imported_rows import Place
 from labeling.models import Campaign, Project, Prompt, Response, Task, TaskResponse, WorkKind
-from labeling.opening import RESPONSES_A_TASK, make_tasks, open_campaign
-
-Item = tuple[Prompt, Sequence[Response]]
-RATING_ORDER_SEED = "accord rating order 1"
+from labeling.opening import RESPONSES_A_TASK, Item, make_tasks, mixed, open_campaign
+from labeling.reviewing import not_returned
 
 
 class NothingToOpen(Refusal):
@@ -67,7 +65,8 @@ def free_name(project: Project, kind: WorkKind) -> str:
 def _items(project: Project, kind: WorkKind, source: str | None) -> Iterator[Item]:
     if kind == WorkKind.DEMONSTRATION and source is None:
         written = Response.objects.filter(prompt=OuterRef("pk"), labeler__isnull=False, judged_only=False)
-        unanswered = Prompt.objects.filter(~Exists(written), project=project, split=Prompt.Split.TRAIN)
+        usable = Prompt.objects.filter(counted("submission"), not_returned("submission"), project=project)
+        unanswered = usable.filter(~Exists(written), split=Prompt.Split.TRAIN)
         yield from ((prompt, []) for prompt in unanswered.order_by("pk").iterator(chunk_size=500))
         return
     tasks = _imported_tasks(project, source or "")
@@ -87,20 +86,13 @@ def _items(project: Project, kind: WorkKind, source: str | None) -> Iterator[Ite
 
 
 def _one_by_one(tasks: Iterable[Task]) -> Iterator[Item]:
-    """Every response by itself and once, in rounds: one response to each prompt, then another to each.
-
-    Which one comes first is drawn for each prompt, with a fixed seed: files name the models in one order, and a rater
-    who meets them in that order knows whom they rate. Holds all responses in memory.
-    """
+    """Every response by itself and once, mixed already, so that the first ones are of every prompt."""
     found: dict[int, tuple[Prompt, dict[int, Response]]] = {}
     for task in tasks:
         assert task.prompt is not None
         _, responses = found.setdefault(task.prompt.pk, (task.prompt, {}))
         responses.update({one.response.pk: one.response for one in task.shown.all()})
-    draw = random.Random(RATING_ORDER_SEED)
-    mixed = [[(prompt, [one]) for one in draw.sample(list(of.values()), len(of))] for prompt, of in found.values()]
-    for round_ in zip_longest(*mixed):
-        yield from (item for item in round_ if item is not None)
+    yield from mixed((prompt, [one]) for prompt, responses in found.values() for one in responses.values())
 
 
 def _imported_tasks(project: Project, source: str) -> Iterator[Task]:

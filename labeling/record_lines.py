@@ -1,6 +1,6 @@
-"""Reading and writing files of records: JSON lines, gzip or not, with bounds on what one line may cost.
+"""Reading and writing files of records: JSON lines, packed or not, with bounds on what a line and a file may cost.
 
-Lines end at \\n only, since texts may hold other line separators (U+2028). Standard library only.
+Lines end at \\n only, since texts may hold other line separators (U+2028). pyarrow is loaded for zstd only.
 """
 
 import gzip
@@ -19,7 +19,13 @@ from labeling.records import Kind, Record, read_record, write_record
 MOST_LINE_BYTES = 8 * 1024 * 1024
 MOST_DEPTH = 20
 """Levels of lists and objects within each other; a record needs six."""
+MOST_UNPACKED_BYTES = 8 * 1024**3
+FREELY_UNPACKED_BYTES = 64 * 1024 * 1024
+MOST_TIMES_UNPACKED = 100
+"""Of a packed file larger than FREELY_UNPACKED_BYTES when unpacked. Texts shrink to a third or a tenth."""
 GZIP_MAGIC = b"\x1f\x8b"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -37,41 +43,95 @@ class Line:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A line as it stands in the file. data is None where it is too long, and then reason says so."""
+
+    number: int
+    size_bytes: int
+    data: bytes | None
+    reason: str = ""
+
+
 def read_file(path: Path, *, kind: Kind | None = None) -> Iterator[Line]:
     """Every line of the file that is not blank, in order, with its number from 1.
 
-    Holds one line at a time. Raises UnreadableFile where the file is missing, is a folder or its gzip data are damaged.
+    Holds one line at a time. Raises UnreadableFile where the file is missing, is a folder, is no text, is damaged, or
+    unpacks to more than is taken.
     """
+    for raw in raw_lines(path):
+        yield _line(raw, kind=kind)
+
+
+def raw_lines(path: Path) -> Iterator[Raw]:
+    """The lines that are not blank; see read_file."""
+    with reading(path) as file:
+        yield from _lines(file)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """The file's bytes, unpacked where it begins like gzip or zstd, whatever its name. Raises UnreadableFile."""
     try:
-        with _opened(path) as file:
-            yield from _lines(file, kind=kind)
+        with path.open("rb") as raw:
+            begins = raw.peek(4)[:4]
+            if begins.startswith(ZIP_MAGICS):
+                raise UnreadableFile(f"{path.name} is a ZIP archive; unpack it and give the file that is in it")
+            size = path.stat().st_size
+            if begins.startswith(GZIP_MAGIC):
+                yield io.BufferedReader(_Unpacked(gzip.GzipFile(fileobj=raw), packed_bytes=size, name=path.name))
+            elif begins == ZSTD_MAGIC:
+                yield io.BufferedReader(_Unpacked(_zstd(raw), packed_bytes=size, name=path.name))
+            else:
+                yield raw
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UnreadableFile(f"{path} is cut or damaged: {error}; copy or make it again") from None
     except OSError as error:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes, unpacked where it begins like a gzip file, whatever its name."""
-    with path.open("rb") as raw:
-        packed = raw.peek(2)[:2] == GZIP_MAGIC
-        yield gzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[misc]
+def _zstd(raw: BinaryIO) -> Any:
+    import pyarrow as pa  # loaded by those who need it
+
+    return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
 
 
-def _lines(file: BinaryIO, *, kind: Kind | None) -> Iterator[Line]:
-    reader = io.BufferedReader(file) if isinstance(file, gzip.GzipFile) else file
+class _Unpacked(io.RawIOBase):
+    """What comes out of a packed file, counted: a few bytes that unpack to gigabytes are an attack or a mistake."""
+
+    def __init__(self, source: Any, *, packed_bytes: int, name: str) -> None:
+        self._source = source
+        self._most = min(MOST_UNPACKED_BYTES, max(FREELY_UNPACKED_BYTES, packed_bytes * MOST_TIMES_UNPACKED))
+        self._name = name
+        self._size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._source.read(len(buffer))
+        buffer[: len(data)] = data
+        self._size += len(data)
+        if self._size > self._most:
+            raise UnreadableFile(
+                f"{self._name} unpacks to more than {self._most:,} bytes; a packed file may grow {MOST_TIMES_UNPACKED}"
+                f" times and to {MOST_UNPACKED_BYTES:,} bytes: divide it"
+            )
+        return len(data)
+
+
+def _lines(reader: BinaryIO) -> Iterator[Raw]:
     number = 0
     while raw := reader.readline(MOST_LINE_BYTES + 1):
         number += 1
         if len(raw) > MOST_LINE_BYTES:
             size = len(raw) + (0 if raw.endswith(b"\n") else _pass_over_the_rest(reader))
-            yield Line(number, size, None, f"the line has {size:,} bytes; at most {MOST_LINE_BYTES:,} are taken")
+            yield Raw(number, size, None, f"the line has {size:,} bytes; at most {MOST_LINE_BYTES:,} are taken")
             continue
         if number == 1:
             raw = raw.removeprefix(BYTE_ORDER_MARK)
         if raw.strip():
-            yield _line(raw, number=number, kind=kind)
+            yield Raw(number, len(raw), raw)
 
 
 def _pass_over_the_rest(reader: BinaryIO) -> int:
@@ -84,14 +144,16 @@ def _pass_over_the_rest(reader: BinaryIO) -> int:
     return size
 
 
-def _line(raw: bytes, *, number: int, kind: Kind | None) -> Line:
+def _line(raw: Raw, *, kind: Kind | None) -> Line:
+    if raw.data is None:
+        return Line(raw.number, raw.size_bytes, None, raw.reason)
     try:
-        return Line(number, len(raw), read_record(parse_json(raw), kind=kind))
+        return Line(raw.number, raw.size_bytes, read_record(parse_json(raw.data), kind=kind))
     except BadRecord as error:
-        return Line(number, len(raw), None, str(error))
+        return Line(raw.number, raw.size_bytes, None, str(error))
 
 
-def parse_json(raw: bytes) -> Any:
+def parse_json(raw: bytes, *, deepest: int = MOST_DEPTH) -> Any:
     """The JSON value of a line, by the strict reading: UTF-8, no name twice in an object, no NaN, bounded depth."""
     try:
         text = raw.decode()
@@ -104,13 +166,13 @@ def parse_json(raw: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise BadRecord(f"this is not JSON: {error.msg} at character {error.pos + 1}") from None
     except RecursionError:
-        raise BadRecord(f"lists and objects are nested deeper than {MOST_DEPTH}") from None
+        raise BadRecord(f"lists and objects are nested deeper than {deepest}") from None
     except BadRecord:
         raise
     except ValueError as error:
         raise BadRecord(f"this is not JSON that can be read: {error}") from None
-    if raw.count(b"[") + raw.count(b"{") > MOST_DEPTH:
-        _check_depth(value)
+    if raw.count(b"[") + raw.count(b"{") > deepest:
+        _check_depth(value, deepest)
     return value
 
 
@@ -129,7 +191,7 @@ def _constant(name: str) -> Any:
     raise BadRecord(f"{name} is not a JSON value; write null or a number")
 
 
-def _check_depth(value: Any) -> None:
+def _check_depth(value: Any, deepest: int) -> None:
     level, depth = [value], 0
     while level := [
         inner
@@ -138,8 +200,8 @@ def _check_depth(value: Any) -> None:
         for inner in (outer.values() if isinstance(outer, dict) else outer)
     ]:
         depth += 1
-        if depth > MOST_DEPTH:
-            raise BadRecord(f"lists and objects are nested deeper than {MOST_DEPTH}")
+        if depth > deepest:
+            raise BadRecord(f"lists and objects are nested deeper than {deepest}")
 
 
 def line_of(record: Record) -> bytes:

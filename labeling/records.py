@@ -33,6 +33,8 @@ SPLITS = ("train", "valid", "test")
 REVIEWS = ("unreviewed", "accepted", "returned")
 VERDICTS = ("none_acceptable",)
 FINISHES = ("stop", "length")
+ASIDES = ("surplus", "withdrawn")
+"""Why a judgment or a text does not count: beyond the overlap, or taken back."""
 
 ID_CHARACTERS = 200
 COMPARISON_ID_CHARACTERS = 400
@@ -89,7 +91,10 @@ class Judged:
     """What one labeler said of the responses; every list is in their order and as long as they are many.
 
     ranks: 1 best, dense, ties share a rank, None not ranked. ratings: name -> 1 to 7. flags: name -> yes or no. What
-    was not answered is absent. order: the indices of the responses as this labeler met them, () where unknown.
+    was not answered is absent. order: the indices of the responses as this labeler met them, () where unknown. aside:
+    one of ASIDES, or "" for what counts. guideline: what they worked by ("ranking 2"); margin_ranks,
+    margin_overall: of a comparison, how far the chosen one is above the other. These three are known on the way out
+    only.
     """
 
     labeler: str
@@ -104,11 +109,16 @@ class Judged:
     note: str = ""
     active_ms: int | None = None
     submitted_at: datetime | None = None
+    aside: str = ""
+    guideline: str = field(default="", compare=False)
+    margin_ranks: int | None = field(default=None, compare=False)
+    margin_overall: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line. gaps: in how many of its orders the ranks had gaps (1, 1, 3) and were made dense."""
+    """One line. gaps: in how many of its orders the ranks had gaps (1, 1, 3) and were made dense. aside: of a
+    demonstration, one of ASIDES or "". campaign: where it was made, known on the way out only."""
 
     kind: Kind
     id: str
@@ -117,6 +127,8 @@ class Record:
     judged: tuple[Judged, ...] = ()
     review: str = "unreviewed"
     gaps: int = 0
+    aside: str = ""
+    campaign: str = field(default="", compare=False)
 
 
 def dense(ranks: Sequence[int | None]) -> tuple[int | None, ...]:
@@ -168,6 +180,19 @@ def _prompt(fields: Fields, *, prompt_id: str) -> PromptText:
         consent=fields.text_or("consent", "", most=200),
         split=fields.choice_or_none("split", SPLITS),
     )
+
+
+def read_prompt_text(value: object) -> PromptText:
+    """A prompt without the envelope of a record; its id is optional. Raises BadRecord."""
+    fields = Fields(value)
+    prompt = _prompt(fields, prompt_id=fields.name_or_none("id", most=ID_CHARACTERS) or "")
+    fields.done()
+    return prompt
+
+
+def read_response_text(value: object) -> ResponseText:
+    """A response without the envelope of a record. Raises BadRecord."""
+    return _response(value, where="response")
 
 
 def _messages(fields: Fields) -> list[dict[str, str]]:
@@ -247,6 +272,11 @@ def _read_demonstration(fields: Fields, record: Record) -> Record:
     if response.labeler is None:
         raise BadRecord("response.labeler is missing; a demonstration is written by a person (a pseudonym will do)")
     review = fields.choice_or_none("review", REVIEWS) or "unreviewed"
+    if aside := fields.choice_or_none("aside", ASIDES):
+        raise BadRecord(
+            f"aside is {shown(aside)}; a text that was set aside is not to be imitated: leave the record out, or the"
+            " member where it is meant to count here"
+        )
     return replace(record, responses=(response,), review=review)
 
 
@@ -299,6 +329,7 @@ def _who_and_when(fields: Fields) -> dict[str, Any]:
         "note": fields.text_or("note", ""),
         "active_ms": fields.whole_or_none("active_ms", low=0, high=2**53),
         "submitted_at": fields.time_or_none("submitted_at"),
+        "aside": fields.choice_or_none("aside", ASIDES) or "",
     }
 
 
@@ -437,7 +468,8 @@ def write_record(record: Record) -> dict[str, Any]:
         return head | _prompt_members(record.prompt)
     head["prompt"] = _filled({"id": record.prompt.id}) | _prompt_members(record.prompt)
     if record.kind is Kind.DEMONSTRATION:
-        return head | {"response": _response_members(record.responses[0]), "review": record.review}
+        said = {"response": _response_members(record.responses[0]), "review": record.review}
+        return head | said | _filled({"aside": record.aside})
     if record.kind is Kind.COMPARISON:
         return head | _comparison_members(record)
     if record.kind is Kind.RATING:
@@ -459,7 +491,7 @@ def _filled(members: dict[str, Any]) -> dict[str, Any]:
 def _prompt_members(prompt: PromptText) -> dict[str, Any]:
     return _filled(
         {
-            "messages": prompt.messages,
+            "messages": [{"role": turn["role"], "content": turn["content"]} for turn in prompt.messages],
             "use_case": prompt.use_case,
             "style": prompt.style,
             "origin": prompt.origin,
@@ -496,6 +528,7 @@ def _who_and_when_members(judged: Judged) -> dict[str, Any]:
             "note": judged.note,
             "active_ms": judged.active_ms,
             "submitted_at": judged.submitted_at and time_text(judged.submitted_at),
+            "aside": judged.aside,
         }
     )
 

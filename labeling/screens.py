@@ -8,14 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language_info
+from django.utils.translation import get_language_info, gettext, gettext_lazy
 
 from labeling.checking import LETTERS, scales_of
 from labeling.errors import Problem
 from labeling.models import Assignment, Guideline, Prompt, Response, WorkKind
+from labeling.prompt_screen import Writing, writing_of
 from labeling.rendering import render_all
 
 SUMMARY_CHARACTERS = 160
+LONG_PROMPT = 900
+"""Characters from which a prompt stands beside the responses: above them it would scroll in a strip."""
+STRENGTHS = (("0", gettext_lazy("slightly")), ("1", gettext_lazy("clearly")), ("2", gettext_lazy("much")))
+"""By how much one of two is better: (value, in words). The key of each is its place, from 1."""
+ROLES = {"system": gettext_lazy("system"), "user": gettext_lazy("user"), "assistant": gettext_lazy("assistant")}
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,8 @@ class ShownFlag:
     @property
     def states(self) -> list[tuple[str, str, str, str]]:
         """(value, class, how it is read aloud, what is shown)."""
-        return [("", "open", "not answered", "–"), ("no", "no", "no", "no"), ("yes", "yes", "yes", "yes")]
+        no, yes = gettext("no"), gettext("yes")
+        return [("", "open", gettext("not answered"), "–"), ("no", "no", no, no), ("yes", "yes", yes, yes)]
 
 
 @dataclass(frozen=True)
@@ -69,11 +76,25 @@ class ShownResponse:
     note: str
     problems: Sequence[str]
 
+    @property
+    def note_field(self) -> str:
+        return f"note-{self.letter}"
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it has a text and nothing is filled in, and so nothing wrong."""
+        answered = any(one.chosen for one in self.scales) or any(one.chosen for one in self.flags)
+        return bool(self.html) and not (answered or self.rank or self.note or self.problems)
+
 
 @dataclass(frozen=True)
 class ShownTurn:
     role: str
     html: SafeString
+
+    @property
+    def role_in_words(self) -> str:
+        return str(ROLES.get(self.role, self.role))
 
 
 @dataclass(frozen=True)
@@ -81,6 +102,7 @@ class ShownPrompt:
     turns: Sequence[ShownTurn]
     facts: str
     summary: str
+    is_long: bool = False
 
     @property
     def is_conversation(self) -> bool:
@@ -89,13 +111,17 @@ class ShownPrompt:
 
 @dataclass(frozen=True)
 class Screen:
-    """Everything a work screen shows; the fields of the whole (note, text, order, verdict) are in fields."""
+    """Everything a work screen shows; the fields of the whole (note, text, order, verdict) are in fields.
 
-    prompt: ShownPrompt
+    prompt: None where one is to be written; writing: None where none is.
+    """
+
+    prompt: ShownPrompt | None
     responses: Sequence[ShownResponse]
     guideline: SafeString
     fields: Mapping[str, str]
     problems: Sequence[Problem]
+    writing: Writing | None = None
 
     @property
     def better(self) -> str:
@@ -108,6 +134,11 @@ class Screen:
         return "equal" if a == b else "A" if a < b else "B"
 
     @property
+    def strengths(self) -> list[tuple[str, int, str]]:
+        """(value, its key, in words)."""
+        return [(value, key, str(words)) for key, (value, words) in enumerate(STRENGTHS, start=1)]
+
+    @property
     def ranks(self) -> list[str]:
         return [str(rank) for rank in range(1, len(self.responses) + 1)]
 
@@ -115,25 +146,27 @@ class Screen:
 def screen_of(assignment: Assignment, fields: Mapping[str, str], problems: Sequence[Problem] = ()) -> Screen:
     """The screen of an assignment (one query for the responses; the cache for the rendered texts)."""
     guideline, prompt = assignment.campaign.guideline, assignment.task.prompt
-    assert prompt is not None
     by_id = Response.objects.only("text").in_bulk(assignment.order)
     texts = [by_id[pk].text for pk in assignment.order]
-    contents = [str(message["content"]) for message in prompt.messages]
+    contents = [str(message["content"]) for message in prompt.messages] if prompt else []
     html = render_all([*texts, *contents, guideline.body])
     responses = [
         _shown(letter, html[place], guideline, fields, problems) for place, letter in enumerate(LETTERS[: len(texts)])
     ]
     turns = html[len(texts) : -1]
-    return Screen(_shown_prompt(prompt, turns), responses, html[-1], fields, problems)
+    writing = None if prompt else writing_of(fields, problems)
+    return Screen(shown_prompt(prompt, turns) if prompt else None, responses, html[-1], fields, problems, writing)
 
 
-def _shown_prompt(prompt: Prompt, html: Sequence[SafeString]) -> ShownPrompt:
+def shown_prompt(prompt: Prompt, html: Sequence[SafeString]) -> ShownPrompt:
     turns = [ShownTurn(str(message["role"]), rendered) for message, rendered in zip(prompt.messages, html, strict=True)]
     facts = [language_in_words(prompt.language)]
     if prompt.use_case != Prompt.UseCase.OTHER:
         use_case = str(prompt.get_use_case_display())
         facts.insert(0, use_case[0].lower() + use_case[1:])
-    return ShownPrompt(turns, ", ".join(facts), " ".join(prompt.last_turn.split())[:SUMMARY_CHARACTERS])
+    size = sum(len(str(message["content"])) for message in prompt.messages)
+    summary = " ".join(prompt.last_turn.split())[:SUMMARY_CHARACTERS]
+    return ShownPrompt(turns, ", ".join(facts), summary, is_long=size > LONG_PROMPT)
 
 
 def language_in_words(code: str) -> str:
@@ -159,14 +192,20 @@ def _shown(
     )
 
 
+def questions_of(guideline: Guideline) -> tuple[list[ShownScale], list[ShownFlag]]:
+    """What a labeler is asked of one response under the guideline, nothing filled in."""
+    scales = [_scale(scale, "A", {}) for scale in scales_of(guideline)]
+    return scales, [_flag(flag, "A", {}) for flag in guideline.flags]
+
+
 def _scale(scale: Mapping[str, Any], letter: str, fields: Mapping[str, str]) -> ShownScale:
     field = f"rating-{letter}-{scale['name']}"
     return ShownScale(
         field=field,
         name=scale["name"],
         label=scale["label"],
-        low=scale.get("low", "worst"),
-        high=scale.get("high", "best"),
+        low=scale.get("low") or gettext("worst"),
+        high=scale.get("high") or gettext("best"),
         chosen=fields.get(field, ""),
     )
 
@@ -181,6 +220,8 @@ def _flag(flag: Mapping[str, Any], letter: str, fields: Mapping[str, str]) -> Sh
 def template_of(assignment: Assignment) -> str:
     """The screen for a task: pairs that ask for nothing but an order are decided by one key."""
     campaign = assignment.campaign
+    if campaign.kind == WorkKind.PROMPT:
+        return "labeling/write_prompt.html"
     if campaign.kind == WorkKind.DEMONSTRATION:
         return "labeling/demonstrate.html"
     if campaign.kind == WorkKind.RATING:

@@ -3,16 +3,30 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Min, Q, Sum
+from django.core.cache import cache
+from django.db.models import Count, Exists, Min, OuterRef, Q, Sum
 from django.utils import timezone
 
-from labeling.assigning import State, is_kept_out, open_tasks
-from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Submission, Task, WorkKind
+from labeling.assigning import (
+    FREE_REASONS,
+    KEPT_OUT,
+    NOT_IN_COHORT,
+    State,
+    is_in_cohort,
+    is_kept_out,
+    open_tasks,
+    tasks_handed_out,
+)
+from labeling.beside import with_beside
+from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Submission, WorkKind
+from labeling.quotas import has_enough_of, left_to_write
 
 COUNTED_UP_TO = 99
 """What is left is counted up to here: every page shows it, and a million tasks would be counted each time."""
-LOOKED_AT = 150
+LOOKED_AT = 60
 """Open tasks that a task's page looks at for its count: it is made for every task, the queue's only between them."""
+KEPT_SECONDS = 20
+"""How long a count that is no exact one is shown again, page after page."""
 RECENT = 10
 
 VERBS = {
@@ -22,7 +36,7 @@ VERBS = {
     WorkKind.RATING: "Rate",
 }
 ASKS = {
-    WorkKind.PROMPT: "Write prompts.",
+    WorkKind.PROMPT: "Write a prompt that somebody might send.",
     WorkKind.DEMONSTRATION: "Write the response yourself.",
     WorkKind.RANKING: "Read the responses to a prompt, rate each, then rank them.",
     WorkKind.RATING: "Rate one response at a time.",
@@ -50,6 +64,11 @@ def done_since(labeler: Labeler, since: datetime) -> Done:
     return Done(submissions=found["submissions"], active_ms=found["active_ms"] or 0)
 
 
+def done_today(labeler: Labeler) -> int:
+    """How many tasks the labeler submitted for the first time today (one query, of an index)."""
+    return Assignment.objects.filter(labeler=labeler, submitted_at__gte=start_of_day()).count()
+
+
 def start_of_day() -> datetime:
     return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
 
@@ -59,8 +78,9 @@ def start_of_week() -> datetime:
 
 
 def skipped_since(labeler: Labeler, since: datetime) -> int:
-    """Tasks skipped of those handed out since then."""
-    return Assignment.objects.filter(labeler=labeler, state=State.SKIPPED, opened_at__gte=since).count()
+    """Tasks skipped of those handed out since then; who would rather not read something skips nothing."""
+    skipped = Assignment.objects.filter(labeler=labeler, state=State.SKIPPED, opened_at__gte=since)
+    return skipped.exclude(skip_reason__in=FREE_REASONS).count()
 
 
 def left_for(campaign: Campaign, labeler: Labeler) -> int:
@@ -69,32 +89,51 @@ def left_for(campaign: Campaign, labeler: Labeler) -> int:
     Counted from the cursor on: what lies behind it is nearly all done, and looking through it costs most.
     """
     tasks = open_tasks(campaign, labeler, timezone.now())
-    cursor = ClaimCursor.objects.filter(campaign=campaign, labeler=labeler).values_list("position", flat=True).first()
-    position = -1 if cursor is None else cursor
+    if campaign.kind == WorkKind.PROMPT:
+        return left_to_write(campaign, labeler, came_back=tasks[:COUNTED_UP_TO].count(), up_to=COUNTED_UP_TO)
+    cursor = _cursor_of(campaign, labeler)
+    position = -1 if cursor is None else cursor.position
     left = tasks.filter(position__gt=position)[:COUNTED_UP_TO].count()
     if left < COUNTED_UP_TO and position >= 0:
         left += tasks.filter(position__lte=position)[: COUNTED_UP_TO - left].count()
-    return left
+    return min(COUNTED_UP_TO, with_beside(left, cursor, campaign, up_to=COUNTED_UP_TO))
+
+
+def _cursor_of(campaign: Campaign, labeler: Labeler) -> ClaimCursor | None:
+    cursor = ClaimCursor.objects.filter(campaign=campaign, labeler=labeler).first()
+    if cursor is not None:
+        cursor.campaign, cursor.labeler = campaign, labeler
+    return cursor
 
 
 def left_nearby(campaign: Campaign, labeler: Labeler) -> str:
     """ "12 left", or "40 or more left": counted among the open tasks nearest to the cursor, ahead of it first.
 
-    So it costs the same in a campaign of any size (at most four queries). Empty where it cannot say: none of those that
-    it looked at is for this labeler, and there are more.
+    So it costs the same in a campaign of any size (at most five queries), and where there is much left nearly nothing:
+    then it is counted anew every KEPT_SECONDS only. Empty where it cannot say: none of those that it looked at is for
+    this labeler, and there are more.
     """
-    nearby = _open_nearby(campaign, labeler)
+    if campaign.kind == WorkKind.PROMPT:
+        left = left_for(campaign, labeler)
+        return f"{left} or more left" if left >= COUNTED_UP_TO else f"{left} left"
+    # The time tells campaigns apart that have one id after the other.
+    key = f"left:{campaign.pk}:{campaign.created_at.timestamp()}:{labeler.pk}"
+    kept: str | None = cache.get(key)
+    if kept is not None:
+        return kept
+    cursor = _cursor_of(campaign, labeler)
+    nearby = _open_nearby(campaign, -1 if cursor is None else cursor.position)
     left = open_tasks(campaign, labeler, timezone.now()).filter(pk__in=nearby).order_by().count()
-    if not left:
-        return "" if len(nearby) == LOOKED_AT else "0 left"
-    return f"{left} or more left" if len(nearby) == LOOKED_AT else f"{left} left"
+    if len(nearby) < LOOKED_AT:
+        return f"{with_beside(left, cursor, campaign, up_to=2 * LOOKED_AT)} left"
+    told = f"{left} or more left" if left else ""
+    cache.set(key, told, KEPT_SECONDS)
+    return told
 
 
-def _open_nearby(campaign: Campaign, labeler: Labeler) -> list[int]:
+def _open_nearby(campaign: Campaign, position: int) -> list[int]:
     """Ids of at most LOOKED_AT tasks with a free slot, whoever may take it."""
-    cursor = ClaimCursor.objects.filter(campaign=campaign, labeler=labeler).values_list("position", flat=True).first()
-    position = -1 if cursor is None else cursor
-    free = Task.objects.filter(campaign=campaign, open_slots__gt=0).values_list("pk", flat=True)
+    free = tasks_handed_out(campaign).filter(open_slots__gt=0).values_list("pk", flat=True)
     found = list(free.filter(position__gt=position).order_by("position")[:LOOKED_AT])
     if len(found) < LOOKED_AT and position >= 0:
         found += free.filter(position__lte=position).order_by("-position")[: LOOKED_AT - len(found)]
@@ -132,34 +171,41 @@ class Standing:
 
 
 def standings_of(labeler: Labeler) -> list[Standing]:
-    """Every campaign of the project that is or was handed out and is not over, those with something to do first."""
-    campaigns = (
-        Campaign.objects.filter(project=labeler.project_id, imported=False)
-        .filter(state__in=[Campaign.State.OPEN, Campaign.State.PAUSED])
-        .select_related("guideline")
-    )
+    """Every campaign of the project that is or was handed out and is not over, those with something to do first.
+    A closed one is there as long as the labeler holds a task of it."""
     live = Assignment.objects.filter(labeler=labeler, state=State.LIVE).select_related("task__prompt")
     held = {assignment.campaign_id: assignment for assignment in live}
+    campaigns = (
+        Campaign.objects.filter(project=labeler.project_id, imported=False)
+        .filter(Q(state__in=[Campaign.State.OPEN, Campaign.State.PAUSED]) | Q(pk__in=held, state=Campaign.State.CLOSED))
+        .select_related("guideline", "project")
+    )
     found = [_standing(campaign, labeler, held.get(campaign.pk)) for campaign in campaigns]
     return sorted(found, key=lambda standing: bool(standing.why))
 
 
 def _standing(campaign: Campaign, labeler: Labeler, held: Assignment | None) -> Standing:
     if is_kept_out(campaign, labeler):
-        return Standing(
-            campaign, None, 0, "Your role shows you which model wrote what; these ratings are left to others."
-        )
+        return Standing(campaign, None, 0, KEPT_OUT)
     if campaign.state == Campaign.State.PAUSED:
         return Standing(
             campaign, held, 0, "Paused. Nothing is handed out until it goes on; what you hold can be submitted."
         )
+    if campaign.state == Campaign.State.CLOSED:
+        return Standing(campaign, held, 0, "Closed. What you hold can still be submitted, and counts.")
+    if not is_in_cohort(campaign, labeler):
+        return Standing(campaign, held, 0, NOT_IN_COHORT)
     left = left_for(campaign, labeler)
     return Standing(campaign, held, left, "" if left or held else why_nothing(campaign, labeler))
 
 
 def why_nothing(campaign: Campaign, labeler: Labeler) -> str:
     """Why an open campaign has nothing for this labeler, and when it might have (two queries)."""
-    tasks = Task.objects.filter(campaign=campaign)
+    tasks = tasks_handed_out(campaign)
+    if campaign.kind == WorkKind.PROMPT and has_enough_of(campaign, labeler):
+        return (
+            f"You have written what one person may write here: {campaign.per_labeler}. The others are left to others."
+        )
     if not tasks.exists():
         return "No tasks are in it yet. They appear here as soon as they are made."
     held = Q(assignments__state=State.LIVE) & ~Q(assignments__labeler=labeler)
@@ -169,12 +215,27 @@ def why_nothing(campaign: Campaign, labeler: Labeler) -> str:
     )
     if times["back_at"]:
         return f"What is left you skipped for now; it comes back at {_clock(times['back_at'])}."
+    if campaign.kind == WorkKind.PROMPT:
+        return _why_nothing_to_write(campaign, times["free_at"])
     if times["free_at"]:
         return (
             "You have done everything that is open to you. The rest is with other labelers; "
             f"if one of them lets go, it may come back from {_clock(times['free_at'])} on."
         )
+    if campaign.pilot_tasks is not None:
+        size = "1 task" if campaign.pilot_tasks == 1 else f"{campaign.pilot_tasks:,} tasks"
+        return (
+            f"This campaign begins with a pilot of {size}, and you have done all of it that is open to you. "
+            "The rest is handed out once the pilot was looked at."
+        )
     return "You have done everything that is open to you. New tasks appear here as soon as they are made."
+
+
+def _why_nothing_to_write(campaign: Campaign, free_at: datetime | None) -> str:
+    says = f"All prompts that were asked for ({campaign.quota}) are written"
+    if free_at is None:
+        return f"{says}."
+    return f"{says} or being written; if somebody lets go, one may come back from {_clock(free_at)} on."
 
 
 def _clock(time: datetime) -> str:
@@ -182,9 +243,14 @@ def _clock(time: datetime) -> str:
 
 
 def recent_submissions(labeler: Labeler) -> list[Assignment]:
-    """The labeler's last submitted assignments, the newest first (one query)."""
+    """The labeler's last submitted assignments, the newest first (one query). repeated: see was_repeated()."""
+    again = Assignment.objects.filter(
+        task=OuterRef("task"), labeler=OuterRef("labeler"), occurrence__gt=OuterRef("occurrence")
+    )
     return list(
         Assignment.objects.filter(labeler=labeler, state=State.SUBMITTED, current_submission__isnull=False)
         .select_related("campaign", "task__prompt", "current_submission")
+        .annotate(repeated=Exists(again))
+        .prefetch_related("current_submission__prompts", "current_submission__reviews")
         .order_by("-current_submission__submitted_at")[:RECENT]
     )

@@ -9,12 +9,20 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from labeling.assigning import STALE, State, extended_lease, take_slot
+from labeling.asking_again import ask_another
+from labeling.assigning import KEPT_OUT, STALE, State, extended_lease, is_kept_out, take_slot
 from labeling.checking import LETTERS, Said, Work, close_gaps, problems_of, unstorable
-from labeling.errors import AlreadySubmitted, CampaignNotOpen, InvalidWork, Problem, StaleLease
-from labeling.models import Assignment, Campaign, Judgment, Response, Submission, Task, WorkKind
+from labeling.completing import note_task
+from labeling.errors import AlreadySubmitted, CampaignNotOpen, InvalidWork, KeptOut, Problem, StaleLease
+from labeling.models import Assignment, Campaign, ClaimCursor, Judgment, Response, Submission, Task, WorkKind
+from labeling.prepared import Prepared
+from labeling.prompt_writing import SURE, written_in
+from labeling.quotas import has_enough_of
+from labeling.reviewing import REVIEWED_KINDS, is_returned
+from labeling.written_prompts import is_in_use, problems_with_project, write_prompt
 
 DRAFT_LIMIT = 200_000
 """Characters of a whole draft, names of fields included."""
@@ -23,7 +31,8 @@ DRAFT_FIELDS = 300
 
 @dataclass(frozen=True)
 class DraftKept:
-    """held: the slot is still the labeler's; if not, a submission counts only while a slot is free."""
+    """held: the slot is still the labeler's, or their work was returned to them; if not, a submission counts only while
+    a slot is free."""
 
     saved_at: datetime
     lease_until: datetime | None
@@ -36,7 +45,8 @@ def keep_draft(assignment: Assignment, fields: Mapping[str, str], *, lease_token
     _refuse_unkeepable(fields)
     with transaction.atomic():
         locked, clock = _lock(assignment)
-        if locked.state == State.SUBMITTED:
+        again = locked.state == State.SUBMITTED and is_returned(locked.current_submission)
+        if locked.state == State.SUBMITTED and not again:
             raise AlreadySubmitted("This task is submitted already; the draft is not needed any more.")
         if locked.lease_token != lease_token:
             raise StaleLease(STALE)
@@ -44,7 +54,7 @@ def keep_draft(assignment: Assignment, fields: Mapping[str, str], *, lease_token
         lease_until = extended_lease(locked, clock) if held else None
         changes = {"draft": dict(fields), "draft_saved_at": clock, "lease_until": lease_until}
         Assignment.objects.filter(pk=locked.pk).update(**changes)
-    return DraftKept(saved_at=clock, lease_until=lease_until, held=held)
+    return DraftKept(saved_at=clock, lease_until=lease_until, held=held or again)
 
 
 def _refuse_unkeepable(fields: Mapping[str, str]) -> None:
@@ -61,11 +71,21 @@ def _lock(assignment: Assignment) -> tuple[Assignment, datetime]:
     """The assignment, locked, and the database's time."""
     locked = (
         Assignment.objects.select_for_update(of=("self",))
-        .select_related("campaign__guideline", "current_submission")
+        .select_related(
+            "campaign__guideline", "campaign__project", "labeler__membership", "current_submission", "guideline"
+        )
         .annotate(clock=Now())
         .get(pk=assignment.pk)
     )
+    locked.campaign.guideline = locked.worked_by  # What is checked is what the labeler saw.
     return locked, locked.clock
+
+
+def _task_asked(task: int) -> QuerySet[Task]:
+    return Task.objects.select_for_update().filter(pk=task)
+
+
+_TASK = Prepared(Task, _task_asked, 1)
 
 
 @dataclass(frozen=True)
@@ -79,19 +99,32 @@ class Outcome:
 def submit(assignment: Assignment, work: Work, *, key: UUID, lease_token: UUID, corrects: int = 0) -> Outcome:
     """Writes the work as the assignment's next submission.
 
-    It counts where the slot is still the labeler's, or free again; else it is kept as surplus (counted is False).
+    It counts where the slot is still the labeler's, or free again and the campaign not closed; else it is kept as
+    surplus (counted is False). What stands beside the queue, gold and repeats, needs no slot and is no part of the
+    task's overlap: whoever reads counted asks for occurrence 0 too.
     corrects: the number of the submission that this one replaces, 0 for the first; a correction is taken within the
     campaign's window and counts as the one before it did. A key that was sent before answers with the first result.
-    Raises InvalidWork, StaleLease, AlreadySubmitted, CampaignNotOpen; then nothing is written.
+    Raises InvalidWork, StaleLease, AlreadySubmitted, CampaignNotOpen, KeptOut; then nothing is written.
     """
     with transaction.atomic():
-        task = Task.objects.select_for_update().get(pk=assignment.task_id)
+        if assignment.campaign.kind == WorkKind.PROMPT:
+            # Else what is claimed at this moment could make one too many of the labeler's.
+            ClaimCursor.objects.select_for_update().filter(
+                campaign=assignment.campaign_id, labeler=assignment.labeler_id
+            ).first()
+        [task] = _TASK.rows([assignment.task_id])
         locked, clock = _lock(assignment)
-        earlier = locked.submissions.filter(key=key).first()
+        # A task that was never submitted has no keys to look through.
+        earlier = locked.submissions.filter(key=key).first() if locked.current_submission_id else None
         if earlier is not None:
             return Outcome(earlier, repeated=True)
         _refuse_if_not_taken(locked, clock, lease_token=lease_token, corrects=corrects)
         problems = problems_of(work, locked.campaign, len(locked.order))
+        written = None
+        if locked.campaign.kind == WorkKind.PROMPT and not problems:
+            written = written_in(work.writing, work.text)
+            sure = {warning: work.writing.get(name) == "yes" for warning, name in SURE.items()}
+            problems = problems_with_project(written, locked, sure)
         if problems:
             raise InvalidWork(problems)
         submission = Submission.objects.create(
@@ -101,23 +134,35 @@ def submit(assignment: Assignment, work: Work, *, key: UUID, lease_token: UUID, 
             counted=_counts(task, locked),
             verdict=work.verdict,
             strength=work.strength,
-            note=work.note,
+            note=written.use_line if written else work.note,
             active_ms=_believable(work.active_ms, clock - locked.created_at),
-            guideline=locked.campaign.guideline,
+            guideline=locked.worked_by,
             submitted_at=clock,
         )
-        _write_what_was_said(submission, task, locked, work)
+        if written is not None:
+            write_prompt(submission, written)
+        else:
+            _write_what_was_said(submission, task, locked, work)
         Assignment.objects.filter(pk=locked.pk).update(
-            state=State.SUBMITTED, current_submission=submission, draft={}, draft_saved_at=None, lease_until=None
+            state=State.SUBMITTED,
+            current_submission=submission,
+            submitted_at=locked.submitted_at or clock,
+            draft={},
+            draft_saved_at=None,
+            lease_until=None,
         )
+        if submission.counted and not ask_another(task.pk, locked.campaign):
+            note_task(task, submission)
     return Outcome(submission)
 
 
 def _refuse_if_not_taken(locked: Assignment, clock: datetime, *, lease_token: UUID, corrects: int) -> None:
     campaign = locked.campaign
-    if campaign.state == Campaign.State.CLOSED:
-        raise CampaignNotOpen(f"{campaign.name} is closed and takes no submissions any more.")
     current = locked.current_submission
+    if is_kept_out(campaign, locked.labeler):  # Since it was handed out their role has changed.
+        raise KeptOut(KEPT_OUT)
+    if campaign.state == Campaign.State.CLOSED and current:
+        raise CampaignNotOpen(f"{campaign.name} is closed; what was submitted is not corrected any more.")
     number = current.number if current else 0
     if corrects != number:
         raise AlreadySubmitted("This task is submitted already; what was sent now was not taken.")
@@ -128,11 +173,26 @@ def _refuse_if_not_taken(locked: Assignment, clock: datetime, *, lease_token: UU
 
 
 def may_correct(assignment: Assignment, clock: datetime) -> bool:
-    """Within the campaign's window after the submission that is current. A demonstration is not: it goes to review."""
+    """Within the campaign's window after the submission that is current. A demonstration is not: it goes to review; a
+    prompt is not once tasks or responses were made of it. What a reviewer returned is, until the campaign is closed."""
     campaign, current = assignment.campaign, assignment.current_submission
+    if current is not None and campaign.kind in REVIEWED_KINDS and is_returned(current):
+        return campaign.state != Campaign.State.CLOSED
     if current is None or campaign.kind == WorkKind.DEMONSTRATION or campaign.state == Campaign.State.CLOSED:
         return False
-    return clock <= current.submitted_at + timedelta(minutes=campaign.correction_minutes)
+    if clock > current.submitted_at + timedelta(minutes=campaign.correction_minutes) or was_repeated(assignment):
+        return False
+    return campaign.kind != WorkKind.PROMPT or not is_in_use(current)
+
+
+def was_repeated(assignment: Assignment) -> bool:
+    """Whether its labeler was given the same task again, without being told: then what they said first stays (a query,
+    unless recent_submissions() asked already)."""
+    told: bool | None = getattr(assignment, "repeated", None)
+    if told is not None:
+        return told
+    later = Assignment.objects.filter(task=assignment.task_id, labeler=assignment.labeler_id)
+    return later.filter(occurrence__gt=assignment.occurrence).exists()
 
 
 def _counts(task: Task, locked: Assignment) -> bool:
@@ -141,7 +201,11 @@ def _counts(task: Task, locked: Assignment) -> bool:
         return locked.current_submission.counted
     if locked.state == State.LIVE:
         return True
-    if task.open_slots == 0:
+    if locked.occurrence:  # Beside the queue no slot is needed.
+        return locked.campaign.state != Campaign.State.CLOSED
+    if task.open_slots == 0 or locked.campaign.state == Campaign.State.CLOSED:
+        return False
+    if has_enough_of(locked.campaign, locked.labeler):
         return False
     take_slot(task)
     return True

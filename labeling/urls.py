@@ -1,10 +1,36 @@
-"""Addresses of the labelers' pages."""
+"""Addresses of the labelers' pages, and of the console's pages about their work."""
 
 from django.urls import path
 
-from labeling.views import draft, guideline, home, link, queue, skip, task
+from labeling.views import (
+    avoided,
+    campaign_acts,
+    campaign_tasks,
+    campaigns,
+    draft,
+    gold,
+    guideline,
+    guidelines,
+    home,
+    link,
+    preview,
+    prompts,
+    question,
+    queue,
+    responses,
+    review,
+    sentences,
+    sheet,
+    skip,
+    task,
+)
+
+CAMPAIGN = "projects/<slug:slug>/campaigns/<int:campaign_id>/"
+GUIDELINE = "projects/<slug:slug>/guidelines/<int:guideline_id>/"
 
 urlpatterns = [
+    path("sheets/<slug:name>.<slug:mark>.css", sheet.serve, name="sheet"),
+    path("sentences/<str:language>.js", sentences.Sentences.as_view(), name="sentences"),
     path("", home.home, name="home"),
     path("link/<str:token>/", link.sign_in_by_link, name="sign_in_link"),
     path("projects/<slug:slug>/", queue.queue, name="queue"),
@@ -12,5 +38,38 @@ urlpatterns = [
     path("projects/<slug:slug>/tasks/<uuid:uuid>/", task.task, name="task"),
     path("projects/<slug:slug>/tasks/<uuid:uuid>/draft/", draft.draft, name="draft"),
     path("projects/<slug:slug>/tasks/<uuid:uuid>/skip/", skip.skip_task, name="skip"),
+    path("projects/<slug:slug>/tasks/<uuid:uuid>/show/", task.show_task, name="show_task"),
+    path("projects/<slug:slug>/tasks/<uuid:uuid>/ask/", question.ask_page, name="ask"),
+    path("projects/<slug:slug>/questions/", question.questions, name="questions"),
+    path("projects/<slug:slug>/questions/<int:question_id>/", question.answer_question, name="answer_question"),
+    path("projects/<slug:slug>/avoided/", avoided.avoided, name="avoided"),
+    path("projects/<slug:slug>/review/", review.review_queue, name="review_queue"),
+    path("projects/<slug:slug>/review/<int:submission_id>/", review.review_one, name="review"),
     path("projects/<slug:slug>/guidelines/<int:guideline_id>/", guideline.guideline, name="guideline"),
+    path("projects/<slug:slug>/guidelines/", guidelines.guideline_list, name="guidelines"),
+    path(f"{GUIDELINE}version/", guidelines.version, name="guideline_version"),
+    path(f"{GUIDELINE}edit/", guidelines.edit, name="edit_guideline"),
+    path(f"{GUIDELINE}publish/", guidelines.publish_page, name="publish_guideline"),
+    path(f"{GUIDELINE}delete/", guidelines.delete, name="delete_guideline"),
+    path(f"{GUIDELINE}since/<int:earlier_id>/", guidelines.comparison, name="compare_guidelines"),
+    path("projects/<slug:slug>/prompts/", prompts.prompt_list, name="prompts"),
+    path("projects/<slug:slug>/prompts/<int:prompt_id>/", prompts.prompt, name="prompt"),
+    path("projects/<slug:slug>/prompts/<int:prompt_id>/content/", prompts.say_content, name="prompt_content"),
+    path("projects/<slug:slug>/responses/", responses.response_list, name="responses"),
+    path("projects/<slug:slug>/campaigns/", campaigns.campaign_list, name="campaigns"),
+    path("projects/<slug:slug>/campaigns/new/", campaigns.new_campaign, name="new_campaign"),
+    path(CAMPAIGN, campaigns.campaign_page, name="campaign"),
+    path(f"{CAMPAIGN}edit/", campaigns.edit_campaign, name="edit_campaign"),
+    path(f"{CAMPAIGN}delete/", campaigns.delete, name="delete_campaign"),
+    path(f"{CAMPAIGN}open/", campaign_acts.open_page, name="open_campaign"),
+    path(f"{CAMPAIGN}widen/", campaign_acts.widen, name="widen_campaign"),
+    path(f"{CAMPAIGN}pause/", campaign_acts.pause_page, name="pause_campaign"),
+    path(f"{CAMPAIGN}close/", campaign_acts.close_page, name="close_campaign"),
+    path(f"{CAMPAIGN}overlap/", campaign_acts.overlap_page, name="campaign_overlap"),
+    path(f"{CAMPAIGN}preview/", preview.preview, name="preview_campaign"),
+    path(f"{CAMPAIGN}tasks/", campaign_tasks.task_list, name="campaign_tasks"),
+    path(f"{CAMPAIGN}tasks/<int:task_id>/", campaign_tasks.campaign_task, name="campaign_task"),
+    path(f"{CAMPAIGN}aside/", gold.aside, name="campaign_aside"),
+    path(f"{CAMPAIGN}aside/<int:task_id>/", gold.gold, name="gold"),
+    path(f"{CAMPAIGN}aside/<int:task_id>/back/", gold.put_back_task, name="put_back_task"),
 ]

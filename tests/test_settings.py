@@ -14,13 +14,16 @@ GOOD = {
     "ACCORD_ALLOWED_HOSTS": "accord.example.org",
     "REDIS_URL": "redis://127.0.0.1:6379/9",
     "DATABASE_URL": "postgresql://accord@127.0.0.1/accord",
+    "ACCORD_EMAIL_HOST": "mail.example.org",
+    "ACCORD_EMAIL_PASSWORD": "sesame",
+    "ACCORD_EMAIL_FROM": "accord@example.org",
 }
 
 
-def start(**changed: str) -> subprocess.CompletedProcess[str]:
+def start(source: str = "import config.settings", **changed: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ACCORD_", "DJANGO_"))}
     return subprocess.run(
-        [sys.executable, "-c", "import config.settings"],
+        [sys.executable, "-c", source],
         cwd=ROOT,
         env={**kept, **GOOD, **changed},
         capture_output=True,
@@ -31,6 +34,23 @@ def start(**changed: str) -> subprocess.CompletedProcess[str]:
 
 def test_production_starts_with_everything_given() -> None:
     assert start().returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "port", "starttls", "implicit"),
+    [
+        ({}, 587, True, False),
+        ({"ACCORD_EMAIL_PORT": ""}, 587, True, False),
+        ({"ACCORD_EMAIL_SSL": "true"}, 465, False, True),
+        ({"ACCORD_EMAIL_SSL": "true", "ACCORD_EMAIL_STARTTLS": "true", "ACCORD_EMAIL_PORT": "2465"}, 2465, False, True),
+        ({"ACCORD_EMAIL_SSL": "true", "ACCORD_EMAIL_STARTTLS": "false"}, 465, False, True),
+    ],
+)
+def test_mail_goes_by_starttls_or_in_tls_from_the_first_byte(
+    given: dict[str, str], port: int, starttls: bool, implicit: bool
+) -> None:
+    told = start("import config.settings as s; print(s.EMAIL_PORT, s.EMAIL_USE_TLS, s.EMAIL_USE_SSL)", **given)
+    assert told.stdout.split() == [str(port), str(starttls), str(implicit)], told.stderr
 
 
 @pytest.mark.parametrize(
@@ -47,6 +67,10 @@ def test_production_starts_with_everything_given() -> None:
         ("DATABASE_URL", "sqlite:///accord.sqlite3"),
         ("DATABASE_URL", "mysql://root@127.0.0.1/accord"),
         ("DATABASE_URL", "postgresql://root@127.0.0.1/"),
+        ("ACCORD_EMAIL_FROM", ""),
+        ("ACCORD_EMAIL_STARTTLS", "off"),
+        ("ACCORD_EMAIL_SSL", "465"),
+        ("ACCORD_EMAIL_PORT", "smtp"),
         ("ACCORD_JOB_LEASE_SECONDS", "soon"),
         ("ACCORD_JOB_LEASE_SECONDS", "1"),
     ],
@@ -65,3 +89,10 @@ def test_the_local_secret_is_made_once_and_readable_by_its_owner_alone(tmp_path:
     assert len(first) >= 50
     assert read_or_make_secret(path) == first
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_networks_that_may_be_asked_are_read_as_networks() -> None:
+    assert start(ACCORD_OUTBOUND_NETWORKS="10.2.0.0/16,fd00:1::/64").returncode == 0
+    refused = start(ACCORD_OUTBOUND_NETWORKS="10.2.0.7/16")
+    assert refused.returncode != 0
+    assert "ACCORD_OUTBOUND_NETWORKS: 10.2.0.7/16 has host bits set" in refused.stderr

@@ -1,10 +1,13 @@
 """manage.py sign_in_link USER."""
 
+from io import StringIO
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
 from labeling.models import User
+from training.management.commands.start import Command as Start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -36,3 +39,17 @@ def test_a_deactivated_user_gets_no_link(labeler: User) -> None:
     labeler.save()
     with pytest.raises(CommandError, match="deactivated"):
         call_command("sign_in_link", "lars")
+
+
+def test_the_links_of_a_start_are_printed_at_once(db: None) -> None:
+    """The worker prints, too, and would stand between two lines."""
+    printed: list[str] = []
+
+    class Paper(StringIO):
+        def write(self, text: str) -> int:
+            printed.append(text)
+            return len(text)
+
+    Start(stdout=Paper()).print_links("http://127.0.0.1:8000")
+    assert len(printed) == 1
+    assert printed[0].splitlines()[1] == "Accord is up at http://127.0.0.1:8000"

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from training.local_site import NICENESS
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -38,6 +40,7 @@ class Site:
         )
 
     def read_links(self) -> dict[str, str]:
+        """By user name; "rehearse" is the page where a newcomer begins."""
         assert self.process.stdout is not None
         links: dict[str, str] = {}
         printed = []
@@ -45,6 +48,8 @@ class Site:
             printed.append(line)
             if found := re.search(r"sign in as (\w+): +(http\S+)", line):
                 links[found[1]] = found[2]
+            if found := re.search(r"watch tastes turn into a model: +(http\S+)", line):
+                links["rehearse"] = found[1]
             if "Each link works once" in line:
                 return links
         raise AssertionError("".join(printed))
@@ -68,10 +73,13 @@ def site(state: Path) -> Iterator[tuple[Site, int]]:
     started.stop()
 
 
-def open_page(link: str) -> str:
+def open_page(*links: str) -> str:
+    """The last of these pages, opened one after another by one browser."""
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-    with opener.open(link, timeout=10) as answer:
-        return str(answer.read().decode())
+    for link in links:
+        with opener.open(link, timeout=10) as answer:
+            page = str(answer.read().decode())
+    return page
 
 
 def children_of(pid: int) -> list[int]:
@@ -92,7 +100,7 @@ def wait_until_gone(pids: list[int]) -> list[int]:
 def test_it_prints_links_that_sign_in_and_stops_all_of_it(site: tuple[Site, int], state: Path) -> None:
     started, port = site
     links = started.read_links()
-    assert set(links) == {"researcher", "labeler"}
+    assert set(links) == {"researcher", "labeler", "rehearse"}
     assert "First project" in open_page(links["researcher"])
     children = children_of(started.process.pid)
     assert len(children) >= 2
@@ -104,6 +112,24 @@ def test_it_prints_links_that_sign_in_and_stops_all_of_it(site: tuple[Site, int]
         assert "First project" in open_page(again.read_links()["labeler"])
     finally:
         assert again.stop() == 0
+
+
+def test_it_prints_the_page_where_a_newcomer_begins(site: tuple[Site, int]) -> None:
+    links = site[0].read_links()
+    page = open_page(links["researcher"], links["rehearse"])
+    assert "Rehearse a round" in page
+    assert "Base: training." in page
+
+
+def test_the_worker_gives_way_to_the_web_server(site: tuple[Site, int]) -> None:
+    started, _ = site
+    started.read_links()
+    ours = os.getpriority(os.PRIO_PROCESS, started.process.pid)
+    above: dict[str, int] = {}
+    for pid in children_of(started.process.pid):
+        command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        above |= {name: os.getpriority(os.PRIO_PROCESS, pid) - ours for name in ("granian", "work") if name in command}
+    assert above == {"granian": 0, "work": NICENESS}
 
 
 def test_killing_it_leaves_no_orphans(site: tuple[Site, int]) -> None:

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from labeling.admin import ReadOnly
-from training.models import Checkpoint, Job, JobInput, Metric, Round, Snapshot, Stage
+from training.models import Alarm, Checkpoint, Job, JobInput, Metric, Round, Snapshot, Stage, Worker
 
 
 class StageInline(admin.TabularInline):
@@ -53,3 +53,15 @@ class SnapshotAdmin(ReadOnly):
 class MetricAdmin(ReadOnly):
     list_display = ("job", "step", "split")
     list_select_related = ("job",)
+
+
+@admin.register(Alarm)
+class AlarmAdmin(ReadOnly):
+    list_display = ("kind", "job", "step", "raised_at", "seen_at")
+    list_filter = ("kind",)
+    list_select_related = ("job",)
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnly):
+    list_display = ("name", "queues", "started_at", "heard_at", "left_at")

@@ -68,6 +68,8 @@ def check_readable(checkpoint: Checkpoint, *, role: str) -> None:
     """Raises LaunchRefused where the weights of a checkpoint are gone. A hub name is looked up by the worker."""
     folder = folder_of(checkpoint)
     problem = _unreadable(folder) if folder is not None else None
+    if checkpoint.removed_at is not None:
+        problem = f"its weights were deleted on {checkpoint.removed_at:%d %B %Y}"
     if problem:
         raise LaunchRefused(
             f"The checkpoint {checkpoint.name!r}, wanted as {role}, cannot be used: {problem}. "

@@ -26,3 +26,16 @@ class JobRefused(Refusal):
 
     code = "job_refused"
     status = 409
+
+
+class RecordingRefused(Refusal):
+    """Rounds cannot be recorded, or a file of recorded rounds cannot be loaded."""
+
+    code = "recording_refused"
+
+
+class CheckpointRefused(Refusal):
+    """A checkpoint cannot be deleted: others rest on it, or it is not ours."""
+
+    code = "checkpoint_refused"
+    status = 409

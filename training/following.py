@@ -2,9 +2,12 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from django.conf import settings
 
 from training.models import Metric
 from training.rlhf.contract.metrics import KEY_FIELDS
@@ -15,6 +18,7 @@ log = logging.getLogger(__name__)
 
 READ_AT_ONCE_BYTES = 4 << 20
 ROWS_AT_ONCE = 1000
+STALL_FACTOR = 3
 Line = Mapping[str, Any]
 
 
@@ -66,6 +70,48 @@ class MetricsTail:
         return line
 
 
+class Pulse:
+    """The two clocks of a stage, judged by change seen on the supervisor's own: does its process live, does its loop
+    advance?"""
+
+    def __init__(self) -> None:
+        self._beat: object = None
+        self._place: object = None
+        self._heard_at = self._moved_at = time.monotonic()
+        self._longest_seconds = 0.0
+        self.step = 0
+
+    def heed(self, status: Status | None) -> bool:
+        """Whether it advanced since the last call: another step, or another phase."""
+        if status is None:
+            return False
+        now = time.monotonic()
+        if status.beat != self._beat:
+            self._beat, self._heard_at = status.beat, now
+        place = (status.step, status.phase)
+        if place == self._place:
+            return False
+        if self._place is not None:
+            self._longest_seconds = max(self._longest_seconds, now - self._moved_at)
+        self._place, self._moved_at, self.step = place, now, status.step
+        return True
+
+    @property
+    def silent_seconds(self) -> float:
+        """Since its process last showed that it lives."""
+        return time.monotonic() - self._heard_at
+
+    @property
+    def still_seconds(self) -> float:
+        """Since its loop last advanced."""
+        return time.monotonic() - self._moved_at
+
+    @property
+    def stalled(self) -> bool:
+        """A stage whose steps are slow is given several times what its slowest one took."""
+        return self.still_seconds > max(settings.JOB_STALL_SECONDS, STALL_FACTOR * self._longest_seconds)
+
+
 def store_metrics(job_id: int, lines: Iterable[Line]) -> None:
     """Adds or replaces the rows of these lines; of one key the last line counts. Needs the job's claim held."""
     rows = {}
@@ -111,3 +157,8 @@ def last_lines(path: Path, *, lines: int, most_bytes: int = 32_768) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
+
+
+def shown_text(text: str) -> str:
+    """The text as a page can send it: half of a character pair, which JSON can carry, has no UTF-8."""
+    return text.encode(errors="replace").decode()

@@ -18,8 +18,9 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 from kombu.exceptions import OperationalError
 
+from training.announcing import announce_stage, raise_alarm
 from training.errors import JobRefused
-from training.models import Job, Stage
+from training.models import Alarm, Job, Stage
 
 log = logging.getLogger(__name__)
 
@@ -74,17 +75,34 @@ def claimable() -> QuerySet[Job]:
 def claim(job_id: int, owner: str) -> Claim | None:
     """Takes the job for this worker, or None where another has it or it is not to be run: of many calls, one wins."""
     with transaction.atomic():
+        before = Job.objects.filter(pk=job_id).values("state", "attempt", "owner").first()
         taken = claimable().filter(pk=job_id).update(
             state=State.RUNNING, attempt=F("attempt") + 1, owner=owner, lease_until=_lease(), phase="",
             attempts_without_progress=F("attempts_without_progress") + 1, started_at=Coalesce(F("started_at"), Now()),
+            stepped_at=Now(),
         )  # fmt: skip
+        if not taken or before is None:
+            return None
         # The row is locked by the update: what is read now is what was written.
-        return Claim(job_id, Job.objects.values_list("attempt", flat=True).get(pk=job_id)) if taken else None
+        job = Job.objects.get(pk=job_id)
+        if before["state"] == State.RUNNING and job.attempt == before["attempt"] + 1:
+            note_worker_gone(job, owner=before["owner"], attempt=before["attempt"])
+        return Claim(job_id, job.attempt)
+
+
+def note_worker_gone(job: Job, *, owner: str, attempt: int) -> None:
+    """An alarm, once for the attempt. Call it in a transaction."""
+    sentence = f"{owner or 'The worker'} was not heard of for {settings.JOB_LEASE_SECONDS} s, at step {job.step:,} of"
+    raise_alarm(
+        job, Alarm.Kind.WORKER_GONE, f"{sentence} attempt {attempt}; the job goes on with the next worker.",
+        attempt=attempt,
+    )  # fmt: skip
 
 
 def claim_next(queues: Iterable[str], owner: str) -> Claim | None:
-    """Takes the oldest job of these queues that may be taken."""
-    for job_id in claimable().filter(queue__in=list(queues)).order_by("pk").values_list("pk", flat=True)[:10]:
+    """Takes the oldest job of these queues that may be taken; those of rehearsals come after everybody else's."""
+    waiting = claimable().filter(queue__in=list(queues)).order_by("project__simulated", "pk")
+    for job_id in waiting.values_list("pk", flat=True)[:10]:
         taken = claim(job_id, owner)
         if taken is not None:
             return taken
@@ -152,7 +170,16 @@ def end(claim: Claim, state: str, *, error: dict[str, Any] | None = None, **chan
         state=state, error=error, lease_until=None, owner="", phase="", seconds_left=None, **changes
     )
     if ended:
-        _end_stage(Job.objects.select_related("stage__round").get(pk=claim.job_id))
+        job = Job.objects.select_related("stage__round").get(pk=claim.job_id)
+        if state == State.FAILED:
+            _note_failure(job)
+        _end_stage(job)
+
+
+def _note_failure(job: Job) -> None:
+    error = job.error or {}
+    kind = Alarm.Kind.NOT_FINITE if error.get("code") == "not_finite" else Alarm.Kind.FAILED
+    raise_alarm(job, kind, error.get("message") or "The stage failed without a word.", attempt=job.attempt)
 
 
 def requeue(claim: Claim, *, counted: bool, error: dict[str, Any] | None = None) -> None:
@@ -173,13 +200,21 @@ STAGE_STATE = {
 
 
 def _end_stage(job: Job) -> None:
-    """Hands a job's end on to its stage, if it is still the stage's job, and moves the round on."""
+    """Hands a job's end on to its stage, if it is still the stage's job, and moves the round on.
+
+    Where people are to be asked of what it made, the stage goes on until they are done.
+    """
     from training.rounds import advance  # rounds import this module
 
     stage = job.stage
     if stage is None or stage.job_id != job.pk:
         return
-    Stage.objects.filter(pk=stage.pk).update(state=STAGE_STATE[State(job.state)])
+    people_go_on = job.state == State.DONE and bool(job.asks)
+    state = Stage.State.RUNNING if people_go_on else STAGE_STATE[State(job.state)]
+    Stage.objects.filter(pk=stage.pk).update(state=state)
+    stage.state = state
+    if not people_go_on:
+        announce_stage(stage)
     advance(stage.round)
 
 
@@ -225,6 +260,8 @@ def resume(job: Job) -> None:
         if stage is not None:
             if stage.job_id != now.pk:
                 raise JobRefused(f"Job {now.pk} was followed by job {stage.job_id}; that one counts now.")
+            if stage.round.recorded:
+                raise JobRefused(f"Round {stage.round.number} was run elsewhere; its jobs stay as they are.")
             if stage.round.state == stage.round.State.CLOSED:
                 raise JobRefused(f"Round {stage.round.number} is closed; its jobs stay as they are.")
             Stage.objects.filter(pk=stage.pk).update(state=Stage.State.RUNNING)

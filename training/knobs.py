@@ -69,6 +69,12 @@ KNOBS: dict[str, tuple[Knob, ...]] = {
         Knob("lengths.response_tokens", "Longest response", "tokens"),
         SEED,
     ),
+    Kind.EVALUATE: (
+        Knob("sample.limit_prompts", "Held-out prompts", "at most; drawn by the seed"),
+        Knob("sample.temperature", "Temperature", "0: always the likeliest token"),
+        Knob("lengths.response_tokens", "Longest response", "tokens"),
+        SEED,
+    ),
 }
 
 

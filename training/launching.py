@@ -9,19 +9,21 @@ import ctypes
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from django.db.models.functions import Now
 
 from training import jobs
-from training.following import MetricsTail, followed, status_of, store_metrics
+from training.alarms import Lookout
+from training.announcing import raise_alarm
+from training.following import Line, MetricsTail, Pulse, followed, status_of, store_metrics
 from training.jobs import Claim, ClaimLost
-from training.models import Job
+from training.models import Alarm, Job
 from training.rlhf.contract.config import RunConfig
 from training.rlhf.contract.exit_codes import ExitCode
 from training.rlhf.contract.run_folder import Control, ErrorNote, RunFolder, write_control
@@ -29,6 +31,7 @@ from training.rlhf.contract.strict import Refused
 from training.run_folders import FolderProblem, prepare, run_folder
 from training.settling import MOST_ATTEMPTS, Ending, Verdict, read_ending, settle
 from training.stopping import StopSignal
+from training.workers import own_name
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +43,10 @@ OF_NO_USE_TO_A_STAGE = ("ACCORD_", "DATABASE_URL", "REDIS_URL", "DJANGO_", "CELE
 """Beginnings of environment variables that are kept from stages: secrets are among them."""
 
 
-def owner_name() -> str:
-    """Who holds a job: this host and process."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
 def run_claimed(job_id: int) -> bool:
     """Claims one job and stays with its attempt; False where another worker has it. What a queue's message does."""
     with StopSignal() as stop:
-        claim = jobs.claim(job_id, owner_name())
+        claim = jobs.claim(job_id, own_name())
         if claim is not None:
             supervise(claim, stop=stop)
     return claim is not None
@@ -102,11 +100,16 @@ def _run(job: Job, claim: Claim, stop: StopSignal) -> Ending:
         return Ending(ExitCode.CONFIG_REFUSED, 1, ErrorNote(code="config_refused", message=sentence))
     except FolderProblem as problem:
         return Ending(ExitCode[problem.code.upper()], 1, ErrorNote(code=problem.code, message=str(problem)))
+    attempt = Attempt(job, claim, folder, process, stop)
     try:
-        returncode = Attempt(job, claim, folder, process, stop).follow()
+        returncode = attempt.follow()
     finally:
         _kill_group(process)
-    return read_ending(returncode, status_of(folder, attempt=claim.attempt))
+    ending = read_ending(returncode, status_of(folder, attempt=claim.attempt))
+    if ending.code is None and attempt.silent_seconds:
+        sentence = f"The stage's process gave no sign of life for {attempt.silent_seconds:.0f} s and was ended"
+        return Ending(None, returncode, ErrorNote(code="silent", message=f"{sentence}, at step {job.step:,}."))
+    return ending
 
 
 # --- the process ------------------------------------------------------------------------------------------------------
@@ -202,6 +205,11 @@ class Attempt:
         self.heard_at = time.monotonic()
         """When the database last answered."""
         self.kill_at: float | None = None
+        self.job = job
+        self.lookout = Lookout(job.config)
+        self.pulse = Pulse()
+        self.silent_seconds = 0.0
+        """For how long the stage's process had given no sign of life when it was ended for that."""
 
     def follow(self) -> int:
         """Stays with the stage until it ends, and answers its exit status. Raises ClaimLost."""
@@ -218,6 +226,10 @@ class Attempt:
                     return returncode
             elif self.kill_at is not None and time.monotonic() >= self.kill_at:
                 log.warning("job %s did not stop in %s s; killed", self.claim.job_id, settings.JOB_STOP_SECONDS)
+                _kill_group(self.process)
+            elif self.pulse.silent_seconds > settings.JOB_STALL_SECONDS and not self.silent_seconds:
+                self.silent_seconds = self.pulse.silent_seconds
+                log.warning("job %s gave no sign of life for %.0f s; ended", self.claim.job_id, self.silent_seconds)
                 _kill_group(self.process)
             time.sleep(LOOK_SECONDS)
 
@@ -253,13 +265,26 @@ class Attempt:
         status = status_of(self.folder, attempt=self.claim.attempt)
         lines = self.tail.read()
         changes = followed(status)
+        if self.pulse.heed(status):
+            changes["stepped_at"] = Now()
         saved = status.checkpoint_step if status else None
         if saved is not None and saved > self.checkpoint_step:
             self.checkpoint_step = saved
             changes["attempts_without_progress"] = 0
         with jobs.holding(self.claim, **changes):
             store_metrics(self.claim.job_id, lines)
+            self._look_out(lines)
             return jobs.wanted_of(self.claim)
+
+    def _look_out(self, lines: Sequence[Line]) -> None:
+        """Needs the claim held."""
+        for sounding in self.lookout.heed(lines):
+            raise_alarm(self.job, sounding.kind, sounding.message, step=sounding.step)
+        if self.pulse.stalled:
+            step = self.pulse.step
+            sentence = f"No step since step {step:,} for {self.pulse.still_seconds / 60:.0f} min, in attempt"
+            message = f"{sentence} {self.claim.attempt}; the process lives. Read the log, or cancel it."
+            raise_alarm(self.job, Alarm.Kind.STALLED, message, step=step, attempt=self.claim.attempt)
 
     def _pass_on(self, wanted: str) -> None:
         self.wanted = wanted

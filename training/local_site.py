@@ -20,6 +20,8 @@ START_SECONDS = 120.0
 """How long the first answer may take; seconds usually, more on a busy machine right after the install."""
 PATIENCE_SECONDS = 30.0
 """How long children may take to stop by themselves; a stage writes its checkpoint in that time."""
+NICENESS = 10
+"""Of a child that gives way, above ours: beside one that does not, it gets about a tenth of a contended core."""
 
 
 class PortInUse(Exception):
@@ -50,11 +52,21 @@ def worker_command() -> list[str]:
     return [sys.executable, "manage.py", "work"]
 
 
-def start_child(command: list[str], *, folder: Path, log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-    """A child in its own session, so that Ctrl-C reaches it through us alone and in order. log: for what it prints."""
-    return subprocess.Popen(
-        command, cwd=folder, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
-    )
+def start_child(
+    command: list[str], *, folder: Path, log: IO[bytes] | None = None, gives_way: bool = False
+) -> subprocess.Popen[bytes]:
+    """A child in its own session, so that Ctrl-C reaches it through us alone and in order.
+
+    log: for what it prints. gives_way: it and its own children get the processor when others leave it, so that pages
+    answer at once while a model trains on the same cores.
+    """
+
+    def prepare() -> None:
+        _die_with_parent()
+        if gives_way:
+            os.nice(NICENESS)
+
+    return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True, preexec_fn=prepare)
 
 
 def _die_with_parent() -> None:

@@ -11,29 +11,45 @@ from typing import Any
 from labeling.models import Project
 from training.base_models import check_readable
 from training.errors import LaunchRefused
-from training.lineage import generators_that_share_the_tokenizer
+from training.knobs import value_at
+from training.lineage import (
+    generators_that_share_the_tokenizer,
+    ranked_in_the_line,
+    root_and_links,
+    root_of,
+    starting_policy,
+    supervised_ancestor,
+)
 from training.models import Checkpoint, Job, Round, Snapshot, Stage
 from training.recipes import Sections, merged
 from training.rlhf.contract.config import RunConfig
 from training.rlhf.contract.settings import HUB
 from training.rlhf.contract.strict import Refused, dump_json
 from training.snapshot_rows import Query
-from training.snapshots import count, freeze
+from training.snapshots import count, freeze, path_of
 
 Kind = Stage.Kind
+GENERATORS = "generators."
+"""Where the roles of several generators begin; the rest is what one is called in the run folder."""
+WATCH = "watch."
+"""Where the roles of reward models begin that only watch."""
 DECIDED_BY_THE_ROUND = ("format", "stage", "job", "models", "data")
 """Sections of the config that no recipe and no person sets."""
 
 
 @dataclass(frozen=True)
 class DataNeed:
-    """One data file of a stage. required: the stage cannot do without it; else it is used where there is any."""
+    """One data file of a stage. required: the stage cannot do without it; else it is used where there is any.
+
+    mixed_in: the key of the config by whose share it is mixed in; where that is 0, it is not wanted.
+    """
 
     use: str
     name: str
     kind: str
     split: str
     required: bool = False
+    mixed_in: str = ""
 
 
 DATA_NEEDS: dict[str, tuple[DataNeed, ...]] = {
@@ -44,6 +60,7 @@ DATA_NEEDS: dict[str, tuple[DataNeed, ...]] = {
     Kind.SFT: (
         DataNeed("train", "demonstrations_train", "demonstrations", "train", required=True),
         DataNeed("validation", "demonstrations_valid", "demonstrations", "valid"),
+        DataNeed("pretraining", "text_train", "text", "train", required=True, mixed_in="sft.pretrain_fraction"),
     ),
     # Of both splits: what people rank of the second is what the reward model is measured on.
     Kind.SAMPLE: (
@@ -58,7 +75,10 @@ DATA_NEEDS: dict[str, tuple[DataNeed, ...]] = {
     Kind.PPO: (
         DataNeed("train", "prompts_train", "prompts", "train", required=True),
         DataNeed("validation", "prompts_valid", "prompts", "valid"),
+        DataNeed("pretraining", "text_train", "text", "train", required=True, mixed_in="ppo.ptx.coef"),
     ),
+    # What no stage before it has read.
+    Kind.EVALUATE: (DataNeed("prompts", "prompts_test", "prompts", "test", required=True),),
 }
 
 MODEL_NEEDS: dict[str, dict[str, str]] = {
@@ -67,8 +87,13 @@ MODEL_NEEDS: dict[str, dict[str, str]] = {
     Kind.SAMPLE: {"generators": Kind.SFT},
     Kind.REWARD: {"init": Kind.SFT},
     Kind.PPO: {"policy": Kind.SFT, "reward": Kind.REWARD},
+    Kind.EVALUATE: {"generators.base": Kind.PRETRAIN, "generators.sft": Kind.SFT, "generators.policy": Kind.PPO},
 }
 """Stage -> role of a model -> the stage of the same round that makes it; instead of pretrain, the round's base."""
+OF_THE_POLICY = ("generators", "policy")
+"""Roles that a round which starts from a policy gives to it instead of SFT. A reward model begins as every other."""
+CONFIG_STAGE: dict[str, str] = {Kind.EVALUATE: "sample"}
+"""Stages whose machine part is another stage of the run folder; what people do then is no part of the config."""
 
 LAUNCHABLE = tuple(DATA_NEEDS)
 
@@ -82,21 +107,22 @@ class Plan:
     data: dict[str, Snapshot]
 
 
-def plan(stage: Stage, sections: Sections) -> Plan:
+def plan(stage: Stage, sections: Sections, *, models: dict[str, Checkpoint] | None = None) -> Plan:
     """Checks everything that can be checked here and freezes the data. Raises LaunchRefused with one sentence.
 
-    The config comes first, then the models, then the data: nothing is frozen for a stage that cannot start.
+    models: by role, where they are chosen; else those that the stage needs. The config comes first, then the models,
+    then the data: nothing is frozen for a stage that cannot start.
     """
-    models = models_of(stage)
+    models = models_of(stage) if models is None else models
     for role, checkpoint in models.items():
         check_readable(checkpoint, role=role)
-    needs = list(needs_met(stage))
+    needs = list(needs_met(stage, sections))
     config = compose(stage, sections, models=models, needs=needs)
     at_least = least_rows(config)
     data = {}
     for need in needs:
-        tokens_of = _tokens_of(stage, need, models)
-        snapshot = frozen(stage.round, need, at_least=at_least if need.required else 0, tokens_of=tokens_of)
+        asked = narrowed(stage, need, models, config)
+        snapshot = frozen(stage.round, need, at_least=at_least if need.required else 0, **asked)
         if snapshot.rows or need.required:
             data[need.name] = snapshot
     if len(data) < len(needs):  # What was counted was all left out while freezing.
@@ -110,7 +136,7 @@ def preview(stage: Stage, sections: Sections) -> dict[str, Any]:
     stand_ins = {
         role: Checkpoint(name=f"checkpoint-of-{maker}", uri="") for role, maker in MODEL_NEEDS[stage.kind].items()
     }
-    return compose(stage, sections, models=stand_ins, needs=list(DATA_NEEDS[stage.kind])).to_json()
+    return compose(stage, sections, models=stand_ins, needs=needs_of(stage, sections)).to_json()
 
 
 # --- config -----------------------------------------------------------------------------------------------------------
@@ -126,9 +152,10 @@ def compose(
     data: dict[str, list[str]] = {}
     for need in needs:
         data.setdefault(need.use, []).append(need.name)
-    fixed = {"format": 1, "stage": stage.kind, "job": job, "models": model_section(models), "data": data}
+    name = CONFIG_STAGE.get(stage.kind, stage.kind)
+    fixed = {"format": 1, "stage": name, "job": job, "models": model_section(models), "data": data}
     try:
-        config = RunConfig.from_json(merged({"seed": stage.round.number, stage.kind: {}}, sections) | fixed)
+        config = RunConfig.from_json(merged({"seed": stage.round.number, name: {}}, sections) | fixed)
     except Refused as refused:
         raise LaunchRefused(f"The config cannot be used: {refused}.") from None
     if "\\u0000" in dump_json(config.to_json()):
@@ -137,13 +164,17 @@ def compose(
 
 
 def model_section(models: dict[str, Checkpoint]) -> dict[str, Any]:
-    """config.models: links below the run folder, or hub names; a generator goes by its name."""
+    """config.models: links below the run folder, or hub names. A lone generator goes by its name, several by roles."""
     section: dict[str, Any] = {}
     for role, checkpoint in models.items():
         path = checkpoint.uri if checkpoint.uri.startswith(HUB) else f"models/{role}"
         if role == "generators":
             name = checkpoint.generator.name if checkpoint.generator else checkpoint.name
             section["generators"] = {name: path}
+        elif role.startswith(WATCH):
+            section.setdefault("watch", []).append(path)
+        elif role.startswith(GENERATORS):
+            section.setdefault("generators", {})[role.removeprefix(GENERATORS)] = path
         else:
             section[role] = path
     return section
@@ -154,10 +185,48 @@ def model_section(models: dict[str, Checkpoint]) -> dict[str, Any]:
 
 def models_of(stage: Stage) -> dict[str, Checkpoint]:
     """The checkpoints of a stage by role. Raises LaunchRefused where one is not made yet."""
-    return {role: _made_by(stage.round, maker, wanted_by=stage) for role, maker in MODEL_NEEDS[stage.kind].items()}
+    policy = starting_policy(stage.round)
+    return {
+        role: policy if policy is not None and role in OF_THE_POLICY else made_by(stage.round, maker, wanted_by=stage)
+        for role, maker in MODEL_NEEDS[stage.kind].items()
+    }
 
 
-def _made_by(round_: Round, maker: str, *, wanted_by: Stage) -> Checkpoint:
+def watchers(stage: Stage) -> list[Checkpoint]:
+    """Reward models that could watch a policy of the round, the newest first: those that read its tokens as it means
+    them. The one it is trained against is no second opinion."""
+    try:
+        models = models_of(stage)
+    except LaunchRefused:
+        return []
+    root, parents = root_and_links(stage.round.project, models["policy"])
+    found = Checkpoint.objects.filter(
+        project=stage.round.project_id, kind=Checkpoint.Kind.REWARD, removed_at=None, job__stage__round__recorded=""
+    ).exclude(pk=models["reward"].pk)
+    return [one for one in found.order_by("-pk") if root_of(one, parents) == root]
+
+
+def models_with_watch(stage: Stage, watch: int | None) -> dict[str, Checkpoint]:
+    """The models of PPO, and the one that watches it where one was chosen. Raises LaunchRefused."""
+    models = models_of(stage)
+    chosen = watch if watch is not None else stage.round.recipe.get("watch")
+    if chosen is None:
+        return models
+    found = next((one for one in watchers(stage) if one.pk == chosen), None)
+    if found is None:
+        raise LaunchRefused(
+            f"There is no reward model {chosen} that could watch this policy: it has to come from the same base model, "
+            f"and be another than the one that is trained against. Choose another, or none."
+        )
+    return models | {f"{WATCH}0": found}
+
+
+def made_by(round_: Round, maker: str, *, wanted_by: Stage) -> Checkpoint:
+    """The newest checkpoint of a stage of the round; in a round that starts from a policy, the SFT model that this one
+    comes from. Raises LaunchRefused where there is none."""
+    policy = starting_policy(round_) if maker == Kind.SFT else None
+    if policy is not None:
+        return supervised_ancestor(policy)
     base = round_.recipe.get("base")
     if maker == Kind.PRETRAIN and base is not None:
         return Checkpoint.objects.get(project=round_.project_id, pk=base)
@@ -177,16 +246,26 @@ def _made_by(round_: Round, maker: str, *, wanted_by: Stage) -> Checkpoint:
 # --- data -------------------------------------------------------------------------------------------------------------
 
 
-def needs_met(stage: Stage) -> Iterator[DataNeed]:
+def needs_of(stage: Stage, sections: Sections) -> list[DataNeed]:
+    """The data files that the stage wants, told so by these sections."""
+    return [need for need in DATA_NEEDS[stage.kind] if not need.mixed_in or value_at(sections, need.mixed_in)]
+
+
+def needs_met(stage: Stage, sections: Sections) -> Iterator[DataNeed]:
     """The data files that the stage gets: the required ones, and the others where there is any such record."""
-    for need in DATA_NEEDS[stage.kind]:
+    for need in needs_of(stage, sections):
         if need.required or counted(stage.round, need):
             yield need
 
 
 def query_of(round_: Round, need: DataNeed) -> Query:
-    simulated = round_.recipe.get("simulated", "exclude")
-    return Query.from_json({"kind": need.kind, "split": need.split, "simulated": simulated})
+    asked: dict[str, Any] = {"kind": need.kind, "split": need.split}
+    asked["simulated"] = round_.recipe.get("simulated", "exclude")
+    if need.use == "prompts" and need.split != "test":
+        asked["unanswered"] = round_.recipe.get("unanswered")
+    if need.kind == "rankings" and round_.recipe.get("rankings") == "own":
+        asked["campaigns"] = [stage.campaign_id for stage in ranked_in_the_line(round_) if stage.campaign_id]
+    return Query.from_json(asked)
 
 
 def counted(round_: Round, need: DataNeed) -> int:
@@ -197,24 +276,37 @@ def counted(round_: Round, need: DataNeed) -> int:
     return count(round_.project, query_of(round_, need))
 
 
-def _tokens_of(stage: Stage, need: DataNeed, models: dict[str, Checkpoint]) -> tuple[int, ...]:
-    """What our own models sampled is scored as it was sampled, never decoded and encoded again."""
-    if need.kind != "rankings":
-        return ()
-    return generators_that_share_the_tokenizer(stage.round.project, models["init"])
+def narrowed(stage: Stage, need: DataNeed, models: dict[str, Checkpoint], config: RunConfig) -> dict[str, Any]:
+    """What a stage asks of its records besides kind and split.
+
+    What our own models sampled is scored as it was sampled, never decoded and encoded again. Held-out prompts to be
+    evaluated on are drawn before they are frozen, so that the snapshot holds those that are used.
+    """
+    if need.kind == "rankings":
+        return {"tokens_of": generators_that_share_the_tokenizer(stage.round.project, models["init"])}
+    if stage.kind == Kind.EVALUATE and config.sample:
+        return {"limit": config.sample.limit_prompts, "seed": config.seed}
+    return {}
 
 
-def frozen(round_: Round, need: DataNeed, *, at_least: int, tokens_of: tuple[int, ...] = ()) -> Snapshot:
-    """Raises LaunchRefused where there are too few records, before anything is written."""
+def frozen(round_: Round, need: DataNeed, *, at_least: int, **asked: Any) -> Snapshot:
+    """asked: fields of the query besides kind, split and simulated.
+
+    Raises LaunchRefused where there are too few records, before anything is written.
+    """
     there = counted(round_, need)
     if there < at_least or not there:
         raise LaunchRefused(_too_few(round_, need, there=there, at_least=at_least))
     if need.kind == "text":
         text = latest_text(round_.project, need.split)
         assert text is not None
+        if not path_of(text).is_file():
+            raise LaunchRefused(
+                f"The text to train on is not at {path_of(text)} any more. Put it back, or import it again: "
+                f"python manage.py import_text {round_.project.slug} FILE"
+            )
         return text
-    query = replace(query_of(round_, need), tokens_of=tokens_of)
-    return freeze(round_.project, query, at_least=at_least)
+    return freeze(round_.project, replace(query_of(round_, need), **asked), at_least=at_least)
 
 
 def _too_few(round_: Round, need: DataNeed, *, there: int, at_least: int) -> str:

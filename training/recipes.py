@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labeling.models import Project
 from training.errors import RoundRefused
+from training.rehearsal import recipe as rehearsed
 
 Sections = dict[str, Any]
 """Sections of config.json: {"optimizer": {"learning_rate": 1e-3}, "sft": {"epochs": 4}}."""
@@ -17,12 +19,13 @@ Sections = dict[str, Any]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Where the figures come from stands in `about`."""
+    """Where the figures come from stands in `about`. rehearsal: of a recipe for simulated projects, its amounts."""
 
     name: str
     title: str
     about: str
     stages: Mapping[str, Sections]
+    rehearsal: rehearsed.Recipe | None = None
 
 
 TINY_LENGTHS = {"prompt_tokens": 256, "response_tokens": 128, "context_tokens": 384}
@@ -100,7 +103,32 @@ PAPER = Recipe(
     },
 )
 
-RECIPES = {recipe.name: recipe for recipe in (TINY, PAPER)}
+OF_THE_STUDY = ("format", "stage", "job", "seed", "models", "data")
+"""Sections that a round in the database decides for itself."""
+THREADS = 2
+
+
+def _rehearsed(title: str, recipe: rehearsed.Recipe) -> Recipe:
+    """A recipe of the rehearsal, stage by stage as the study runs it."""
+    stages = {}
+    for stage in ("pretrain", "sft", "sample", "reward", "ppo"):
+        config = rehearsed.stage_config(recipe, stage, job="0", seed=0, threads=THREADS)
+        config["checkpoints"] = rehearsed.SAVE_SELDOM  # The study looks at the policy on its way; a round does not.
+        stages[stage] = {section: values for section, values in config.items() if section not in OF_THE_STUDY}
+    stages["evaluate"] = {"sample": {"limit_prompts": recipe.held_out_prompts}}
+    return Recipe(name=recipe.name, title=title, about=recipe.about, stages=stages, rehearsal=recipe)
+
+
+REHEARSAL = _rehearsed("Rehearsal: one million parameters", rehearsed.FULL)
+OVEROPTIMISED = _rehearsed("Over-optimised, to see it once", rehearsed.OVEROPTIMISED)
+
+RECIPES = {recipe.name: recipe for recipe in (TINY, PAPER, REHEARSAL, OVEROPTIMISED)}
+
+
+def recipes_for(project: Project) -> list[Recipe]:
+    """What rounds of a project can be opened with: those of the rehearsal in simulated projects only, and first."""
+    offered = [recipe for recipe in RECIPES.values() if project.simulated or recipe.rehearsal is None]
+    return sorted(offered, key=lambda recipe: recipe.rehearsal is None)
 
 
 def recipe_named(name: str) -> Recipe:

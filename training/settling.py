@@ -1,4 +1,4 @@
-"""What becomes of a job when an attempt ends: the exit-code table, and the taking in of results."""
+"""What becomes of a job when an attempt ends: the exit-code table, the taking in of results, and who judges them."""
 
 import signal
 from dataclasses import dataclass
@@ -8,9 +8,12 @@ from typing import Any
 
 from django.db import transaction
 
+from labeling.errors import Refusal
 from labeling.models import Generator, Prompt, Response
 from training import jobs
 from training.models import Checkpoint, Job
+from training.preflight import GENERATORS
+from training.rating import open_rating_campaign
 from training.rlhf.contract import records
 from training.rlhf.contract.exit_codes import DataRefused, ExitCode, InputMissing
 from training.rlhf.contract.run_folder import (
@@ -146,7 +149,8 @@ def error_of(ending: Ending, job: Job) -> dict[str, Any]:
         message = ending.error.message
         if ending.code == ExitCode.BUG:
             message += ". The traceback is in the log."
-        return {"code": ending.error.code, "message": message}
+        told: dict[str, Any] = {"code": ending.error.code, "message": message}
+        return told | ({"traceback": ending.error.traceback} if ending.error.traceback else {})
     if ending.code is not None:
         return {
             "code": ending.code.name.lower(),
@@ -185,7 +189,9 @@ def _finish(claim: jobs.Claim, job: Job, folder: RunFolder, ending: Ending) -> N
                 register_checkpoint(job, folder, report)
             elif job.kind == Job.Kind.SAMPLE:
                 take_in_responses(job, folder)
-    except (ValueError, DataRefused, InputMissing, OSError) as error:
+                if job.asks:
+                    report["rating"] = open_rating_campaign(job)
+    except (ValueError, DataRefused, InputMissing, OSError, Refusal) as error:
         message = f"The stage said that it is done, but its results cannot be taken in: {error}."
         jobs.end(claim, Job.State.FAILED, error={"code": "results_refused", "message": message})
     else:
@@ -212,9 +218,20 @@ def register_checkpoint(job: Job, folder: RunFolder, report: dict[str, Any]) -> 
     checkpoint = Checkpoint.objects.create(
         project=job.project, kind=kind, name=name, uri=folder.model.relative_to(folder.root.parent).as_posix(), job=job,
         sha256=released.get("sha256") or model_identity(folder.model), generator=generator, metrics=report,
+        code=code_of(folder),
     )  # fmt: skip
     checkpoint.parents.set(job.inputs.filter(checkpoint__isnull=False).values_list("checkpoint", flat=True))
     return checkpoint
+
+
+def code_of(folder: RunFolder) -> dict[str, Any]:
+    """The version that made the model, as it says itself; empty where it does not."""
+    try:
+        told = parse_json((folder.model / "accord.json").read_bytes())
+    except (OSError, Refused):
+        return {}
+    code = told.get("code") if isinstance(told, dict) else None
+    return dict(code) if isinstance(code, dict) else {}
 
 
 def _free_name(job: Job) -> str:
@@ -240,7 +257,7 @@ def take_in_responses(job: Job, folder: RunFolder) -> int:
 def _generators_of(job: Job) -> dict[str, Generator]:
     """By the name in the config; a base model that has no generator yet gets one."""
     found = {}
-    for one in job.inputs.select_related("checkpoint__generator").filter(role="generators"):
+    for one in job.inputs.select_related("checkpoint__generator").filter(role__startswith="generators"):
         checkpoint = one.checkpoint
         assert checkpoint is not None
         if checkpoint.generator is None:
@@ -248,7 +265,8 @@ def _generators_of(job: Job) -> dict[str, Generator]:
                 project=job.project, name=checkpoint.name, defaults={"kind": Generator.Kind.BASE}
             )
             checkpoint.save(update_fields=["generator"])
-        found[checkpoint.generator.name] = checkpoint.generator
+        several = one.role.startswith(GENERATORS)
+        found[one.role.removeprefix(GENERATORS) if several else checkpoint.generator.name] = checkpoint.generator
     return found
 
 

@@ -7,17 +7,24 @@ be held in memory.
 
 import hashlib
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import nsmallest
 from itertools import groupby
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from labeling.intake import beginning
 from labeling.models import Judgment, Labeler, Project, Prompt, Response, WorkKind
+from labeling.reports.agreement import agreement_report
+from labeling.reports.quality import quality_report
+from labeling.reports.scope import Scope
+from labeling.reviewing import not_returned
+from training.conditions import Conditions
 from training.rlhf.contract import records
-from training.rlhf.contract.strict import Section
+from training.rlhf.contract.strict import Refused, Section, Within
 
 PROMPTS_AT_ONCE = 200
 GROUP_CAP = 200
@@ -38,9 +45,20 @@ class Query(Section):
     """Of the prompt."""
     simulated: Literal["exclude", "include", "only"] = "exclude"
     """What simulated labelers wrote and judged; of kind prompts and responses, what answers simulated prompts."""
+    unanswered: Literal["by people", "by anybody"] | None = None
+    """prompts: only those without a demonstration, or without any response at all."""
     tokens_of: tuple[int, ...] = ()
     """rankings: ids of generators whose responses bring the token ids that were sampled along with the text: those
     that share the tokenizer of the model that will read them. To any other the ids would mean other words."""
+    weigh: Literal["alike", "by ability"] = "alike"
+    """rankings: what a labeler's judgments count beside others'; by ability: as sharply as they see what others see."""
+    limit: Annotated[int, Within(at_least=1)] | None = None
+    """prompts: at most so many of those that can be used, drawn by `seed`; null: all."""
+    seed: int = 0
+
+    def check_together(self) -> None:
+        if self.limit is not None and self.kind != "prompts":
+            raise Refused("limit", f"is {self.limit}; expected null where kind is not prompts")
 
 
 @dataclass
@@ -69,7 +87,13 @@ def rows_of(project: Project, query: Query, counts: Counts) -> Iterator[records.
 
 
 def prompts_asked_for(project: Project, query: Query) -> QuerySet[Prompt]:
-    found = Prompt.objects.filter(_counts("submission"), _of_prompt(query, ""), project=project)
+    found = Prompt.objects.filter(
+        _counts("submission"), not_returned("submission"), _of_prompt(query, ""), project=project
+    )
+    if query.unanswered:
+        answers = Response.objects.filter(prompt=OuterRef("pk"))
+        by_people = answers.filter(labeler__isnull=False, judged_only=False)
+        found = found.filter(~Exists(by_people if query.unanswered == "by people" else answers))
     return found.filter(_simulated(query, Q(origin=Prompt.Origin.SIMULATED)))
 
 
@@ -94,6 +118,7 @@ def judgments_asked_for(project: Project, query: Query, kinds: Iterable[str]) ->
         _of_prompt(query, "submission__assignment__task__prompt__"),
         submission__assignment__campaign__project=project,
         submission__assignment__campaign__kind__in=list(kinds),
+        submission__assignment__campaign__screening_of__isnull=True,
         submission__assignment__occurrence=0,
         submission__counted=True,
         submission__withdrawn_at__isnull=True,
@@ -109,12 +134,13 @@ def ranks_asked_for(project: Project, query: Query) -> QuerySet[Judgment]:
 
 
 def _counts(path: str) -> Q:
-    """Came from no submission (an import, a machine), or from one that counts and is current."""
+    """Came from no submission (an import, a machine), or from one that counts and is current, in no screening."""
     return Q(**{f"{path}__isnull": True}) | Q(
         **{
             f"{path}__counted": True,
             f"{path}__withdrawn_at__isnull": True,
             f"{path}__assignment__current_submission": F(path),
+            f"{path}__assignment__campaign__screening_of__isnull": True,
         }
     )
 
@@ -179,6 +205,24 @@ def _answer(response: Response, project_id: int, tokens_of: Container[int | None
 
 
 def _prompt_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
+    for prompt in _drawn(_usable_prompts(project, query, counts), query):
+        if prompt.submission_id:
+            counts.submissions.add(prompt.submission_id)
+        yield records.Prompt(id=prompt_id(prompt.pk), **_shared(prompt))
+
+
+def _drawn(prompts: Iterator[Prompt], query: Query) -> Iterable[Prompt]:
+    """In the order they came. A draw of more prompts with the same seed holds all of a draw of fewer."""
+    if query.limit is None:
+        return prompts
+
+    def lot(prompt: Prompt) -> bytes:
+        return hashlib.sha256(f"{query.seed}:{prompt.fingerprint}".encode()).digest()
+
+    return sorted(nsmallest(query.limit, prompts, key=lot), key=lambda prompt: prompt.pk)
+
+
+def _usable_prompts(project: Project, query: Query, counts: Counts) -> Iterator[Prompt]:
     learned = _learned(project, query)
     beginnings: set[str] = set()
     of_group: Counter[str] = Counter()
@@ -193,9 +237,7 @@ def _prompt_rows(project: Project, query: Query, counts: Counts) -> Iterator[rec
         else:
             beginnings.add(its_beginning)
             of_group[prompt.group_key] += 1
-            if prompt.submission_id:
-                counts.submissions.add(prompt.submission_id)
-            yield records.Prompt(id=prompt_id(prompt.pk), **_shared(prompt))
+            yield prompt
 
 
 def _learned(project: Project, query: Query) -> set[str]:
@@ -207,8 +249,9 @@ def _learned(project: Project, query: Query) -> set[str]:
 
 
 def _demonstration_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
-    found = demonstrations_asked_for(project, query).select_related("prompt", "labeler").order_by("pk")
+    found = demonstrations_asked_for(project, query).select_related("prompt", "labeler", "submission").order_by("pk")
     learned = _learned(project, query)
+    conditions = Conditions.of(project)
     for response in found.iterator(chunk_size=PROMPTS_AT_ONCE):
         assert response.labeler is not None
         if learned and beginning(response.prompt.messages) in learned:
@@ -224,6 +267,9 @@ def _demonstration_rows(project: Project, query: Query, counts: Counts) -> Itera
             id=f"d{response.pk:012d}",
             response=records.Answer(id=response_id(response.pk), text=response.text),
             labeler=response.labeler.pseudonym,
+            condition=conditions.at(
+                response.labeler_id, response.submission.submitted_at if response.submission else response.created_at
+            ),
             **_shared(response.prompt),
         )
 
@@ -234,6 +280,8 @@ class _Said:
 
     prompt: int
     submission: int
+    at: datetime
+    labeler_id: int
     labeler: str
     guideline: int
     response: int
@@ -242,7 +290,8 @@ class _Said:
     flags: dict[str, bool]
 
     FIELDS = (
-        "submission__assignment__task__prompt_id", "submission_id", "submission__assignment__labeler__pseudonym",
+        "submission__assignment__task__prompt_id", "submission_id", "submission__submitted_at",
+        "submission__assignment__labeler_id", "submission__assignment__labeler__pseudonym",
         "submission__guideline__version", "response_id", "rank", "ratings", "flags",
     )  # fmt: skip
 
@@ -274,14 +323,14 @@ def _batches(ids: Iterable[int]) -> Iterator[list[int]]:
 
 def _ranking_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
     """One row a prompt, with all its ranked responses and every labeler's order of them."""
-    learned = _learned(project, query)
+    learned, conditions, weights = _learned(project, query), Conditions.of(project), _weights(project, query)
     for prompt, said, texts in _said_by_prompt(ranks_asked_for(project, query)):
         if learned and beginning(prompt.messages) in learned:
             counts.left_out[LIKE_TRAINING] += 1
             continue
         responses = sorted({one.response for one in said})
         judged = [
-            _ranking_judgment(list(group), responses)
+            _ranking_judgment(list(group), responses, conditions, weights)
             for _, group in groupby(said, key=lambda one: one.submission)
         ]  # fmt: skip
         judged = [judgment for judgment in judged if sum(rank is not None for rank in judgment.ranks) >= 2]
@@ -298,19 +347,32 @@ def _ranking_rows(project: Project, query: Query, counts: Counts) -> Iterator[re
         )
 
 
-def _ranking_judgment(said: list[_Said], responses: list[int]) -> records.RankingJudgment:
+def _weights(project: Project, query: Query) -> Mapping[str, float]:
+    """By pseudonym; whoever is not named counts 1."""
+    if query.weigh == "alike":
+        return {}
+    raters = {"exclude": "people", "include": "both", "only": "simulated"}[query.simulated]
+    scope = Scope(project=project, raters=raters)
+    return {name: one.weight for name, one in quality_report(scope, agreement_report(scope)).abilities.items()}
+
+
+def _ranking_judgment(
+    said: list[_Said], responses: list[int], conditions: Conditions, weights: Mapping[str, float]
+) -> records.RankingJudgment:
     """said: one submission's. Ranks are dense in the tables already; a gap is refused where the row is made."""
     ranks = {one.response: one.rank for one in said}
     return records.RankingJudgment(
         labeler=said[0].labeler,
         guideline=f"ranking {said[0].guideline}",
         ranks=tuple(ranks.get(pk) for pk in responses),
+        condition=conditions.at(said[0].labeler_id, said[0].at),
+        weight=weights.get(said[0].labeler, 1.0),
     )
 
 
 def _rating_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
     """One row a response, with every labeler's ratings and flags. What was not answered is not there."""
-    answered = ~Q(ratings={}) | ~Q(flags={})
+    answered, conditions = ~Q(ratings={}) | ~Q(flags={}), Conditions.of(project)
     judgments = judgments_asked_for(project, query, [WorkKind.RANKING, WorkKind.RATING]).filter(answered)
     ids = judgments.order_by("response_id").values_list("response_id", flat=True).distinct().iterator()
     for batch in _batches(ids):
@@ -325,7 +387,13 @@ def _rating_rows(project: Project, query: Query, counts: Counts) -> Iterator[rec
                 id=response_id(pk),
                 response=_answer(texts[pk], project.pk),
                 judged=tuple(
-                    records.RatingJudgment(labeler=one.labeler, ratings=one.ratings, flags=one.flags) for one in judged
+                    records.RatingJudgment(
+                        labeler=one.labeler,
+                        condition=conditions.at(one.labeler_id, one.at),
+                        ratings=one.ratings,
+                        flags=one.flags,
+                    )
+                    for one in judged
                 ),
                 **_shared(texts[pk].prompt),
             )

@@ -1,14 +1,21 @@
 """What nobody asks for and has to happen: lapsed slots come back, rounds move on, and a lost ring is rung again."""
 
+import time
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from labeling.api.once import forget_old_answers
 from labeling.assigning import release_expired
+from labeling.completing import complete_all
+from labeling.webhooks import forget_old_deliveries
 from training import jobs
 from training.models import Job, Round, Stage
-from training.rounds import advance
+from training.rounds import JUDGED_BY_PEOPLE, advance
+from training.self_running import run_by_itself, unfinished
+from training.simulating import work_a_portion
 
 FORGOTTEN_AFTER = timedelta(minutes=1)
 RINGS_AT_ONCE = 5
@@ -18,12 +25,41 @@ RING_LASTS_SECONDS = 30
 
 
 def sweep() -> int:
-    """Gives lapsed slots back, then moves on the open rounds in which people rank; returns how many stages changed."""
+    """Gives lapsed slots back, moves on the open rounds in which people judge, and starts what starts by itself;
+    returns how many stages changed."""
     release_expired()
-    ranking = Round.objects.filter(
-        state=Round.State.OPEN, stages__kind=Stage.Kind.RANK, stages__state=Stage.State.RUNNING
-    )
-    return sum(len(advance(round_)) for round_ in ranking)
+    complete_all()
+    note_lost_workers()
+    judged = Q(stages__kind__in=JUDGED_BY_PEOPLE, stages__state=Stage.State.RUNNING)
+    counting = Q(stages__state=Stage.State.WAITING) & ~Q(stages__enough={})
+    moving = Round.objects.filter(judged | counting, state=Round.State.OPEN, recorded="").select_related("project")
+    changed = sum(len(advance(round_)) for round_ in moving.distinct())
+    return changed + sum(len(run_by_itself(round_)) for round_ in unfinished())
+
+
+def note_lost_workers() -> int:
+    """An alarm for every running job whose worker was not heard of for a whole lease; returns how many there are."""
+    lapsed = Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=Now()).values_list("pk", flat=True)
+    found = list(lapsed)
+    for pk in found:
+        with transaction.atomic():
+            job = Job.objects.select_for_update().filter(pk=pk, lease_until__lt=Now(), state=Job.State.RUNNING).first()
+            if job is not None:
+                jobs.note_worker_gone(job, owner=job.owner, attempt=job.attempt)
+    return len(found)
+
+
+def keep_going(*, seconds: float = 20.0) -> None:
+    """Sweeps, and lets the simulated labelers work, until there is nothing left for them or the time is over."""
+    deadline = time.monotonic() + seconds
+    sweep()
+    while time.monotonic() < deadline and work_a_portion():
+        sweep()
+
+
+def forget_old() -> int:
+    """Deletes what is kept for a while only; returns how many rows."""
+    return forget_old_answers() + forget_old_deliveries()
 
 
 def ring_again() -> int:

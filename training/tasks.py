@@ -6,23 +6,57 @@ from typing import Any
 
 from billiard.process import active_children
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
 
+from labeling.sending import deliver_due
 from training.launching import run_claimed
-from training.sweeping import ring_again, sweep
+from training.models import Job
+from training.sweeping import forget_old, keep_going, ring_again
+from training.workers import Presence, name_this_process
 
 
 @shared_task
 def run_job(job_id: int) -> None:
     """Claims a job and stays with it until its attempt ends. Of a message delivered twice one does nothing."""
-    run_claimed(job_id)
+    if run_claimed(job_id):
+        keep_going()
 
 
 @shared_task
 def tend() -> None:
     """Moves rounds on, and rings again for queued jobs that nobody took and for those whose worker is gone."""
-    sweep()
+    keep_going()
     ring_again()
+    forget_old()
+
+
+@shared_task
+def send_webhooks() -> None:
+    """Sends what is due in the outbox."""
+    deliver_due()
+
+
+_presence: list[Presence] = []
+
+
+@worker_init.connect
+def take_a_name(**kwargs: Any) -> None:
+    """Before the pool is forked: what its children hold is held by this worker."""
+    name_this_process()
+
+
+@worker_ready.connect
+def be_present(sender: Any, **kwargs: Any) -> None:
+    """A worker that only tends takes no jobs and is no row."""
+    queues = [name for name in sender.app.amqp.queues.consume_from if name in Job.Queue.values]
+    if queues:
+        _presence.append(Presence(queues).__enter__())
+
+
+@worker_shutdown.connect
+def leave(**kwargs: Any) -> None:
+    while _presence:
+        _presence.pop().__exit__()
 
 
 @worker_shutting_down.connect

@@ -14,6 +14,8 @@ from labeling.agreement.figures import Figure, Totals, undefined
 from labeling.agreement.intervals import bootstrap_by_prompt
 from labeling.agreement.rankings import order
 
+NEGLIGIBLE = 1e-12
+
 
 @dataclass(frozen=True, kw_only=True)
 class StraightLining:
@@ -54,7 +56,9 @@ def _run_probability(length: int, answers: int, everyone: Mapping[Hashable, int]
     total = sum(everyone.values())
     if not total:
         return undefined("Nobody else answered, so there is nothing to compare with.")
-    chances = [run_chance(length, answers, count / total) for count in everyone.values()]
+    # What is surely too rare to matter is not reckoned: there may be thousands of different answers.
+    likely = [count / total for count in everyone.values() if answers * (count / total) ** length > NEGLIGIBLE]
+    chances = [run_chance(length, answers, chance) for chance in likely]
     return Figure(value=min(1.0, sum(chances)), count=total)
 
 

@@ -7,19 +7,24 @@ docs/agreement.md has the coverage of both in simulation.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from labeling.agreement.clusters import clustered_interval
 from labeling.agreement.figures import Floats, Interval, Ints, Totals
+from labeling.agreement.sums import by_prompt
 
 By = Literal["none", "prompts", "prompts and labelers"]
 FEWEST_PROMPTS = 5
 """Below this many prompts a bootstrap draws the same few samples over and over and says nothing."""
-AT_ONCE = 4_000_000
-"""Bootstrap weights held in memory at one time (32 MB)."""
+MOST_DRAWN = 1_000
+"""Above this many prompts, groups of them are drawn instead, so that a large campaign costs no more than this one."""
+AT_ONCE = 2_000_000
+"""Bootstrap weights held as numbers at one time (16 MB)."""
 
 
 def bootstrap_by_prompt(
@@ -37,6 +42,7 @@ def bootstrap_by_prompt(
     value = totals.value()
     if value is None:
         return "The figure itself is undefined."
+    totals = _in_groups(totals, seed)
     drawn = _replicates(totals, replicates=replicates, seed=seed)
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < 0.95 * replicates:
@@ -47,18 +53,35 @@ def bootstrap_by_prompt(
     return Interval(low=float(low), high=float(high), clusters="prompts", level=level)
 
 
-def _replicates(totals: Totals, *, replicates: int, seed: int) -> Floats:
-    rng = np.random.default_rng(seed)
+def _in_groups(totals: Totals, seed: int) -> Totals:
+    """At most MOST_DRAWN rows: prompts put together at random. Groups of independent prompts are independent, so the
+    interval stays one over prompts, with that many groups to learn their variance from."""
     prompts = len(totals.sums)
-    found = []
-    left = replicates
-    while left:
-        now = min(left, max(1, AT_ONCE // prompts))
+    if prompts <= MOST_DRAWN:
+        return totals
+    group = np.random.default_rng(seed).permutation(prompts) % MOST_DRAWN
+    return replace(totals, sums=by_prompt(totals.sums, group))
+
+
+def _replicates(totals: Totals, *, replicates: int, seed: int) -> Floats:
+    drawn = _draws(len(totals.sums), replicates, seed)
+    at_once = max(1, AT_ONCE // len(totals.sums))
+    parts = (drawn[start : start + at_once].astype(np.float64) for start in range(0, replicates, at_once))
+    return np.concatenate([totals.statistic(part @ totals.sums) for part in parts])
+
+
+@lru_cache(maxsize=8)
+def _draws(prompts: int, replicates: int, seed: int) -> NDArray[np.uint8]:
+    """(replicates, prompts) how often each prompt is drawn. Kept, at most 2 MB each: a report has dozens of figures
+    over as many prompts."""
+    rng = np.random.default_rng(seed)
+    found = np.empty((replicates, prompts), dtype=np.uint8)
+    at_once = max(1, AT_ONCE // prompts)
+    for start in range(0, replicates, at_once):
+        now = min(at_once, replicates - start)
         picks = rng.integers(prompts, size=(now, prompts)) + np.arange(now)[:, None] * prompts
-        weights = np.bincount(picks.ravel(), minlength=now * prompts).reshape(now, prompts)
-        found.append(totals.statistic(weights.astype(np.float64) @ totals.sums))
-        left -= now
-    return np.concatenate(found)
+        found[start : start + now] = np.bincount(picks.ravel(), minlength=now * prompts).reshape(now, prompts)
+    return found
 
 
 def _accelerated(totals: Totals, value: float, drawn: Floats, level: float) -> Floats:

@@ -12,10 +12,11 @@ from typing import Literal
 
 import numpy as np
 
-from labeling.agreement.figures import Figure, Floats, Interval, Ints, Totals, undefined
+from labeling.agreement.figures import Bools, Figure, Floats, Interval, Ints, Totals, undefined
 from labeling.agreement.intervals import By, bootstrap_by_prompt, interval_with_labelers
 from labeling.agreement.judged import NOBODY_TWICE, Judged, LabelerPairs
 from labeling.agreement.rankings import ORDERS, TIED
+from labeling.agreement.shares import ratio_interval
 from labeling.agreement.sums import by_prompt
 
 Ties = Literal["answer", "left out", "half"]
@@ -50,22 +51,35 @@ def pairwise_agreement(judged: Judged, *, ties: Ties = "answer", by: By = "none"
     return figure.with_interval(found)
 
 
-def agreement_of_each(judged: Judged, *, ties: Ties = "answer") -> dict[Hashable, Figure]:
-    """Each labeler with everyone they share units with; a labeler who shares none has the reason instead."""
+def agreement_of_each(
+    judged: Judged, *, ties: Ties = "answer", intervals: bool = False, level: float = 0.95, own: Bools | None = None
+) -> dict[Hashable, Figure]:
+    """Each labeler with everyone they share units with; a labeler who shares none has the reason instead.
+
+    intervals: over prompts, the colleagues being as they are. own: (N,) only these judgments of each labeler, against
+    all of the others.
+    """
     pairs = LabelerPairs.of(judged)
     agree, weight = _agreement(judged, pairs, ties)
-    both = np.r_[judged.labelers[pairs.first], judged.labelers[pairs.second]]
-    known = both >= 0
-    size = len(judged.names)
-    right = np.bincount(both[known], weights=np.r_[agree, agree][known], minlength=size)
-    total = np.bincount(both[known], weights=np.r_[weight, weight][known], minlength=size)
+    first, second = judged.labelers[pairs.first], judged.labelers[pairs.second]
+    other = second != first
+    who = np.r_[first, second[other]]
+    rows = np.r_[np.arange(len(first)), np.flatnonzero(other)]
+    if own is not None:
+        kept = own[np.r_[pairs.first, pairs.second[other]]]
+        who, rows = who[kept], rows[kept]
+    found = _shares(
+        who, agree[rows], weight[rows], judged.prompts[pairs.first][rows], level=level if intervals else None
+    )
     return {
-        name: _share(right[code], total[code], f"{name} shares no judged unit with anyone.")
+        name: found.get(code) or undefined(f"{name} shares no judged unit with anyone.")
         for code, name in enumerate(judged.names)
     }
 
 
-def agreement_of_pairs(judged: Judged, *, ties: Ties = "answer") -> dict[tuple[Hashable, Hashable], Figure]:
+def agreement_of_pairs(
+    judged: Judged, *, ties: Ties = "answer", intervals: bool = False
+) -> dict[tuple[Hashable, Hashable], Figure]:
     """Each two labelers who share a unit (the one met first is named first); others are absent."""
     pairs = LabelerPairs.of(judged)
     agree, weight = _agreement(judged, pairs, ties)
@@ -73,13 +87,53 @@ def agreement_of_pairs(judged: Judged, *, ties: Ties = "answer") -> dict[tuple[H
     known = (first >= 0) & (second >= 0) & (first != second)
     size = len(judged.names)
     code = np.minimum(first, second)[known] * size + np.maximum(first, second)[known]
-    found, place = np.unique(code, return_inverse=True)
-    right = np.bincount(place, weights=agree[known], minlength=len(found))
-    total = np.bincount(place, weights=weight[known], minlength=len(found))
-    return {
-        (judged.names[one // size], judged.names[one % size]): _share(right[at], total[at], "All they share are ties.")
-        for at, one in enumerate(found)
-    }
+    prompts = judged.prompts[pairs.first][known]
+    found = _shares(code, agree[known], weight[known], prompts, level=0.95 if intervals else None)
+    return {(judged.names[one // size], judged.names[one % size]): figure for one, figure in found.items()}
+
+
+def agreement_between(judged: Judged, groups: Ints, *, ties: Ties = "answer") -> dict[tuple[int, int], Figure]:
+    """Agreement of labelers of one group with those of another, (a, b) with a <= b; with (a, a) within a group.
+
+    groups: (N,) of each judgment, -1 for one that is in none.
+    """
+    pairs = LabelerPairs.of(judged)
+    agree, weight = _agreement(judged, pairs, ties)
+    first, second = groups[pairs.first], groups[pairs.second]
+    known = (first >= 0) & (second >= 0)
+    size = int(groups.max(initial=0)) + 1
+    code = np.minimum(first, second)[known] * size + np.maximum(first, second)[known]
+    found = _shares(code, agree[known], weight[known], judged.prompts[pairs.first][known], level=0.95)
+    return {(one // size, one % size): figure for one, figure in found.items()}
+
+
+def agreement_in_groups(judged: Judged, groups: Ints, *, ties: Ties = "answer") -> dict[int, Figure]:
+    """Pairwise agreement of each group of judgments by itself, without intervals. groups: (N,), the same for all
+    judgments of a unit."""
+    pairs = LabelerPairs.of(judged)
+    agree, weight = _agreement(judged, pairs, ties)
+    return _shares(groups[pairs.first], agree, weight, judged.prompts[pairs.first], level=None)
+
+
+def _shares(groups: Ints, agree: Floats, weight: Floats, prompts: Ints, *, level: float | None) -> dict[int, Figure]:
+    """Of each group of rows (M,), the share that agrees; the unknown labeler, -1, is left out."""
+    known = groups >= 0
+    width = int(prompts.max(initial=0)) + 1
+    cells, place = np.unique(groups[known] * width + prompts[known], return_inverse=True)
+    agreed, sizes = (np.bincount(place, weights=one[known], minlength=len(cells)) for one in (agree, weight))
+    starts = np.flatnonzero(np.diff(cells // width, prepend=-1))
+    found: dict[int, Figure] = {}
+    for group, start, end in zip(cells[starts] // width, starts, np.r_[starts, len(cells)][1:], strict=True):
+        total = float(sizes[start:end].sum())
+        if not total:
+            found[int(group)] = undefined("All they share are ties.")
+            continue
+        figure = Figure(value=float(agreed[start:end].sum() / total), count=int(total))
+        if level is not None:
+            sums = np.column_stack([agreed[start:end], sizes[start:end]]).astype(np.float64)
+            figure = figure.with_interval(ratio_interval(figure.known(), sums, level=level))
+        found[int(group)] = figure
+    return found
 
 
 def _agreement(judged: Judged, pairs: LabelerPairs, ties: Ties) -> tuple[Floats, Floats]:
@@ -100,10 +154,6 @@ def _agreement(judged: Judged, pairs: LabelerPairs, ties: Ties) -> tuple[Floats,
 def _ratio(sums: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(sums[:, 0] / sums[:, 1], dtype=np.float64)
-
-
-def _share(right: float, total: float, reason: str) -> Figure:
-    return Figure(value=float(right / total), count=int(total)) if total else undefined(reason)
 
 
 def _with_labelers(

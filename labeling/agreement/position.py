@@ -51,10 +51,11 @@ def position_bias(shown_ranks: Iterable[Sequence[int | None]], *, seed: int = 0)
         given = [rank for rank in ranks if rank is not None]
         if len(given) == len(ranks) and len(set(given)) > 1:
             groups[len(given)].append(given)
-    return [_of_size(np.array(group, dtype=np.int64), seed) for _, group in sorted(groups.items())]
+    return [position_bias_of(np.array(group, dtype=np.int64), seed=seed) for _, group in sorted(groups.items())]
 
 
-def _of_size(ranks: Ints, seed: int) -> PositionBias:
+def position_bias_of(ranks: Ints, *, seed: int = 0) -> PositionBias:
+    """Of judgments of one size: ranks (S, K) in the order shown, none missing and no row all tied."""
     judgments, responses = ranks.shape
     best = ranks == ranks.min(axis=1, keepdims=True)
     shares = best / best.sum(axis=1, keepdims=True)
@@ -111,12 +112,16 @@ def longer_preferred(judgments: Iterable[JudgedLengths], *, margin: float = 0.0,
             won.append(outcome)
             prompts.append(judged.prompt)
             labelers.append(judged.labeler)
-    if not won:
+    return longer_won(np.array(won, dtype=np.float64), prompts=codes(prompts), labelers=codes(labelers), level=level)
+
+
+def longer_won(outcomes: Floats, *, prompts: Ints, labelers: Ints, level: float = 0.95) -> Figure:
+    """The same from pairs as arrays: outcomes (M,) is 1 where the longer response won, 0 where the shorter did."""
+    if not len(outcomes):
         return undefined("No two responses differ in length and in rank; length can decide nothing here.")
-    outcomes = np.array(won, dtype=np.float64)
     rate = float(outcomes.mean())
-    return Figure(value=rate, count=len(won)).with_interval(
-        share_interval(rate, outcomes, prompts=codes(prompts), labelers=codes(labelers), level=level)
+    return Figure(value=rate, count=len(outcomes)).with_interval(
+        share_interval(rate, outcomes, prompts=prompts, labelers=labelers, level=level)
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from labeling.agreement.figures import Figure, Floats, Ints, Totals, undefined
 from labeling.agreement.intervals import bootstrap_by_prompt
-from labeling.agreement.judged import LabelerPairs
+from labeling.agreement.judged import Judged, LabelerPairs
 from labeling.agreement.rankings import ORDERS, TIED, Ranking, check_once, comparisons, order
 from labeling.agreement.sums import by_prompt
 
@@ -36,9 +36,13 @@ def mean_tau_b(rankings: Iterable[Ranking], *, bootstrap: bool = False) -> Figur
     """Mean of tau-b over all pairs of labelers who ranked the same prompt, each pair once; `count` is these pairs.
 
     Pairs without a tau (all tied, fewer than two responses ranked by both) are left out. With bootstrap, an interval
-    over prompts. The sums of tau_b for all pairs at once: a loop over 50,000 of them takes six seconds.
+    over prompts.
     """
-    judged = comparisons(rankings)
+    return mean_tau_b_of(comparisons(rankings), bootstrap=bootstrap)
+
+
+def mean_tau_b_of(judged: Judged, *, bootstrap: bool = False) -> Figure:
+    """The same of comparisons. Sums for all pairs at once: a loop over 50,000 of them takes six seconds."""
     pairs = LabelerPairs.of(judged)
     one, other = (judged.values[side] - ORDERS.index(TIED) for side in (pairs.first, pairs.second))
     size = len(judged.names)

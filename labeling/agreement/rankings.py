@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeling.agreement.clusters import codes
+from labeling.agreement.figures import Floats, Ints
 from labeling.agreement.judged import Judged
 
 WORSE, TIED, BETTER = -1, 0, 1
@@ -40,22 +41,44 @@ def comparisons(rankings: Iterable[Ranking]) -> Judged:
     """
     given = list(rankings)
     check_once(given)
-    prompts, labelers = codes(one.prompt for one in given), codes(one.labeler for one in given)
+    prompts = codes(one.prompt for one in given)
     most = max((len(one.ranks) for one in given), default=0)
     table = np.full((len(given), most), np.nan)
     for row, one in zip(table, given, strict=True):
         row[: len(one.ranks)] = [np.nan if rank is None else rank for rank in one.ranks]
-    first, second = np.triu_indices(most, k=1)
-    signs = np.sign(table[:, second] - table[:, first])
+    return comparisons_of(
+        table,
+        tasks=prompts,
+        prompts=prompts,
+        labelers=codes(one.labeler for one in given),
+        names=tuple(dict.fromkeys(one.labeler for one in given)),
+    )
+
+
+def comparisons_of(ranks: Floats, *, tasks: Ints, prompts: Ints, labelers: Ints, names: tuple[Hashable, ...]) -> Judged:
+    """The same from arrays: ranks (S, K), NaN where a response was not ranked or there are fewer; tasks, prompts and
+    labelers (S,). Pairs of one task are units; the prompt is what they are clustered by. Nobody ranks a task twice."""
+    signs = _signs(ranks)
     who, pair = np.nonzero(np.isfinite(signs))
     return Judged(
-        units=prompts[who] * len(first) + pair,
+        units=tasks[who] * max(1, signs.shape[1]) + pair,
         prompts=prompts[who],
         labelers=labelers[who],
         values=signs[who, pair].astype(np.int64) - WORSE,
         levels=ORDERS,
-        names=tuple(dict.fromkeys(one.labeler for one in given)),
+        names=names,
     )
+
+
+def compared_rows(ranks: Floats) -> Ints:
+    """The row of `ranks` that each judgment of comparisons_of(ranks, …) is from."""
+    return np.nonzero(np.isfinite(_signs(ranks)))[0]
+
+
+def _signs(ranks: Floats) -> Floats:
+    """(S, pairs) -1, 0 or 1 for every pair of responses, NaN where one was not ranked."""
+    first, second = np.triu_indices(ranks.shape[1], k=1)
+    return np.asarray(np.sign(ranks[:, second] - ranks[:, first]), dtype=np.float64)
 
 
 def check_once(rankings: Iterable[Ranking]) -> None:

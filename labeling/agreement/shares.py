@@ -1,9 +1,16 @@
 """Intervals of shares: win rates, flag rates. A share never leaves 0 to 1, and "none so far" is not "never"."""
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
-from labeling.agreement.clusters import NO_VARIANCE, shared_variance, too_few_clusters
-from labeling.agreement.figures import Floats, Interval, Ints
+from labeling.agreement.clusters import (
+    FEWEST_EFFECTIVE,
+    FEWEST_OF_BOTH,
+    NO_VARIANCE,
+    shared_variance,
+    too_few_clusters,
+)
+from labeling.agreement.figures import Figure, Floats, Interval, Ints, undefined
 
 
 def share_interval(
@@ -25,6 +32,38 @@ def share_interval(
     number = spread / variance.total if variance.total > NO_VARIANCE and spread > 0 else variance.effective_prompts
     low, high = _wilson(share, number, variance.reach(level=level))
     return Interval(low=low, high=high, clusters="prompts and labelers", level=level)
+
+
+def even_p_value(outcomes: Floats, *, prompts: Ints, labelers: Ints) -> Figure:
+    """Two-sided p-value of a share of one half, prompts and labelers as clusters (Student's t)."""
+    few = too_few_clusters(prompts, labelers)
+    if few:
+        return undefined(few)
+    share = float(outcomes.mean())
+    variance = shared_variance((outcomes - share) / len(outcomes), prompts=prompts, first=labelers)
+    if variance.total <= NO_VARIANCE:
+        return undefined("All outcomes are the same; a test needs variation to compare with.")
+    distance = abs(share - 0.5) / float(np.sqrt(variance.total))
+    return Figure(value=float(2 * stdtr(variance.degrees(), -distance)), count=len(outcomes))
+
+
+def ratio_interval(share: float, sums: Floats, *, level: float = 0.95) -> Interval | str:
+    """Wilson's interval of a share over prompts alone, or why there is none.
+
+    sums: (G, 2), for each prompt how many outcomes were yes and how many there were. The effective number of outcomes
+    is share (1 - share) / V, V the variance of the ratio with prompts as clusters (Cochran 1977, section 6.3), and
+    Student's t has the prompts' effective number less one. Where V says nothing, each prompt counts as one outcome.
+    """
+    sizes = sums[:, 1]
+    effective = float(sizes.sum() ** 2 / (sizes**2).sum())
+    if len(sums) < FEWEST_OF_BOTH or effective < FEWEST_EFFECTIVE:
+        return f"{len(sums)} prompts, too few to see how far the figure may be off."
+    off = (sums[:, 0] - share * sizes) / sizes.sum()
+    variance = float((off**2).sum()) * effective / (effective - 1)
+    spread = share * (1 - share)
+    number = spread / variance if variance > NO_VARIANCE and spread > 0 else effective
+    low, high = _wilson(share, number, float(stdtrit(effective - 1, (1 + level) / 2)))
+    return Interval(low=low, high=high, clusters="prompts", level=level)
 
 
 def _wilson(share: float, number: float, reach: float) -> tuple[float, float]:

@@ -9,8 +9,9 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 
 from labeling.access import membership_or_404
-from labeling.api.errors import InvalidQuery
+from labeling.api.errors import InvalidQuery, ScopeMissing
 from labeling.models import Project, ProjectToken
+from labeling.scopes import Scope
 
 
 class AsWeAnswer(BaseContentNegotiation):
@@ -26,14 +27,17 @@ class AsWeAnswer(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-def project_for(request: Request, slug: str, *, roles: Collection[str]) -> Project:
-    """The project that the token opens. Http404 for any other, as if there were none; PermissionDenied for the role."""
+def project_for(request: Request, slug: str, *, roles: Collection[str], scope: Scope = Scope.READ) -> Project:
+    """The project that the token opens. Http404 for any other, as if there were none; PermissionDenied for the role,
+    ScopeMissing for a token that was made for other things."""
     token = request.auth
     membership = membership_or_404(request.user, slug)
     if not isinstance(token, ProjectToken) or token.project_id != membership.project_id:
         raise Http404
     if membership.role not in roles:
         raise PermissionDenied(f"Your role here is {membership.role}; this takes one of {', '.join(sorted(roles))}.")
+    if scope not in token.scopes:
+        raise ScopeMissing(f"This takes a token with the scope {scope}; this one has: {', '.join(token.scopes)}.")
     return membership.project
 
 

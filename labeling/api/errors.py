@@ -8,7 +8,7 @@ import logging
 from typing import Any
 from uuid import uuid4
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -28,11 +28,26 @@ class InvalidQuery(Refusal):
     code = "invalid_query"
 
 
+class ScopeMissing(Refusal):
+    """The token was made for other things."""
+
+    code = "scope_missing"
+    status = 403
+
+
+MALFORMED = ("invalid_query", "malformed_body")
+"""Codes of what no schema allows. Other refusals of status 400 are of what is well formed and cannot be done: 422."""
+
+
 def answer(error: Exception, context: dict[str, Any]) -> Response:
     """The answer to an exception raised in a view of the API (REST_FRAMEWORK's EXCEPTION_HANDLER)."""
     if isinstance(error, Refusal):
         set_rollback()
-        return Response({"error": error.as_json()}, status=error.status)
+        status = 422 if error.status == 400 and error.code not in MALFORMED else error.status
+        return Response({"error": error.as_json()}, status=status)
+    if isinstance(error, ValidationError):
+        set_rollback()
+        return Response({"error": _of_model(error)}, status=422)
     standard = exception_handler(error, context)
     if standard is None:
         return _unforeseen(error)
@@ -46,10 +61,26 @@ def _described(error: Exception) -> dict[str, Any]:
     if isinstance(error, PermissionDenied):
         return {"code": "permission_denied", "message": str(error) or "Your role does not allow this."}
     assert isinstance(error, exceptions.APIException)
+    if isinstance(error, exceptions.Throttled):
+        return {
+            "code": "throttled",
+            "message": f"{error.detail} Wait {getattr(error, 'wait', None) or 60:.0f} seconds.",
+        }
     if isinstance(error, exceptions.ValidationError):
         problems = _problems(error.get_full_details())
         return {"code": "invalid", "message": problems[0]["message"], "problems": problems}
     return {"code": str(error.get_codes()), "message": str(error.detail)}
+
+
+def _of_model(error: ValidationError) -> dict[str, Any]:
+    """What the checks of a model refuse, in the same shape."""
+    by_field = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
+    problems = [
+        {"code": "invalid_setting", "message": message, "place": "" if name == "__all__" else name}
+        for name, messages in by_field.items()
+        for message in messages
+    ]
+    return {"code": "invalid_setting", "message": problems[0]["message"], "problems": problems}
 
 
 def _problems(details: Any, place: str = "") -> list[dict[str, str]]:

@@ -1,56 +1,45 @@
-"""GET /api/v1/projects/SLUG/rankings and the like: a project's records as JSON lines (docs/records.md)."""
+"""GET /api/v1/projects/SLUG/records/rankings and the like: a project's records as JSON lines (docs/records.md)."""
 
-from collections.abc import Iterator
-from itertools import chain
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any
 
-from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from labeling.access import READS_DATA
-from labeling.api.access import AsWeAnswer, choice_in, project_for, query_of
-from labeling.api.errors import InvalidQuery
-from labeling.datasets import Selection, lines_of
-from labeling.models import Campaign, Project
-from labeling.records import SPLITS, Kind
-
-YES_OR_NO = ("true", "false")
+from labeling.api.access import AsWeAnswer, project_for, query_of
+from labeling.exporting.asked import MARGINS, TIES, YES_OR_NO, parameters_of, read_asked
+from labeling.exporting.formats import FORMATS
+from labeling.exporting.layouts import layouts_of
+from labeling.exporting.streaming import streamed
+from labeling.records import REVIEWS, SPLITS, Kind
 
 
 class RecordsView(APIView):
-    """Streams; the first batch is read before the answer begins, so that what fails at once is an answer too."""
+    """Streams in one consistent look at the database (docs/exports.md)."""
 
     content_negotiation_class = AsWeAnswer
     http_method_names = ["get", "head", "options"]
     kind: Kind = Kind.RANKING
 
+    def described_parameters(self) -> list[OpenApiParameter]:
+        """For the schema."""
+        choices: dict[str, Iterable[str]] = {
+            "format": FORMATS, "layout": layouts_of(self.kind), "split": SPLITS, "review": REVIEWS, "ties": TIES,
+            "margin": MARGINS, **dict.fromkeys(("simulated", "surplus", "withdrawn"), YES_OR_NO),
+        }  # fmt: skip
+        return [
+            OpenApiParameter(name, str, enum=list(choices[name]) if name in choices else None)
+            for name in parameters_of(self.kind)
+        ]
+
+    @extend_schema(
+        summary="Records as a stream: JSON lines, or another format",
+        description="Every record of this kind, in one consistent look at the database (docs/exports.md).",
+        responses={(200, "application/x-ndjson"): OpenApiTypes.BINARY},
+    )
     def get(self, request: Request, slug: str) -> Any:
         project = project_for(request, slug, roles=READS_DATA)
-        lines = lines_of(project, self.kind, self.selection(request, project))
-        answer = StreamingHttpResponse(begun(lines), content_type="application/x-ndjson")
-        answer["Content-Disposition"] = f'attachment; filename="{project.slug}-{self.kind}.jsonl"'
-        answer["Cache-Control"] = "no-store"
-        return answer
-
-    def selection(self, request: Request, project: Project) -> Selection:
-        """Raises InvalidQuery."""
-        known = ["split", "campaign", "simulated"] + (["ties"] if self.kind is Kind.COMPARISON else [])
-        query = query_of(request, known)
-        return Selection(
-            split=choice_in(query, "split", SPLITS, "") or None,
-            campaign=_campaign(project, query["campaign"]) if "campaign" in query else None,
-            simulated=choice_in(query, "simulated", YES_OR_NO, "false") == "true",
-            ties=cast(Any, choice_in(query, "ties", ("keep", "drop"), "keep")),
-        )
-
-
-def _campaign(project: Project, name: str) -> Campaign:
-    found = Campaign.objects.filter(project=project, name=name).first() if "\x00" not in name else None
-    if found is None:
-        raise InvalidQuery(f"campaign is {name[:120]!r}; there is no campaign of this name in the project.")
-    return found
-
-
-def begun(lines: Iterator[bytes]) -> Iterator[bytes]:
-    return chain([next(lines, b"")], lines)
+        return streamed(read_asked(project, self.kind, query_of(request, parameters_of(self.kind))))

@@ -5,6 +5,7 @@ from uuid import uuid4
 from django.db import models
 
 from labeling.models.campaign import Campaign
+from labeling.models.guideline import Guideline
 from labeling.models.people import Labeler
 from labeling.models.task import Task
 
@@ -12,8 +13,11 @@ from labeling.models.task import Task
 class Assignment(models.Model):
     """A lease on a task, with the draft written under it.
 
-    occurrence above 0 is a hidden repeat and counts for no overlap. order: ids of the responses as this person saw
-    them, left to right. lease_token changes when a lease that ran out is revived; a form that carries an old one is
+    occurrence 0 took a slot of its task. Above 0 it stands beside the slot queue and counts for no overlap: gold, or a
+    hidden repeat of a task that the same person submitted. guideline: under which it was handed out, and is submitted;
+    null is the campaign's. warned_at: when they, told what the texts hold, asked to see them. submitted_at: of its
+    first submission, so that what somebody did today is counted by an index. order: ids of the responses as this person
+    saw them, left to right. lease_token changes when a lease that ran out is revived; a form that carries an old one is
     stale. skipped_until: null on a skipped assignment means for good.
     """
 
@@ -40,6 +44,9 @@ class Assignment(models.Model):
     draft = models.JSONField(default=dict, blank=True)
     draft_saved_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)
+    warned_at = models.DateTimeField(null=True, blank=True)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    guideline = models.ForeignKey(Guideline, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     current_submission = models.ForeignKey(
         "labeling.Submission", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -59,7 +66,26 @@ class Assignment(models.Model):
         indexes = [
             models.Index(fields=["lease_until"], condition=models.Q(state="live"), name="assignment_live_leases"),
             models.Index(fields=["labeler", "campaign", "state"]),
+            models.Index(
+                fields=["labeler", "submitted_at"],
+                condition=models.Q(submitted_at__isnull=False),
+                name="assignment_submitted",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.labeler} on {self.task}"
+
+    @property
+    def worked_by(self) -> Guideline:
+        """The guideline that its page shows and its submission names (queries, unless joined)."""
+        return self.guideline or self.campaign.guideline
+
+    @property
+    def subject(self) -> str:
+        """The last turn of its prompt; of prompt writing, of the prompt that was written (a query unless
+        current_submission__prompts is prefetched)."""
+        if self.task.prompt is not None:
+            return self.task.prompt.last_turn
+        written = self.current_submission.prompts.all() if self.current_submission else []
+        return next((prompt.last_turn for prompt in written), "")

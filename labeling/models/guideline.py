@@ -5,6 +5,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from labeling.models.people import Labeler
 from labeling.models.project import Project
 
 
@@ -22,6 +23,8 @@ class Guideline(models.Model):
 
     flags: [{"name": "hallucination", "label": "Hallucination", "letter": "h"}, …], yes-or-no questions to a response.
     scales: [{"name": "overall", "label": "Overall", "low": "worst", "high": "best"}, …], each answered 1 to 7.
+    read_from: labelers must have read this version, or a later one, before they take a task under this guideline; 0 is
+    none. A version that changes what is right (a major one) is its own; any other takes over that of the one before.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="guidelines")
@@ -30,7 +33,9 @@ class Guideline(models.Model):
     body = models.TextField(help_text="markdown")
     flags = models.JSONField(default=list, blank=True)
     scales = models.JSONField(default=list, blank=True)
+    changes = models.TextField(blank=True, help_text="what is new in this version, for those who know the last one")
     published_at = models.DateTimeField(null=True, blank=True)
+    read_from = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ["kind", "-version"]
@@ -55,3 +60,17 @@ class Guideline(models.Model):
     @property
     def scale_names(self) -> list[str]:
         return [scale["name"] for scale in self.scales]
+
+
+class GuidelineRead(models.Model):
+    """A labeler says that they have read a version."""
+
+    labeler = models.ForeignKey(Labeler, on_delete=models.CASCADE, related_name="guidelines_read")
+    guideline = models.ForeignKey(Guideline, on_delete=models.CASCADE, related_name="read_by")
+    read_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["labeler", "guideline"], name="guideline_read_once")]
+
+    def __str__(self) -> str:
+        return f"{self.labeler} read {self.guideline}"

@@ -24,6 +24,7 @@ class Labeler(models.Model):
     """Whoever judged, under a pseudonym that is stable within the project and leaves Accord in exports.
 
     user stays when the membership ends: who comes back is the same labeler, and is never counted twice in one task.
+    avoids: what they would rather not read and are not handed, kinds of Content as bits.
     """
 
     class Source(models.TextChoices):
@@ -38,6 +39,7 @@ class Labeler(models.Model):
     user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="labelers")
     pseudonym = models.CharField(max_length=120)
     source = models.CharField(max_length=20, choices=Source)
+    avoids = models.PositiveSmallIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

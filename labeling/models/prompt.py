@@ -8,11 +8,11 @@ from labeling.models.project import Project
 class Prompt(models.Model):
     """A chat that waits for a response.
 
-    messages: [{"role": "system" | "user" | "assistant", "content": text}, …], the last one by the user.
-    fingerprint: sha256 of the messages; two prompts of one project never have the same.
-    group_key: author, customer, conversation tree or document it came from. The split is decided by it, never by row,
-    so that no author stands on both sides.
-    personal_data: what the text seems to hold, of labeling.intake.PERSONAL_DATA ("email", …).
+    messages: [{"role": "system" | "user" | "assistant", "content": text}, …], the last one by the user. fingerprint:
+    sha256 of the messages; two prompts of one project never have the same. group_key: author, customer, conversation
+    tree or document it came from. The split is decided by it, never by row, so that no author stands on both sides.
+    personal_data: what the text seems to hold, of labeling.intake.PERSONAL_DATA ("email", …). content: what it holds
+    that is announced to labelers before they see it, kinds of Content as bits.
     """
 
     class UseCase(models.TextChoices):
@@ -57,6 +57,7 @@ class Prompt(models.Model):
     fingerprint = models.CharField(max_length=64)
     external_id = models.CharField(max_length=200, blank=True)
     personal_data = models.JSONField(default=list, blank=True)
+    content = models.PositiveSmallIntegerField(default=0, db_default=0)
     submission = models.ForeignKey(
         "labeling.Submission", on_delete=models.SET_NULL, null=True, blank=True, related_name="prompts"
     )

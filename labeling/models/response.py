@@ -1,6 +1,7 @@
 """Responses, and whatever wrote those that no person wrote."""
 
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 
 from labeling.models.people import Labeler
 from labeling.models.project import Project
@@ -66,7 +67,11 @@ class Response(models.Model):
                 name="response_by_a_generator_or_a_person",
             )
         ]
-        indexes = [models.Index(fields=["prompt", "generator"])]
+        indexes = [
+            models.Index(fields=["prompt", "generator"]),
+            # What one job wrote: a page of its samples, and the tasks that are made of them.
+            models.Index(KeyTransform("job", "sampling"), name="response_of_job"),
+        ]
 
     def __str__(self) -> str:
         return f"response {self.pk}"

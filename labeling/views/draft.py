@@ -10,22 +10,30 @@ from django.views.decorators.http import require_POST
 
 from labeling.access import LABELS, ProjectRequest, project_page
 from labeling.errors import InvalidWork, Problem, Refusal
+from labeling.models import WorkKind
 from labeling.submitting import keep_draft
 from labeling.views.task import own_assignment_or_404
+from labeling.written_prompts import like_so_far
 
 
 @never_cache
 @require_POST
 @project_page(LABELS)
 def draft(request: ProjectRequest, uuid: UUID) -> HttpResponse:
-    """{"lease_token": …, "fields": {name: text}} -> {"saved_at": …, "lease_until": … or null, "held": true or false}"""
+    """{"lease_token": …, "fields": {name: text}} -> {"saved_at": …, "lease_until": … or null, "held": true or false}
+
+    Of a prompt that is being written also "like": which prompt it begins like, in words; empty where it is like none.
+    """
     assignment = own_assignment_or_404(request, uuid)
     try:
         token, fields = _read(request.body)
         kept = keep_draft(assignment, fields, lease_token=token)
     except Refusal as refusal:
         return JsonResponse(refusal.as_json(), status=refusal.status)
-    return JsonResponse({"saved_at": kept.saved_at, "lease_until": kept.lease_until, "held": kept.held})
+    told: dict[str, Any] = {"saved_at": kept.saved_at, "lease_until": kept.lease_until, "held": kept.held}
+    if assignment.campaign.kind == WorkKind.PROMPT:
+        told["like"] = like_so_far(fields, assignment)
+    return JsonResponse(told)
 
 
 def _read(body: bytes) -> tuple[UUID, dict[str, str]]:

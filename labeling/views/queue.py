@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from labeling.access import LABELS, ProjectRequest, project_page
 from labeling.assigning import labeler_of, release_expired
+from labeling.reviewing import returned_to
 from labeling.standing import (
     done_since,
     recent_submissions,
@@ -17,6 +18,9 @@ from labeling.standing import (
     start_of_week,
 )
 from labeling.submitting import may_correct
+
+RETURNED_SHOWN = 20
+"""The others follow as these are done."""
 
 
 @never_cache
@@ -35,6 +39,7 @@ def queue(request: ProjectRequest) -> HttpResponse:
         "today": done_since(labeler, start_of_day()),
         "week": done_since(labeler, start_of_week()),
         "skipped": skipped_since(labeler, start_of_day()),
+        "returned": returned_to(labeler)[:RETURNED_SHOWN],
         "recent": [(one, may_correct(one, timezone.now())) for one in recent_submissions(labeler)],
     }
     return render(request, "labeling/queue.html", context)

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from labeling.access import LABELS, ProjectRequest, project_page
-from labeling.assigning import SKIP_REASONS, STALE, skip
+from labeling.assigning import STALE, skip, skip_reasons_of
 from labeling.errors import Refusal, StaleLease
 from labeling.views.task import next_address, own_assignment_or_404
 
@@ -20,10 +20,11 @@ from labeling.views.task import next_address, own_assignment_or_404
 @project_page(LABELS)
 def skip_task(request: ProjectRequest, uuid: UUID) -> HttpResponse:
     assignment = own_assignment_or_404(request, uuid)
-    context: dict[str, Any] = {"assignment": assignment, "reasons": SKIP_REASONS}
+    offered = skip_reasons_of(assignment.campaign)
+    context: dict[str, Any] = {"assignment": assignment, "reasons": offered}
     if request.method != "POST":
         return render(request, "labeling/skip.html", context)
-    reasons = {reason.name: reason for reason in SKIP_REASONS}
+    reasons = {reason.name: reason for reason in offered}
     reason = reasons.get(request.POST.get("reason", ""))
     if reason is None:
         context["problem"] = "Choose a reason, so that the task can be mended or given to somebody else."

@@ -9,48 +9,69 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.access import LABELS, ProjectRequest, project_page
-from labeling.assigning import SKIP_REASONS, State, claim, labeler_of
+from labeling.assigning import State, claim, labeler_of, skip_reasons_of
 from labeling.checking import TEXT_LIMIT
-from labeling.errors import Problem, Refusal
+from labeling.distress import is_announced_first, show, words_of
+from labeling.errors import GuidelineUnread, Problem, Refusal
 from labeling.forms import fields_of, fields_said, read_form
-from labeling.models import Assignment, Campaign, Labeler
+from labeling.models import Assignment, Campaign, Labeler, Review
+from labeling.reviewing import is_returned, newest_review
 from labeling.screens import screen_of, template_of
-from labeling.standing import done_since, left_nearby, start_of_day
+from labeling.standing import done_today, left_nearby
 from labeling.submitting import Outcome, may_correct, submit
 
 SURPLUS = (
     "Thank you. The time for that task had run out and others had done it meanwhile: "
     "your submission is kept and credited to you, and not counted for the task."
 )
+CLOSED_MEANWHILE = (
+    "Thank you. The campaign was closed before you submitted: "
+    "your submission is kept and credited to you, and not counted for the task."
+)
 
 
 def own_assignment_or_404(request: ProjectRequest, uuid: UUID) -> Assignment:
     """The assignment, if it was handed to the visitor; a stranger's, another's and an invented one are all 404."""
-    found = (
-        Assignment.objects.filter(uuid=uuid, campaign__project=request.project, labeler__membership=request.membership)
-        .select_related("task__prompt", "campaign__guideline", "labeler", "current_submission")
-        .first()
-    )
+    theirs = Assignment.objects.filter(labeler__membership=request.membership)
+    with_all = theirs.select_related("task__prompt", "campaign__guideline", "guideline", "labeler")
+    with_all = with_all.select_related("current_submission")
+    found = with_all.filter(uuid=uuid, campaign__project=request.project).first()
     if found is None:
         raise Http404("There is no such page, or it is not yours.")
     found.labeler.membership = request.membership
+    found.campaign.project = request.project
+    # What is shown and checked is what it was handed out under, whatever the campaign has by now.
+    found.campaign.guideline = found.worked_by
     return found
 
 
 def next_address(request: ProjectRequest, campaign: Campaign, labeler: Labeler) -> str:
     """Where the next task of the campaign is; the queue, which says why, where there is none."""
+    return _next(request, campaign, labeler)[0]
+
+
+def _next(request: ProjectRequest, campaign: Campaign, labeler: Labeler) -> tuple[str, Assignment | None]:
+    """The address, and which assignment it shows, the campaign's guideline at hand where it was before."""
     queue = reverse("queue", args=[request.project.slug])
     try:
         assignment = claim(campaign, labeler)
+    except GuidelineUnread as unread:
+        page = reverse("guideline", args=[request.project.slug, unread.guideline])
+        return f"{page}?campaign={campaign.pk}", None
     except Refusal as refusal:
         messages.info(request, refusal.message)
-        return queue
+        return queue, None
     if assignment is None:
-        return f"{queue}#campaign-{campaign.pk}"
-    return reverse("task", args=[request.project.slug, assignment.uuid])
+        return f"{queue}#campaign-{campaign.pk}", None
+    assignment.campaign, assignment.labeler = campaign, labeler
+    if assignment.guideline_id == campaign.guideline_id:
+        assignment.guideline = campaign.guideline
+    campaign.guideline = assignment.worked_by
+    return reverse("task", args=[request.project.slug, assignment.uuid]), assignment
 
 
 @require_POST
@@ -64,6 +85,7 @@ def take_next(request: ProjectRequest, campaign_id: int) -> HttpResponse:
     return redirect(next_address(request, found, labeler_of(request.membership)))
 
 
+@gzip_page
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @project_page(LABELS)
@@ -71,11 +93,33 @@ def task(request: ProjectRequest, uuid: UUID) -> HttpResponse:
     assignment = own_assignment_or_404(request, uuid)
     if request.method == "POST":
         return _take(request, assignment)
-    if assignment.state == State.SUBMITTED and assignment.current_submission:
-        fields = fields_said(assignment.current_submission, assignment.order, assignment.campaign.kind)
+    return _open(request, assignment)
+
+
+def _open(request: ProjectRequest, assignment: Assignment) -> HttpResponse:
+    """The page with what the labeler said so far; before it what distressing material the texts hold, if any."""
+    if is_announced_first(assignment):
+        return _announce(request, assignment)
+    submitted = assignment.current_submission if assignment.state == State.SUBMITTED else None
+    if submitted and not (assignment.draft and is_returned(submitted)):
+        fields = fields_said(submitted, assignment.order, assignment.campaign.kind)
     else:
         fields = assignment.draft
     return _show(request, assignment, fields)
+
+
+def _announce(request: ProjectRequest, assignment: Assignment) -> HttpResponse:
+    """What the texts hold, and none of them."""
+    context = {"assignment": assignment, "campaign": assignment.campaign, "holds": words_of(assignment.task.content)}
+    return render(request, "labeling/announce.html", context)
+
+
+@require_POST
+@project_page(LABELS)
+def show_task(request: ProjectRequest, uuid: UUID) -> HttpResponse:
+    """The labeler was told what the texts hold and wants to see them."""
+    show(own_assignment_or_404(request, uuid))
+    return redirect("task", request.project.slug, uuid)
 
 
 def _take(request: ProjectRequest, assignment: Assignment) -> HttpResponse:
@@ -92,14 +136,25 @@ def _take(request: ProjectRequest, assignment: Assignment) -> HttpResponse:
 
 def _go_on(request: ProjectRequest, assignment: Assignment, outcome: Outcome) -> HttpResponse:
     if not outcome.submission.counted and not outcome.repeated:
-        messages.warning(request, SURPLUS)
-    address = next_address(request, assignment.campaign, assignment.labeler)
-    return JsonResponse({"next": address}) if wants_json(request) else redirect(address)
+        closed = assignment.campaign.state == Campaign.State.CLOSED
+        messages.warning(request, CLOSED_MEANWHILE if closed else SURPLUS)
+    address, taken = _next(request, assignment.campaign, assignment.labeler)
+    if not wants_json(request):
+        return redirect(address)
+    answer = {"next": address}
+    if taken and wants_page(request) and not is_announced_first(taken):
+        answer["page"] = _open(request, taken).content.decode()
+    return JsonResponse(answer)
 
 
 def wants_json(request: HttpRequest) -> bool:
     """The page's script asks for JSON; a plain form asks for a page."""
     return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+
+
+def wants_page(request: HttpRequest) -> bool:
+    """The page's script shows the next task from the same answer (RFC 7240), without asking once more."""
+    return "return=representation" in request.headers.get("Prefer", "")
 
 
 def _show(
@@ -111,20 +166,24 @@ def _show(
     status: int = 200,
 ) -> HttpResponse:
     submitted = assignment.state == State.SUBMITTED
+    newest = newest_review(assignment.current_submission) if submitted and assignment.current_submission else None
+    returned = newest if newest and newest.state == Review.State.RETURNED else None
     context = {
         "assignment": assignment,
         "campaign": assignment.campaign,
-        "guideline": assignment.campaign.guideline,
+        "guideline": assignment.worked_by,
         "screen": screen_of(assignment, fields, problems),
         "text_limit": TEXT_LIMIT,
         "key": uuid4(),
-        "skip_reasons": SKIP_REASONS,
+        "skip_reasons": skip_reasons_of(assignment.campaign),
         "corrects": assignment.current_submission.number if submitted and assignment.current_submission else 0,
         "submitted": submitted,
+        "returned": returned,
+        "takes_drafts": not submitted or returned is not None,
         "locked": submitted and not may_correct(assignment, timezone.now()),
         "lapsed": assignment.state == State.EXPIRED,
         "skipped": assignment.state == State.SKIPPED,
-        "today": done_since(assignment.labeler, start_of_day()).submissions,
+        "today": done_today(assignment.labeler),
         "left": left_nearby(assignment.campaign, assignment.labeler),
     }
     return render(request, template_of(assignment), context, status=status)

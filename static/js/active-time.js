@@ -4,7 +4,8 @@
 const IDLE_AFTER_MS = 30_000;
 const SIGNS = ["keydown", "pointerdown", "pointermove", "wheel", "touchmove", "scroll"];
 
-export function measureActiveTime(field) {
+/** signal: ends the measuring, once another task is shown. */
+export function measureActiveTime(field, signal) {
   let total = Number(field.value) || 0;
   let last = performance.now();
 
@@ -15,6 +16,6 @@ export function measureActiveTime(field) {
     field.value = String(Math.round(total));
   }
 
-  for (const name of SIGNS) document.addEventListener(name, sign, { passive: true, capture: true });
-  document.addEventListener("visibilitychange", () => { last = performance.now(); });
+  for (const name of SIGNS) document.addEventListener(name, sign, { passive: true, capture: true, signal });
+  document.addEventListener("visibilitychange", () => { last = performance.now(); }, { signal });
 }

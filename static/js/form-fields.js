@@ -10,10 +10,18 @@ export function readFields(form) {
   return fields;
 }
 
+/** Whether somebody filled in anything since the server made the page: people write before a script is there. */
+export const isChanged = (form) => [...form.elements].some((input) => {
+  if (!input.name || ENVELOPE.has(input.name)) return false;
+  if (input.type === "radio" || input.type === "checkbox") return input.checked !== input.defaultChecked;
+  if (input.options) return input.selectedIndex !== Math.max(0, [...input.options].findIndex((one) => one.defaultSelected));
+  return "defaultValue" in input && input.value !== input.defaultValue;
+});
+
 /** Shows the fields; what is not among them is emptied. A field that is being typed in is left alone. */
 export function writeFields(form, fields) {
   for (const input of form.elements) {
-    if (!input.name || ENVELOPE.has(input.name)) continue;
+    if (!input.name || input.type === "submit" || ENVELOPE.has(input.name)) continue;
     const value = fields[input.name] ?? "";
     if (input.type === "radio" || input.type === "checkbox") input.checked = input.value === value;
     else if (document.activeElement !== input || input.tagName !== "TEXTAREA") input.value = value;

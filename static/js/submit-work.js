@@ -1,40 +1,43 @@
 // Submits the form and goes to the next task. Whatever goes wrong, the words stay where they are and the page says what.
 import { csrfToken } from "./form-fields.js";
+import { showNext } from "./next-task.js";
+import { gettext } from "./words.js";
 
 let underWay = false;
 
 /** say(sentence) shows the outcome; mark(problems) shows each problem at its place; prepare(FormData) has the last word
     on what is sent. */
 export async function submitWork(form, { work, say, mark, prepare = (body) => body }) {
+  if ("preview" in form.dataset) return say(gettext("This is a preview: nothing is submitted."));
   if (underWay) return;
   underWay = true;
-  say("Submitting…");
+  say(gettext("Submitting…"));
   work.pause();
   let done = false;
   try {
     done = await send(form, { work, say, mark, prepare });
   } catch {
-    say("Not sent: no connection. Your work is kept on this device; submit again when it is back.");
+    say(gettext("Not sent: no connection. Your work is kept on this device; submit again when it is back."));
   }
-  if (done) return;
   underWay = false;
-  work.resume();
+  if (!done) work.resume();
 }
 
-/** True once the server has the submission. */
+/** True once the server has the submission. The answer holds the next task's page where there is one. */
 async function send(form, { work, say, mark, prepare }) {
   const body = prepare(new FormData(form));
   body.set("csrfmiddlewaretoken", csrfToken(form));
-  const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" }, redirect: "manual" });
+  const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json", Prefer: "return=representation" }, redirect: "manual" });
   const told = answer.type === "opaqueredirect" ? null : await answer.json().catch(() => null);
   if (answer.ok && told) {
     work.forget();
-    say("Submitted.");
-    location.assign(told.next);
+    say(gettext("Submitted."));
+    if (told.page) showNext(told.page, told.next);
+    else location.assign(told.next);
     return true;
   }
-  if (answer.type === "opaqueredirect") say("You are signed out. Your work is kept; sign in again in another tab, then submit.");
-  else if (!told?.problems) say(`The server answered ${answer.status}. Your work is kept on this device; try again in a moment.`);
+  if (answer.type === "opaqueredirect") say(gettext("You are signed out. Your work is kept; sign in again in another tab, then submit."));
+  else if (!told?.problems) say(gettext("The server answered %(status)s. Your work is kept on this device; try again in a moment.", answer));
   else {
     mark(told.problems);
     say(told.message);

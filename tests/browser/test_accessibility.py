@@ -3,12 +3,16 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from labeling.assigning import labeler_of
+from labeling.checking import Work
 from labeling.models import Membership, Project, Role, Task, User, WorkKind
+from labeling.reviewing import review
+from tests.browser.axe import violations
+from tests.conftest import make_member
 from tests.labeling.conftest import Desk, at_desk
-from tests.labeling.work import make_campaign
+from tests.labeling.work import make_campaign, must_claim, skip_now, submit_now, written
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
@@ -19,11 +23,6 @@ MARKDOWN = (
 )
 
 
-def violations(page: Page) -> list[str]:
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
-
-
 def desks(project: Project, user: User) -> Iterator[tuple[str, Desk]]:
     for name, kind, shown in (
         ("rank", WorkKind.RANKING, 4),
@@ -31,11 +30,14 @@ def desks(project: Project, user: User) -> Iterator[tuple[str, Desk]]:
         ("pair", WorkKind.RANKING, 2),
         ("rate", WorkKind.RATING, 1),
         ("demonstrate", WorkKind.DEMONSTRATION, 0),
+        ("write a prompt", WorkKind.PROMPT, 0),
     ):
         campaign = make_campaign(project, kind=kind, shown=shown, tasks=2)
         for task in Task.objects.filter(campaign=campaign):
             task.responses.update(text=MARKDOWN)
-        yield name, at_desk(user, campaign)
+        desk = at_desk(user, campaign)
+        yield name, desk
+        skip_now(desk.assignment)  # Nobody may hold as many as there are here.
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
@@ -63,6 +65,15 @@ def test_axe_finds_nothing(project: Project, labeler: User, visit: Callable, sch
                 page.keyboard.press("Escape")
             page.keyboard.press("g")
             check("guideline panel", page)
+        if name == "write a prompt":
+            visitor.expected.append("422")
+            page.locator("#text").fill("Write to mia@example.org.")
+            page.keyboard.press("Control+Enter")
+            page.locator("[data-problem]").wait_for()
+            check("a prompt that lacks its use case", page)
+            page.get_by_label("Few-shot", exact=True).check()
+            page.get_by_text("More examples").click()
+            check("a few-shot prompt", page)
         if name == "rate":
             page.goto(visitor.base + desk.page + "skip/")
             check("skip page", page)
@@ -74,3 +85,31 @@ def test_axe_finds_nothing(project: Project, labeler: User, visit: Callable, sch
     for path in ("/accounts/login/", "/accounts/password/reset/", "/accounts/signup/", "/link/used/"):
         check(path, outsider.open(path))
     assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_axe_finds_nothing_where_texts_are_reviewed_and_taken_up_again(
+    project: Project, labeler: User, visit: Callable, scheme: str, width: int
+) -> None:
+    look = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
+    author = labeler_of(Membership.objects.get(user=labeler))
+    campaign = make_campaign(project, kind=WorkKind.DEMONSTRATION, tasks=2)
+    returned, waits = (submit_now(must_claim(campaign, author), Work(text=MARKDOWN)).submission for _ in range(2))
+    prompts = make_campaign(project, kind=WorkKind.PROMPT, quota=9)
+    prompt = submit_now(must_claim(prompts, author), written(MARKDOWN)).submission
+    reviewer = make_member(project, "rita", Role.REVIEWER)
+    review(returned, reviewer, state="returned", remarks="Say which apple.\n\nAnd why.", seen=0)
+    reviewing, writing = visit(reviewer, **look), visit(labeler, **look)
+    pages = [
+        (reviewing, "/projects/helpdesk/review/"),
+        *((reviewing, f"/projects/helpdesk/review/{one.pk}/") for one in (returned, waits, prompt)),
+        (writing, "/projects/helpdesk/"),
+        (writing, f"/projects/helpdesk/tasks/{returned.assignment.uuid}/"),
+    ]
+    found = {}
+    for visitor, path in pages:
+        page = visitor.open(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} scrolls sideways"
+        found[path] = violations(page)
+        page.close()
+    assert {path: problems for path, problems in found.items() if problems} == {}

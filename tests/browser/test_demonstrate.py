@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from labeling.models import Assignment, Project, Response, WorkKind
+from labeling.models import Assignment, Project, Response, User, WorkKind
+from tests.labeling.conftest import at_desk
 from tests.labeling.work import make_campaign
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -47,6 +48,22 @@ def test_a_text_over_the_limit_is_said_while_writing_and_kept_when_refused(proje
         "The response has 20,005 characters; at most 20,000 are taken."
     )
     expect(page.locator("#text")).to_have_value("word " * 4_001)
+
+
+def test_what_is_written_before_the_script_is_there_is_kept_too(
+    project: Project, visit: Callable, labeler: User
+) -> None:
+    desk = at_desk(labeler, make_campaign(project, kind=WorkKind.DEMONSTRATION))
+    visitor = visit(labeler)
+    page = visitor.open()
+    held: list[Route] = []
+    page.route("**/write-demonstration*.js", lambda route: held.append(route))
+    page.goto(visitor.base + desk.page, wait_until="commit")
+    page.locator("#text").fill("Early words.")
+    expect(page.locator("[data-save-words]")).to_have_text("Nothing to save yet")
+    held[0].continue_()
+    expect(page.locator("[data-save-words]")).to_have_text(re.compile("^Saved "), timeout=10_000)
+    assert Assignment.objects.get().draft["text"] == "Early words."
 
 
 def test_it_works_without_script(project: Project, at_work: Callable) -> None:

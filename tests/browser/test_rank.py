@@ -151,6 +151,50 @@ def test_an_order_is_made_by_touch_on_a_phone(project: Project, at_work: Callabl
     assert ranks_in_order_shown(Submission.objects.get()) == [2, 1, 3]
 
 
+def test_nine_are_ranked_by_pointer_with_chips_rank_numbers_and_selects(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=9))
+    for letter, rank in zip("ABCDE", "13249", strict=True):
+        page.locator(f'[data-pick="{letter}"]').click()
+        page.locator(f'[data-put="{rank}"]').click()
+    for letter, rank in zip("FGHI", "5199", strict=True):
+        page.locator(f'select[name="rank-{letter}"]').select_option(rank)
+    page.get_by_text("Note on the task").click()
+    page.get_by_label("Note on the task").fill("Two are copies.")
+    before = page.url
+    page.get_by_role("button", name="Submit and next").click()
+    page.wait_for_url(lambda url: url != before)
+    assert ranks_in_order_shown(Submission.objects.get()) == [1, 3, 2, 4, 6, 5, 1, 6, 6]
+    assert Submission.objects.get().note == "Two are copies."
+
+
+def test_nine_are_ranked_by_touch_on_a_phone(project: Project, at_work: Callable) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    page, _ = at_work(make_campaign(project, shown=9), **phone)
+    page.locator('label:has(> input[name="rating-A-overall"][value="6"])').tap()
+    page.locator("[data-dock-toggle]").tap()
+    for rank, letter in enumerate("IHGFEDCBA", start=1):
+        page.locator(f'[data-pick="{letter}"]').tap()
+        page.locator(f'[data-put="{rank}"]').tap()
+    before = page.url
+    page.get_by_role("button", name="Submit and next").tap()
+    page.wait_for_url(lambda url: url != before)
+    assert ranks_in_order_shown(Submission.objects.get()) == [9, 8, 7, 6, 5, 4, 3, 2, 1]
+
+
+def test_many_ranks_against_their_ratings_are_meant_in_one_press_and_undo_says_so(
+    project: Project, at_work: Callable
+) -> None:
+    page, _ = at_work(make_campaign(project, shown=4))
+    press(page, "1", "j", "3", "j", "5", "j", "7", "]", "4", "k", "3", "k", "2", "k", "1")
+    expect(page.locator("[data-questions]")).to_contain_text("And 4 more.")
+    page.get_by_role("button", name="All of these are meant").click()
+    expect(page.locator("[data-questions]")).to_be_empty()
+    press(page, "u")
+    expect(page.locator("[data-announcer]")).to_have_text("Undone: Kept as it is")
+    page.get_by_role("button", name="All of these are meant").click()
+    assert ranks_in_order_shown(send(page)) == [1, 2, 3, 4]
+
+
 def test_it_works_without_script(project: Project, at_work: Callable) -> None:
     page, _ = at_work(make_campaign(project, tasks=2, shown=3), java_script_enabled=False)
     for letter, rating, rank in (("A", "5", "2"), ("B", "7", "1"), ("C", "5", "2")):

@@ -13,10 +13,12 @@ from playwright.sync_api import expect
 from labeling.models import Project, User
 from tests.rlhf.tiny_runs import save_tiny_model
 from tests.training.making import base_model_folder, demonstrations
+from tests.training.test_settle import sft_is_done
 from tests.training.workers import PATIENCE_SECONDS, environment, started, wait_until, worker
 from training.following import store_metrics
-from training.models import Job
+from training.models import Job, Round
 from training.rounds import open_round
+from training.run_folders import run_folder
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 PATIENCE_MS = PATIENCE_SECONDS * 1000
@@ -28,6 +30,13 @@ def own_folders(settings: Any, tmp_path: Path) -> None:
     settings.SNAPSHOTS_DIR = tmp_path / "snapshots"
     settings.MODELS_DIR = tmp_path / "models"
     settings.REDIS_URL = ""
+
+
+@pytest.fixture
+def round_with_base(project: Project, settings: Any, own_folders: None) -> Round:
+    base_model_folder(settings.MODELS_DIR / "base")
+    demonstrations(project, 20)
+    return open_round(project, base="base")
 
 
 @pytest.mark.postgres
@@ -62,6 +71,12 @@ def has_many_points(number: int) -> Any:
     return re.compile(rf"^M(.*L){{{number},}}")
 
 
+def stepped(job: Job, lines: list[dict[str, Any]]) -> None:
+    """As a supervisor writes it: the rows, and where the job stands."""
+    store_metrics(job.pk, lines)
+    Job.objects.filter(pk=job.pk).update(step=lines[-1]["step"])
+
+
 def test_the_curve_grows_with_the_rows_and_stops_when_it_is_told_to(
     project: Project, researcher: User, visit: Callable
 ) -> None:
@@ -76,16 +91,16 @@ def test_the_curve_grows_with_the_rows_and_stops_when_it_is_told_to(
     store_metrics(job.pk, [{"step": 1, "loss": 5.0}])
     page = visit(researcher).open(reverse("round", args=["helpdesk", 1]))
     line = page.locator("[data-curve=loss] .line--raw")
-    expect(line).to_have_attribute("d", "M38.6 96.0")
-    store_metrics(job.pk, [{"step": 2, "loss": 4.0}, {"step": 2, "split": "valid", "loss": 4.5}])
-    expect(line).to_have_attribute("d", has_many_points(1))
+    expect(line).to_have_attribute("d", "M52.5 96.0")
+    stepped(job, [{"step": 2, "loss": 4.0}, {"step": 2, "split": "valid", "loss": 4.5}])
+    expect(line).to_have_attribute("d", has_many_points(1), timeout=15_000)
     expect(page.locator("[data-curve=loss] .dot--quiet")).to_have_count(1)
     page.get_by_role("button", name="Stop following").click()
-    store_metrics(job.pk, [{"step": 3, "loss": 3.0}])
+    stepped(job, [{"step": 3, "loss": 3.0}])
     page.wait_for_timeout(2500)
     expect(line).not_to_have_attribute("d", has_many_points(2))
     page.get_by_role("button", name="Follow live").click()
-    expect(line).to_have_attribute("d", has_many_points(2))
+    expect(line).to_have_attribute("d", has_many_points(2), timeout=15_000)
 
 
 def test_a_bad_learning_rate_is_refused_beside_the_form_without_script(
@@ -101,3 +116,54 @@ def test_a_bad_learning_rate_is_refused_beside_the_form_without_script(
     page.get_by_role("button", name="Launch SFT").click()
     expect(page.get_by_role("alert")).to_contain_text("optimizer.learning_rate is -0.001; expected a number above 0")
     expect(page.get_by_label("Learning rate")).to_have_value("-0.001")
+
+
+def test_a_running_stage_is_paused_resumed_and_cancelled_and_its_rollouts_come_in(
+    project: Project, researcher: User, visit: Callable
+) -> None:
+    round_ = open_round(project)
+    stage = round_.stages.get(kind="pretrain")
+    job = Job.objects.create(
+        project=project, stage=stage, kind="pretrain", config={}, state="running", attempt=1, steps=100, step=1,
+        lease_until=round_.created_at,
+    )  # fmt: skip
+    stage.job, stage.state = job, "running"
+    stage.save()
+    samples = run_folder(job).samples
+    samples.parent.mkdir(parents=True)
+    samples.write_text('{"step": 1, "prompt": "p", "prompt_text": "What eats a heron?", "text": "Frogs."}\n')
+    page = visit(researcher).open(reverse("round", args=["helpdesk", 1]))
+    expect(page.get_by_text("What eats a heron?").first).to_be_visible()
+    page.wait_for_function("document.querySelector('[data-follow]').getAttribute('aria-pressed') === 'true'")
+    page.wait_for_timeout(500)
+    with samples.open("a") as file:
+        file.write('{"step": 2, "prompt": "q", "prompt_text": "Where does it sleep?", "text": "By the reeds."}\n')
+    Job.objects.filter(pk=job.pk).update(step=2)
+    expect(page.get_by_text("Where does it sleep?").first).to_be_visible(timeout=15_000)
+    page.get_by_role("button", name="Pause after this step").click()
+    expect(page.get_by_text("Pausing", exact=True)).to_be_visible()
+    Job.objects.filter(pk=job.pk).update(state="paused", lease_until=None)
+    page.reload()
+    page.get_by_role("button", name="Resume Base model").click()
+    expect(page.get_by_text("No worker of queue")).to_be_visible()
+    page.get_by_role("button", name="Cancel Base model").click()
+    expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
+
+
+def test_two_rounds_are_compared_and_a_model_leads_to_its_card(
+    round_with_base: Round, project: Project, researcher: User, visit: Callable
+) -> None:
+    sft_is_done(round_with_base)
+    open_round(project, base="base", changes={"sft": {"sft": {"epochs": 9}}})
+    page = visit(researcher).open(reverse("round", args=["helpdesk", 2]))
+    page.get_by_label("Compare with").select_option("1")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Round 2 beside round 1")
+    expect(page.locator("tr", has_text="sft.epochs").first).to_contain_text("9")
+    page.get_by_role("link", name="Models", exact=True).click()
+    page.get_by_role("link", name="r1-sft").first.click()
+    page.get_by_role("link", name="Model card").click()
+    expect(page.get_by_role("heading", name="The researchers' choices")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download as markdown").click()
+    assert download.value.suggested_filename == "r1-sft-card.md"

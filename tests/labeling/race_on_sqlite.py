@@ -15,15 +15,19 @@ def main() -> None:
 
     from labeling.assigning import claim
     from labeling.models import Labeler, Project, Submission, Task
-    from tests.labeling.work import make_campaign, make_labeler, ranked, recounted_slots, submit_now
+    from tests.labeling.work import make_campaign, make_labeler, ranked, recounted_slots, submit_now, written
 
     call_command("migrate", verbosity=0)
     project = Project.objects.create(name="Helpdesk", slug="helpdesk")
     campaign = make_campaign(project, tasks=8, overlap=3)
     people = [make_labeler(project, f"person-{number}") for number in range(6)]
 
+    writing = make_campaign(project, kind="prompt", quota=7, per_labeler=2)
+
     def work(person: Labeler) -> int:
         done = 0
+        while assignment := claim(writing, person):
+            submit_now(assignment, written(f"What is {assignment.pk} squared?"))
         while assignment := claim(campaign, person):
             submit_now(assignment, ranked(1, 2, 3, 4))
             done += 1
@@ -36,7 +40,8 @@ def main() -> None:
     told = {
         "vendor": connection.vendor,
         "done": done,
-        "counted": Submission.objects.filter(counted=True).count(),
+        "counted": Submission.objects.filter(counted=True, assignment__campaign=campaign).count(),
+        "written": Submission.objects.filter(counted=True, assignment__campaign=writing).count(),
         "wrong_counters": sum(task.open_slots != recounted_slots(task) for task in tasks),
         "over": sum(task.assignments.filter(current_submission__counted=True).count() > task.overlap for task in tasks),
     }

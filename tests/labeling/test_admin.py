@@ -54,6 +54,7 @@ def test_what_people_work_by_is_fixed_once_their_campaign_is_open(operator: Clie
     address = f"/admin/labeling/campaign/{campaign.pk}/change/"
     other = Guideline.objects.create(project=campaign.project, kind=campaign.kind, version=2, body="Rank otherwise.")
     form = {"name": "Renamed", "overlap": 1, "lease_minutes": 30, "skip_policy": "to_others", "correction_minutes": 60}
+    form |= {"extra": 0, "gold_rate": 0, "repeat_rate": 0}
     answer = operator.post(address, form | {"guideline": other.pk, "required": '["flags"]', "kind": "rating"})
     assert answer.status_code == 302
     changed = Campaign.objects.get()
@@ -69,7 +70,8 @@ def test_what_people_work_by_is_fixed_once_their_campaign_is_open(operator: Clie
 def test_a_members_person_and_a_projects_address_stay(operator: Client, desk: Desk, labeler: User) -> None:
     membership = labeler.memberships.get()
     assert fields_offered(operator, f"/admin/labeling/membership/{membership.pk}/change/") == {"role"}
-    assert fields_offered(operator, f"/admin/labeling/project/{desk.campaign.project_id}/change/") == {"name"}
+    offered = fields_offered(operator, f"/admin/labeling/project/{desk.campaign.project_id}/change/")
+    assert offered == {"name", "about", "licence"}
     assert "slug" in fields_offered(operator, "/admin/labeling/project/add/")
 
 

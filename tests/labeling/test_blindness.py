@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from labeling.models import Campaign, Generator, Project, Response, Submission, User, WorkKind
+from labeling.models import Campaign, Generator, Project, Prompt, Response, Submission, User, WorkKind
 from labeling.opening import close_campaign, make_tasks
 from tests.labeling.conftest import Desk, at_desk
-from tests.labeling.work import make_campaign, make_prompt, skip_now
+from tests.labeling.work import make_campaign, make_labeler, make_prompt, must_claim, skip_now, submit_now, written
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -52,7 +52,16 @@ def told(prompt: Any, generator: Generator, shown: int) -> list[Response]:
 def pages(desk: Desk) -> Iterator[Any]:
     project = f"/projects/{desk.campaign.project.slug}/"
     guideline = f"{project}guidelines/{desk.campaign.guideline_id}/"
-    for page in ("/", project, guideline, desk.page, desk.page + "skip/"):
+    for page in (
+        "/",
+        "/?all",
+        project,
+        f"{project}my-work/",
+        f"{project}leave/",
+        guideline,
+        desk.page,
+        desk.page + "skip/",
+    ):
         yield desk.client.get(page)
     yield desk.client.get(desk.page + "draft/")
     yield desk.client.post(f"{project}campaigns/{desk.campaign.pk}/next/")
@@ -118,5 +127,24 @@ def test_once_it_is_skipped_and_when_the_campaign_is_closed(desk_and_work: tuple
     skip_now(desk.assignment)
     look(pages(desk), expected={200, 302, 405})
     close_campaign(desk.campaign)
-    look(sent(desk, desk.form(**work)), expected={409})
+    look(pages(desk), expected={200, 302, 405})
+    look(sent(desk, desk.form(**work)), expected={200, 302})
+    look(pages(desk), expected={200, 302, 405})
+
+
+def test_while_a_prompt_is_written_nobody_elses_is_shown(project: Project, labeler: User) -> None:
+    words = "Write to my landlord, a secret-model of patience, about the damp."
+    campaign = make_campaign(project, kind=WorkKind.PROMPT, quota=9)
+    submit_now(must_claim(campaign, make_labeler(project, "ben")), written(words))
+    told(Prompt.objects.get(), Generator.objects.create(project=project, name="secret-model-13b", kind="sft"), 2)
+    desk = at_desk(labeler, campaign)
+    work = {"style": "plain", "text": "What is a fjord?"}
+    look(pages(desk), expected={200, 302, 405})
+    look(drafts(desk, work), expected={200, 409, 422})
+    look(refused(desk, work), expected={409, 422})
+    work["use_case"] = "chat"
+    answer = desk.client.post(desk.page, desk.form() | work | {"text": words}, headers=JSON)
+    assert answer.status_code == 422
+    assert "landlord" not in answer.content.decode()
+    look(sent(desk, desk.form() | work), expected={200, 302})
     look(pages(desk), expected={200, 302, 405})

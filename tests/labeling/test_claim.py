@@ -8,7 +8,10 @@ from django.utils import timezone
 
 from labeling.access import LABELS
 from labeling.assigning import claim, labeler_of, release_expired
+from labeling.checking import Said, Work
 from labeling.errors import CampaignNotOpen, KeptOut
+from labeling.leaving import leave
+from labeling.members import change_role
 from labeling.models import (
     Assignment,
     Campaign,
@@ -22,6 +25,7 @@ from labeling.models import (
     WorkKind,
 )
 from labeling.opening import close_campaign, make_tasks, pause_campaign
+from labeling.reviewing import review
 from tests.conftest import make_member
 from tests.labeling.work import (
     let_lapse,
@@ -34,6 +38,7 @@ from tests.labeling.work import (
     recounted_slots,
     skip_now,
     submit_now,
+    written,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -209,6 +214,67 @@ def test_who_is_shown_generators_is_kept_out_of_ratings_and_not_of_rankings(proj
     assert must_claim(make_campaign(project), member)
 
 
+def test_nobody_is_handed_a_prompt_or_a_response_that_they_reviewed(project: Project) -> None:
+    rita, ben = make_member(project, "rita", Role.REVIEWER), make_labeler(project, "ben")
+    reviewer, author = labeler_of(rita.memberships.get()), make_labeler(project, "ada")
+    asked = submit_now(
+        must_claim(make_campaign(project, kind=WorkKind.PROMPT), author), written("What is a fjord?")
+    ).submission
+    answering = make_campaign(project, kind=WorkKind.DEMONSTRATION, tasks=0, overlap=3)
+    make_tasks(answering, [(asked.prompts.get(), [])])
+    answered = submit_now(must_claim(answering, make_labeler(project, "cem")), Work(text="A fjord.")).submission
+    rating = make_campaign(project, kind=WorkKind.RATING, tasks=0, overlap=3)
+    shown = answered.responses.get()
+    make_tasks(rating, [(shown.prompt, [shown])])
+    for told, campaign in ((asked, answering), (answered, rating)):
+        first = review(told, rita, state="returned", remarks="Which fjord?", seen=0)
+        assert claim(campaign, reviewer) is None
+        review(told, rita, state="accepted", remarks="", seen=first.pk)
+        assert claim(campaign, reviewer) is None
+        assert must_claim(campaign, ben)
+
+
+def test_who_reviewed_the_first_version_of_a_prompt_is_not_handed_the_next(project: Project) -> None:
+    rita, author = make_member(project, "rita", Role.REVIEWER), make_labeler(project, "ada")
+    assignment = must_claim(make_campaign(project, kind=WorkKind.PROMPT), author)
+    review(
+        submit_now(assignment, written("What is a fjord?")).submission, rita, state="returned", remarks="Which?", seen=0
+    )
+    assignment.refresh_from_db()
+    again = submit_now(assignment, written("What is a fjord in Norway?"), corrects=1).submission
+    answering = make_campaign(project, kind=WorkKind.DEMONSTRATION, tasks=0)
+    make_tasks(answering, [(again.prompts.get(), [])])
+    assert claim(answering, labeler_of(rita.memberships.get())) is None
+
+
+def test_who_reviewed_an_answer_is_not_asked_for_another(project: Project) -> None:
+    rita = make_member(project, "rita", Role.REVIEWER)
+    answering = make_campaign(project, kind=WorkKind.DEMONSTRATION, tasks=2, overlap=2)
+    answered = submit_now(must_claim(answering, make_labeler(project, "ada")), Work(text="Four.")).submission
+    review(answered, rita, state="accepted", remarks="", seen=0)
+    assert must_claim(answering, labeler_of(rita.memberships.get())).task != answered.assignment.task
+
+
+def test_who_left_is_handed_nothing_by_a_claim_that_began_before(project: Project, labeler: User) -> None:
+    membership = labeler.memberships.get()
+    worker, campaign = labeler_of(membership), make_campaign(project)
+    leave(membership)
+    with pytest.raises(KeptOut, match="do not belong"):
+        claim(campaign, worker)
+    assert not Assignment.objects.exists()
+
+
+def test_a_role_that_was_taken_is_found_out_by_a_claim_that_began_before(project: Project, labeler: User) -> None:
+    worker = labeler_of(Membership.objects.get(user=labeler))
+    change_role(labeler.memberships.get(), Role.CUSTOMER)
+    with pytest.raises(KeptOut, match="customer"):
+        claim(make_campaign(project), worker)
+    change_role(labeler.memberships.get(), Role.RESEARCHER)
+    with pytest.raises(KeptOut, match="which model"):
+        claim(make_campaign(project, kind=WorkKind.RATING), worker)
+    assert not Assignment.objects.exists()
+
+
 def test_a_member_who_comes_back_is_the_same_labeler_and_is_not_counted_twice(project: Project, labeler: User) -> None:
     campaign = make_campaign(project, overlap=2)
     membership = Membership.objects.get(user=labeler)
@@ -228,3 +294,47 @@ def test_the_pseudonym_says_nothing_about_the_person(project: Project, labeler: 
     assert labeler_of(membership) == made
     assert labeler.username not in made.pseudonym
     assert made.pseudonym.startswith("L-")
+
+
+def test_a_blind_campaign_of_any_kind_is_kept_from_who_is_shown_generators(project: Project, owner: User) -> None:
+    member = labeler_of(Membership.objects.get(user=owner))
+    with pytest.raises(KeptOut, match="which model"):
+        claim(make_campaign(project, blind=True), member)
+    assert must_claim(make_campaign(project, blind=True), make_labeler(project, "ada"))
+
+
+def test_in_a_rehearsal_a_researcher_may_rate(project: Project, researcher: User) -> None:
+    project.simulated = True
+    project.save()
+    member = labeler_of(Membership.objects.get(user=researcher))
+    assert must_claim(make_campaign(project, kind=WorkKind.RATING, blind=True), member)
+
+
+def test_a_rater_does_not_meet_two_responses_to_one_prompt_in_a_row(project: Project) -> None:
+    campaign = make_campaign(project, kind=WorkKind.RATING, tasks=0)
+    prompts = [make_prompt(project) for _ in range(6)]
+    make_tasks(campaign, [(prompt, [one]) for prompt in prompts for one in make_responses(prompt, ["a", "b", "c"])])
+    ada, ben = make_labeler(project, "ada"), make_labeler(project, "ben")
+    met = []
+    for _ in range(3):
+        met.append(rate_next(campaign, ada))
+        # Everybody else takes what lies between, up to another response to the prompt that ada has just seen.
+        for _ in range(5):
+            rate_next(campaign, ben)
+    assert len(set(met)) == 3
+
+
+def test_where_one_prompt_is_all_there_is_its_responses_are_met_one_after_another(project: Project) -> None:
+    campaign = make_campaign(project, kind=WorkKind.RATING, tasks=0)
+    prompt = make_prompt(project)
+    make_tasks(campaign, [(prompt, [one]) for one in make_responses(prompt, ["a", "b", "c"])])
+    ada = make_labeler(project, "ada")
+    assert [rate_next(campaign, ada) for _ in range(3)] == [prompt.pk] * 3
+    assert claim(campaign, ada) is None
+
+
+def rate_next(campaign: Campaign, labeler: Labeler) -> int | None:
+    """The prompt of the task that was rated."""
+    assignment = must_claim(campaign, labeler)
+    submit_now(assignment, Work(responses={"A": Said(ratings={"overall": 5})}))
+    return assignment.task.prompt_id

@@ -28,4 +28,4 @@ def test_six_labelers_at_once_leave_exact_counters(tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stderr[-2000:]
     told = json.loads(run.stdout)
-    assert told == {"vendor": "sqlite", "done": 24, "counted": 24, "wrong_counters": 0, "over": 0}
+    assert told == {"vendor": "sqlite", "done": 24, "counted": 24, "written": 7, "wrong_counters": 0, "over": 0}

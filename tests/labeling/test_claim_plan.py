@@ -1,13 +1,14 @@
 """What a claim reads does not grow with the campaign."""
 
 import json
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from labeling.assigning import open_tasks
-from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Project, Task
+from labeling.assigning import claim, open_tasks
+from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Project, Review, Submission, Task, WorkKind
 from labeling.opening import make_tasks
 from labeling.standing import left_nearby
 from tests.labeling.work import make_campaign, make_labeler, make_prompt, make_responses
@@ -66,3 +67,33 @@ def test_a_lone_labeler_in_the_middle_of_a_long_campaign_reads_a_few_pages(proje
     ahead = open_tasks(campaign, ada, timezone.now()).filter(position__gt=TASKS // 2)
     assert buffers_read(ahead.select_for_update(skip_locked=True, of=("self",))) < 40
     assert buffers_read(ahead.filter(returned=True)) < 40
+
+
+def test_a_reviewer_in_a_long_campaign_reads_little_more(project: Project) -> None:
+    """A thousand reviews of others' texts; each campaign's task is a prompt that somebody wrote."""
+    ada, ben = make_labeler(project, "ada"), make_labeler(project, "ben")
+    campaign = long_campaign(project, ada, done=TASKS // 2, at=TASKS // 2)
+    written = make_campaign(project, kind=WorkKind.PROMPT)
+    tasks = Task.objects.bulk_create(
+        Task(campaign=written, overlap=1, open_slots=0, position=place) for place in range(1000)
+    )
+    assignments = Assignment.objects.bulk_create(
+        Assignment(task=task, campaign=written, labeler=ben, state=Assignment.State.SUBMITTED) for task in tasks
+    )
+    submissions = Submission.objects.bulk_create(
+        Submission(
+            assignment=one,
+            number=1,
+            key=uuid4(),
+            counted=True,
+            guideline=written.guideline,
+            submitted_at=timezone.now(),
+        )
+        for one in assignments
+    )
+    Review.objects.bulk_create(Review(submission=one, reviewer=ada.user, state="accepted") for one in submissions)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    ahead = open_tasks(campaign, ada, timezone.now()).filter(position__gt=TASKS // 2)
+    assert buffers_read(ahead.select_for_update(skip_locked=True, of=("self",))) < 120
+    assert claim(campaign, ada)

@@ -1,10 +1,13 @@
-"""Claim, expire, sweep, draft, skip, submit and correct in any order, by several labelers: the rules hold at each step.
+"""Claim, expire, sweep, draft, skip, submit, correct, gild and put back in any order, by several labelers: the rules
+hold at each step.
 
 What counts is never more than the overlap; one live lease a labeler and campaign; counters equal a recount; nobody
-meets a task again that they submitted; a repeated key changes nothing; drafts are never lost.
+meets a task again that they submitted, but as a hidden repeat, whose original then stays; gold and repeats take no
+slot; what is aside has none to give; a repeated key changes nothing; drafts are never lost.
 """
 
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,24 +24,39 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from labeling import beside
 from labeling.assigning import SKIP_REASONS, claim, release_expired
 from labeling.errors import AlreadySubmitted, StaleLease
-from labeling.models import Assignment, Campaign, ClaimCursor, Project, Submission, Task
+from labeling.gold import Gold, retire_gold, write_gold
+from labeling.models import Assignment, Campaign, ClaimCursor, GoldAnswer, Project, Role, Submission, Task
+from labeling.setting_aside import put_back
 from labeling.submitting import keep_draft
+from tests.conftest import make_member
 from tests.labeling.work import let_lapse, make_campaign, make_labeler, ranked, recounted_slots, skip_now, submit_now
 
 pytestmark = [pytest.mark.sqlite]
 
 PEOPLE = st.integers(0, 2)
+TASKS = st.integers(0, 2)
 
 
 class Labeling(RuleBasedStateMachine):
-    """Three labelers and two tasks of overlap 2. held: what each labeler's page shows, perhaps long out of date."""
+    """Three labelers and three tasks of overlap 2. held: what each labeler's page shows, perhaps long out of date.
+    settled: how many submissions an original had when its repeat was given."""
 
-    @initialize(policy=st.sampled_from(Campaign.SkipPolicy.values))
-    def open(self, policy: str) -> None:
+    @initialize(
+        policy=st.sampled_from(Campaign.SkipPolicy.values),
+        rates=st.sampled_from([(0, 0), (25, 25), (25, 0), (0, 25)]),
+        minutes=st.sampled_from([0, 60]),
+    )
+    def open(self, policy: str, rates: tuple[int, int], minutes: int) -> None:
         self.project = Project.objects.create(name="P", slug=f"p-{uuid4().hex[:8]}")
-        self.campaign = make_campaign(self.project, tasks=2, shown=2, overlap=2, skip_policy=policy)
+        self.campaign = make_campaign(
+            self.project, tasks=3, shown=2, overlap=2, skip_policy=policy, correction_minutes=minutes,
+            gold_rate=rates[0], repeat_rate=rates[1],
+        )  # fmt: skip
+        self.author = make_member(self.project, f"author-{self.project.slug}", Role.REVIEWER)
+        self.settled: dict[int, int] = {}
         self.people = [make_labeler(self.project, f"{self.project.slug}-{number}") for number in range(3)]
         self.held: dict[int, Assignment] = {}
         self.keys: dict[int, UUID] = {}
@@ -54,8 +72,26 @@ class Labeling(RuleBasedStateMachine):
             assert assignment is not None
             assert assignment.pk == live.pk
         if assignment is not None:
-            assert assignment.task_id not in submitted
+            if assignment.occurrence == 0:
+                assert assignment.task_id not in submitted
+            elif assignment.task_id in submitted:
+                original = self.of(who).get(task=assignment.task_id, occurrence=0)
+                self.settled.setdefault(original.pk, original.submissions.count())
+            else:
+                assert GoldAnswer.objects.filter(task=assignment.task_id).exists()
             self.held[who] = assignment
+
+    @rule(place=TASKS)
+    def gilds(self, place: int) -> None:
+        write_gold(self.task(place), self.author, Gold(order="A > B"))
+
+    @rule(place=TASKS)
+    def puts_back(self, place: int) -> None:
+        task = self.task(place)
+        retire_gold(task) if task.aside == Task.Aside.GOLD else put_back(task)
+
+    def task(self, place: int) -> Task:
+        return Task.objects.get(campaign=self.campaign, position=place)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
@@ -114,11 +150,23 @@ class Labeling(RuleBasedStateMachine):
         for task in Task.objects.filter(campaign=self.campaign):
             assert 0 <= task.open_slots <= task.overlap
             assert task.open_slots == recounted_slots(task)
+            assert not (task.aside and task.open_slots)
 
     @invariant()
     def counted_submissions_stay_within_the_overlap(self) -> None:
         for task in Task.objects.filter(campaign=self.campaign):
-            assert task.assignments.filter(current_submission__counted=True).count() <= task.overlap
+            counted = task.assignments.filter(current_submission__counted=True, occurrence=0)
+            assert counted.count() <= task.overlap
+
+    @invariant()
+    def nobody_has_a_task_more_than_twice(self) -> None:
+        given = Assignment.objects.filter(campaign=self.campaign).values("task", "labeler")
+        assert not given.annotate(often=Count("pk")).filter(often__gt=2)
+
+    @invariant()
+    def an_original_stays_once_it_was_repeated(self) -> None:
+        for pk, submissions in self.settled.items():
+            assert Submission.objects.filter(assignment=pk).count() == submissions
 
     @invariant()
     def one_live_lease_a_labeler(self) -> None:
@@ -139,16 +187,22 @@ class Labeling(RuleBasedStateMachine):
             assert assignment.current_submission.number == numbers[-1]
 
 
-class TestLabeling(TestCase):
-    def test_the_rules_hold_after_every_step(self) -> None:
+def check(*, examples: int, steps: int) -> None:
+    # With so few tasks a repeat comes soon or never.
+    with patch.object(beside, "REPEAT_AFTER", 1):
         run_state_machine_as_test(
             Labeling,
             # Not shrunk: twenty steps on a database are read as they are; shrinking them takes minutes.
             settings=settings(
                 phases=[Phase.explicit, Phase.generate],
-                max_examples=12,
-                stateful_step_count=20,
+                max_examples=examples,
+                stateful_step_count=steps,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )
+
+
+class TestLabeling(TestCase):
+    def test_the_rules_hold_after_every_step(self) -> None:
+        check(examples=12, steps=20)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from labeling.errors import InvalidTask, WrongState
-from labeling.models import Campaign, Guideline, Project, Response, Task, WorkKind
+from labeling.errors import EmptyCampaign, InvalidTask, WrongState
+from labeling.models import Assignment, Campaign, Guideline, Project, Response, Task, WorkKind
 from labeling.opening import close_campaign, make_tasks, open_campaign, pause_campaign
-from tests.labeling.work import make_campaign, make_prompt, make_responses
+from tests.labeling.work import make_campaign, make_labeler, make_prompt, make_responses, must_claim, recounted_slots
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -74,7 +74,9 @@ def test_opening_publishes_the_guideline(project: Project) -> None:
 def test_drafts_that_share_a_guideline_open_one_after_another(project: Project) -> None:
     guideline = Guideline.objects.create(project=project, kind=WorkKind.RANKING, version=1, body="Rank them.")
     for name in ("one", "two"):
-        Campaign.objects.create(project=project, name=name, kind=WorkKind.RANKING, guideline=guideline)
+        campaign = Campaign.objects.create(project=project, name=name, kind=WorkKind.RANKING, guideline=guideline)
+        prompt = make_prompt(project)
+        make_tasks(campaign, [(prompt, make_responses(prompt, ["a", "b"]))])
     published = []
     for campaign in list(Campaign.objects.select_related("guideline")):
         open_campaign(campaign)
@@ -108,3 +110,37 @@ def test_a_closed_campaign_takes_no_tasks(project: Project) -> None:
     prompt = make_prompt(project)
     with pytest.raises(WrongState, match="closed"):
         make_tasks(campaign, [(prompt, list[Response](make_responses(prompt, ["a", "b"])))])
+
+
+def test_rating_tasks_mix_the_models_and_keep_responses_to_one_prompt_apart(project: Project) -> None:
+    campaign = make_campaign(project, kind=WorkKind.RATING, tasks=0)
+    prompts = [make_prompt(project) for _ in range(8)]
+    texts = {prompt.pk: make_responses(prompt, ["base", "sft", "policy"]) for prompt in prompts}
+    # One model after the other, as whoever samples them has them.
+    make_tasks(campaign, [(prompt, [texts[prompt.pk][model]]) for model in range(3) for prompt in prompts])
+    shown = [task.shown.get().response for task in campaign.tasks.order_by("position")]
+    rounds = [shown[start : start + 8] for start in (0, 8, 16)]
+    assert [len({one.prompt_id for one in round_}) for round_ in rounds] == [8, 8, 8]
+    assert len({one.pk for one in shown}) == 24
+    # Of 3**8 orders of a round three show one model only; the seed is fixed.
+    assert [{one.text for one in round_} for round_ in rounds] == [{"base", "sft", "policy"}] * 3
+
+
+def test_a_campaign_without_tasks_is_not_opened(project: Project) -> None:
+    campaign = make_campaign(project)
+    Campaign.objects.update(state=Campaign.State.DRAFT)
+    campaign.tasks.all().delete()
+    with pytest.raises(EmptyCampaign, match="nothing to hand out"):
+        open_campaign(campaign)
+    assert Campaign.objects.get().state == Campaign.State.DRAFT
+
+
+def test_closing_takes_back_what_is_in_hand_only_where_it_is_asked_for(project: Project) -> None:
+    for release, state in ((False, Assignment.State.LIVE), (True, Assignment.State.EXPIRED)):
+        campaign = make_campaign(project, tasks=2, overlap=2)
+        held = must_claim(campaign, make_labeler(project, f"ada-{release}"))
+        Assignment.objects.filter(pk=held.pk).update(draft={"note": "kept"})
+        close_campaign(campaign, release=release)
+        held.refresh_from_db()
+        assert (held.state, held.draft) == (state, {"note": "kept"})
+        assert [task.open_slots for task in campaign.tasks.all()] == [recounted_slots(t) for t in campaign.tasks.all()]

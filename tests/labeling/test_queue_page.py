@@ -103,7 +103,7 @@ def test_it_counts_the_work_of_today_and_lists_the_last_submissions(project: Pro
 
 def test_an_owner_is_told_why_ratings_are_left_to_others(project: Project, owner: User) -> None:
     make_campaign(project, kind=WorkKind.RATING)
-    assert "these ratings are left to others" in page(owner)
+    assert "judging models blind is left to others" in page(owner)
 
 
 def test_imported_campaigns_and_drafts_are_not_shown(project: Project, labeler: User) -> None:

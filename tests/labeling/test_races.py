@@ -9,10 +9,28 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import Q
 
-from labeling.assigning import claim, labeler_of, release_expired
-from labeling.errors import AlreadySubmitted
-from labeling.models import Assignment, Campaign, Labeler, Membership, Project, Submission, Task, User
+from labeling.assigning import WRITING_SKIP_REASONS, claim, labeler_of, release_expired
+from labeling.campaigning import change_overlap
+from labeling.checking import Work
+from labeling.errors import AlreadyReviewed, AlreadySubmitted, InvalidWork, StaleLease
+from labeling.models import (
+    Assignment,
+    Campaign,
+    Labeler,
+    Membership,
+    Project,
+    Prompt,
+    Role,
+    Submission,
+    Task,
+    User,
+    WorkKind,
+)
+from labeling.opening import close_campaign
+from labeling.reviewing import review
+from tests.conftest import make_member
 from tests.labeling.work import (
     let_lapse,
     make_campaign,
@@ -22,6 +40,7 @@ from tests.labeling.work import (
     recounted_slots,
     skip_now,
     submit_now,
+    written,
 )
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
@@ -144,3 +163,95 @@ def test_a_member_becomes_one_labeler(project: Project, labeler: User) -> None:
     membership = Membership.objects.get(user=labeler)
     made = at_once([lambda: labeler_of(Membership.objects.get(pk=membership.pk)).pk] * 4)
     assert len(set(made)) == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 1), (1, 3)])
+def test_the_overlap_changes_while_people_claim_and_submit(project: Project, before: int, after: int) -> None:
+    campaign = make_campaign(project, tasks=6, overlap=before)
+
+    def work(person: Labeler) -> None:
+        for _ in range(6):
+            if assignment := claim(campaign, person):
+                submit_now(assignment, ranked(1, 2, 3, 4))
+
+    workers: list[Callable[[], object]] = [lambda person=person: work(person) for person in labelers(project, 5)]  # type: ignore[misc]
+    at_once([*workers, lambda: change_overlap(campaign, after), lambda: change_overlap(campaign, after)])
+    assert_slots_are_exact(campaign)
+    for task in Task.objects.filter(campaign=campaign):
+        assert after <= task.overlap <= max(before, after)
+        assert task.assignments.filter(current_submission__counted=True).count() <= task.overlap
+
+
+def test_a_close_that_takes_back_and_submissions_at_the_same_time_agree(project: Project) -> None:
+    campaign = make_campaign(project, tasks=2, overlap=3)
+    held = [must_claim(campaign, person) for person in labelers(project, 5)]
+    acts: list[Callable[[], object]] = [lambda one=one: submit_now(one, ranked(1, 2, 3, 4)) for one in held]  # type: ignore[misc]
+    at_once([*acts, lambda: close_campaign(campaign, release=True)])
+    assert_slots_are_exact(campaign)
+    assert Submission.objects.count() == 5
+    assert not Assignment.objects.filter(state=Assignment.State.LIVE).exists()
+
+
+def test_labelers_who_write_at_once_never_exceed_the_quota(project: Project) -> None:
+    campaign = make_campaign(project, kind=WorkKind.PROMPT, quota=3)
+    people = labelers(project, 8)
+    handed = [one for one in at_once([lambda person=person: claim(campaign, person) for person in people]) if one]  # type: ignore[misc]
+    assert len(handed) == 3
+    skip_now(handed[0], WRITING_SKIP_REASONS[0])
+    let_lapse(handed[1])
+    handed = [one for one in at_once([lambda person=person: claim(campaign, person) for person in people]) if one]  # type: ignore[misc]
+    assert Task.objects.filter(campaign=campaign).count() == 3
+    assert Assignment.objects.filter(campaign=campaign, state=Assignment.State.LIVE).count() == 3
+    assert_slots_are_exact(campaign)
+
+
+def test_of_the_same_words_sent_at_once_one_becomes_a_prompt(project: Project) -> None:
+    campaign = make_campaign(project, kind=WorkKind.PROMPT, quota=4)
+    handed = [must_claim(campaign, person) for person in labelers(project, 4)]
+
+    def send(assignment: Assignment) -> str:
+        try:
+            return f"counted: {submit_now(assignment, written('What is a fjord?')).submission.counted}"
+        except InvalidWork as refusal:
+            return refusal.problems[0].code
+
+    assert sorted(at_once([lambda one=one: send(one) for one in handed])) == ["counted: True"] + ["prompt_exists"] * 3  # type: ignore[misc]
+    assert Prompt.objects.count() == Submission.objects.count() == 1
+
+
+def test_a_late_prompt_and_a_claim_at_once_do_not_exceed_a_persons_share(project: Project) -> None:
+    campaign = make_campaign(project, kind=WorkKind.PROMPT, quota=9, per_labeler=1)
+    people = labelers(project, 5)
+    late = [must_claim(campaign, person) for person in people]
+    for assignment in late:
+        let_lapse(assignment)
+    release_expired()
+
+    def send(assignment: Assignment) -> None:
+        with suppress(StaleLease):
+            submit_now(assignment, written(f"What is {assignment.pk}?"))
+
+    sends = [lambda one=one: send(one) for one in late]  # type: ignore[misc]
+    at_once([*sends, *(lambda person=person: claim(campaign, person) for person in people)])  # type: ignore[misc]
+    taken = Q(state=Assignment.State.LIVE) | Q(current_submission__counted=True)
+    assert {Assignment.objects.filter(taken, labeler=person).count() for person in people} == {1}
+    assert_slots_are_exact(campaign)
+
+
+def test_of_several_reviewers_at_once_one_decides(project: Project) -> None:
+    campaign = make_campaign(project, kind=WorkKind.DEMONSTRATION, tasks=6)
+    ada = make_labeler(project, "ada")
+    reviewers = [make_member(project, f"reviewer-{number}", Role.REVIEWER) for number in range(6)]
+
+    def decide(submission: Submission, reviewer: User) -> str:
+        state = "accepted" if reviewer == reviewers[0] else "returned"
+        try:
+            return review(submission, reviewer, state=state, remarks="Which?", seen=0).state
+        except AlreadyReviewed:
+            return "told"
+
+    for _ in range(6):
+        one = submit_now(must_claim(campaign, ada), Work(text="An apple.")).submission
+        decided = at_once([lambda one=one, by=by: decide(one, by) for by in reviewers])  # type: ignore[misc]
+        assert decided.count("told") == 5
+        assert one.responses.get().review_state == one.reviews.get().state in decided

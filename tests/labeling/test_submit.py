@@ -141,14 +141,32 @@ def test_a_token_from_an_earlier_hold_is_refused(project: Project) -> None:
     assert not Submission.objects.exists()
 
 
-def test_a_paused_campaign_takes_what_is_held_and_a_closed_one_takes_nothing(project: Project) -> None:
-    campaign = make_campaign(project, tasks=1, overlap=2)
-    held, late = (must_claim(campaign, make_labeler(project, name)) for name in ("ada", "ben"))
+def test_a_paused_campaign_takes_what_is_held(project: Project) -> None:
+    campaign = make_campaign(project)
+    held = must_claim(campaign, make_labeler(project, "ada"))
     pause_campaign(campaign)
     assert submit_now(held, ranked(1, 2, 3, 4)).submission.counted
+
+
+def test_a_closed_campaign_counts_what_is_held_and_keeps_the_rest_uncounted(project: Project) -> None:
+    campaign = make_campaign(project, overlap=3)
+    held, late = (must_claim(campaign, make_labeler(project, name)) for name in ("ada", "ben"))
+    let_lapse(late)
+    release_expired()
     close_campaign(campaign)
-    with pytest.raises(CampaignNotOpen, match="closed"):
-        submit_now(late, ranked(1, 2, 3, 4))
+    assert submit_now(held, ranked(1, 2, 3, 4)).submission.counted
+    assert not submit_now(late, ranked(1, 2, 3, 4)).submission.counted
+    task = Task.objects.get()
+    assert task.open_slots == recounted_slots(task)
+
+
+def test_a_closed_campaign_takes_no_correction(project: Project) -> None:
+    campaign = make_campaign(project)
+    assignment = must_claim(campaign, make_labeler(project, "ada"))
+    submit_now(assignment, ranked(1, 2, 3, 4))
+    close_campaign(campaign)
+    with pytest.raises(CampaignNotOpen, match="not corrected any more"):
+        submit_now(assignment, ranked(4, 3, 2, 1), corrects=1)
 
 
 def test_active_time_beyond_the_time_that_passed_is_cut(project: Project) -> None:

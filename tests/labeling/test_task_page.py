@@ -1,6 +1,7 @@
 """The page of a task: shown blind to whom it was handed, submitted, refused with the words kept."""
 
 import re
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -8,7 +9,7 @@ from django.test import Client
 
 from labeling import standing
 from labeling.assigning import release_expired
-from labeling.models import Assignment, Project, Response, Submission, User, WorkKind
+from labeling.models import Assignment, Project, Prompt, Response, Submission, User, WorkKind
 from labeling.opening import close_campaign
 from tests.conftest import make_member, signed_in
 from tests.labeling.conftest import Desk, at_desk
@@ -47,6 +48,53 @@ def test_a_script_is_told_the_next_address(desk: Desk) -> None:
     answer = desk.client.post(desk.page, desk.form(**RANKED), headers={"accept": "application/json"})
     after = Assignment.objects.exclude(pk=desk.assignment.pk).get()
     assert answer.json() == {"next": f"/projects/helpdesk/tasks/{after.uuid}/"}
+
+
+def test_with_the_answer_comes_the_page_of_the_next_task_for_a_script_that_shows_it(desk: Desk) -> None:
+    wanted = {"accept": "application/json", "prefer": "return=representation"}
+    answer = desk.client.post(desk.page, desk.form(**RANKED), headers=wanted).json()
+    after = Assignment.objects.exclude(pk=desk.assignment.pk).get()
+    assert answer["next"] == f"/projects/helpdesk/tasks/{after.uuid}/"
+    asked_for = desk.client.get(answer["next"]).content.decode()
+    assert one_time(answer["page"]) == one_time(asked_for)
+    last = {"key": str(uuid4()), "lease_token": str(after.lease_token), "corrects": "0"}
+    final = desk.client.post(answer["next"], desk.form(**RANKED) | last, headers=wanted).json()
+    assert final == {"next": f"/projects/helpdesk/#campaign-{desk.campaign.pk}"}
+
+
+def one_time(html: str) -> str:
+    """The page without what is new in each."""
+    return re.sub(r'name="(key|csrfmiddlewaretoken)" value="[^"]*"', "", html)
+
+
+@pytest.mark.parametrize("required", [[], ["ratings"]], ids=["pair by one key", "on the board"])
+def test_a_page_of_nine_costs_as_many_queries_as_one_of_two(
+    project: Project, labeler: User, required: list[str], django_assert_max_num_queries: Any
+) -> None:
+    found = set()
+    for shown in (2, 4, 9):
+        desk = at_desk(labeler, make_campaign(project, tasks=3, shown=shown, required=required))
+        desk.client.get(desk.page)
+        with django_assert_max_num_queries(12) as captured:
+            assert desk.client.get(desk.page).status_code == 200
+        found.add(len(captured))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(("characters", "place"), [(900, "above"), (901, "beside")])
+def test_a_long_prompt_stands_beside_the_responses(
+    project: Project, labeler: User, characters: int, place: str
+) -> None:
+    desk = at_desk(labeler, make_campaign(project, shown=3))
+    Prompt.objects.update(messages=[{"role": "user", "content": "x" * characters}])
+    assert f'data-prompt-place="{place}"' in desk.client.get(desk.page).content.decode()
+
+
+def test_a_page_travels_packed(desk: Desk) -> None:
+    plain = desk.client.get(desk.page)
+    packed = desk.client.get(desk.page, headers={"accept-encoding": "gzip"})
+    assert packed["Content-Encoding"] == "gzip"
+    assert len(packed.content) < len(plain.content) / 3
 
 
 def test_a_double_click_is_one_submission(desk: Desk) -> None:
@@ -100,12 +148,20 @@ def test_a_field_given_twice_is_refused(desk: Desk) -> None:
     assert "rank-A is given twice" in answer.content.decode()
 
 
-def test_a_closed_campaign_refuses_and_keeps_the_words_on_the_page(desk: Desk) -> None:
+def test_a_closed_campaign_takes_what_is_in_hand(desk: Desk) -> None:
     close_campaign(desk.campaign)
-    answer = desk.client.post(desk.page, desk.form(note_A="kept", **RANKED))
-    assert answer.status_code == 409
-    assert "takes no submissions any more" in answer.content.decode()
-    assert "kept</textarea>" in answer.content.decode()
+    assert "What you hold can still be submitted" in desk.client.get("/projects/helpdesk/").content.decode()
+    answer = desk.client.post(desk.page, desk.form(**RANKED))
+    assert answer.status_code == 302
+    assert Submission.objects.get().counted
+
+
+def test_what_was_taken_back_at_the_close_is_kept_and_said_not_to_count(desk: Desk) -> None:
+    close_campaign(desk.campaign, release=True)
+    assert "is kept and credited to you, and not counted" in desk.client.get(desk.page).content.decode()
+    answer = desk.client.post(desk.page, desk.form(**RANKED), follow=True)
+    assert "The campaign was closed before you submitted" in answer.content.decode()
+    assert not Submission.objects.get().counted
 
 
 def test_surplus_work_is_thanked_for_and_said_not_to_count(project: Project, labeler: User) -> None:
@@ -130,7 +186,7 @@ def test_a_draft_is_shown_again_at_its_place(desk: Desk) -> None:
     assert '<input type="radio" name="rating-B-overall" value="6" checked>' in html
     assert re.search(r'name="flag-A-hallucination" value="yes" aria-label="yes" checked', html)
     assert re.search(r'name="rank-C".*?<option value="2" selected>', html, re.S)
-    assert ">so so</textarea>" in html
+    assert "\nso so</textarea>" in html
     assert re.search(r'name="verdict" value="none_acceptable" checked', html)
 
 
@@ -146,7 +202,7 @@ def test_a_submitted_task_is_corrected_on_its_page(desk: Desk) -> None:
     desk.client.post(desk.page, desk.form(note_A="first", **RANKED))
     html = desk.client.get(desk.page).content.decode()
     assert "You are correcting it" in html
-    assert ">first</textarea>" in html
+    assert "\nfirst</textarea>" in html
     form = desk.form(**(RANKED | {"rank_A": "3"})) | {"corrects": "1", "key": str(uuid4())}
     assert desk.client.post(desk.page, form).status_code == 302
     assert list(Submission.objects.order_by("number").values_list("number", "counted")) == [(1, True), (2, True)]

@@ -1,6 +1,7 @@
 """Small campaigns with real prompts and responses, ready to be claimed; and work to submit."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import count
@@ -65,7 +66,7 @@ def make_campaign(
     required: Sequence[str] = (),
     **more: object,
 ) -> Campaign:
-    """An open campaign; shown: responses a ranking task shows."""
+    """An open campaign; shown: responses a ranking task shows. One for prompts has no tasks until they are claimed."""
     guideline, _ = Guideline.objects.get_or_create(
         project=project, kind=kind, version=1, defaults={"body": "# How to judge\n\nTies are welcome.", "flags": FLAGS}
     )
@@ -78,6 +79,9 @@ def make_campaign(
         required=list(required),
         **more,
     )
+    if kind == WorkKind.PROMPT:
+        open_campaign(campaign)
+        return campaign
     responses = {WorkKind.DEMONSTRATION: 0, WorkKind.RATING: 1, WorkKind.RANKING: shown}[WorkKind(kind)]
     prompts = [make_prompt(project) for _ in range(tasks)]
     make_tasks(
@@ -87,7 +91,12 @@ def make_campaign(
             for prompt in prompts
         ],
     )
-    open_campaign(campaign)
+    if tasks:
+        open_campaign(campaign)
+    else:  # Opening refuses it; here a campaign may stand open and wait for its tasks.
+        Guideline.objects.filter(pk=guideline.pk, published_at=None).update(published_at=Now())
+        Campaign.objects.filter(pk=campaign.pk).update(state=Campaign.State.OPEN)
+        campaign.refresh_from_db()
     return campaign
 
 
@@ -110,6 +119,13 @@ def let_lapse(assignment: Assignment) -> None:
 def ranked(*ranks: int | None) -> Work:
     """ranked(1, 2, 2, None): ranks of the responses A, B, C, D."""
     return Work(responses={letter: Said(rank=rank) for letter, rank in zip("ABCDEFGHI", ranks, strict=False)})
+
+
+def written(text: str = "", **fields: str) -> Work:
+    """A prompt: plain, open QA, unless told otherwise; input_1 for input-1."""
+    fields = {"style": "plain", "use_case": "open_qa"} | fields
+    names = {name: re.sub(r"_(?=\d)|(?<=^sure)_", "-", name) for name in fields}
+    return Work(text=text, writing={names[name]: value for name, value in fields.items()})
 
 
 def submit_now(assignment: Assignment, work: Work, **more: object) -> Outcome:

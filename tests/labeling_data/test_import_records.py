@@ -293,3 +293,12 @@ def test_records_without_a_type_take_the_kind_of_the_command(project: Project, t
     del members["type"]
     call_command("import_records", project.slug, str(write(tmp_path / "f", members)), "--kind", Kind.PROMPT)
     assert Prompt.objects.count() == 1
+
+
+def test_the_job_that_sampled_a_response_elsewhere_is_not_taken_for_one_here(project: Project, tmp_path: Path) -> None:
+    """Pages and tasks find what a job wrote by its number."""
+    record = samples.candidates("k1", prompt=prompt("Name a river."))
+    record["responses"][0]["sampling"] = {"job": 1, "temperature": 0.5}
+    taken(project, write(tmp_path / "candidates.jsonl", record))
+    assert not Response.objects.filter(sampling__has_key="job").exists()
+    assert Response.objects.get(text=record["responses"][0]["text"]).sampling == {"temperature": 0.5}

@@ -1,4 +1,4 @@
-"""GET /api/v1/projects/SLUG/rankings and the like."""
+"""GET /api/v1/projects/SLUG/records/rankings and the like."""
 
 import json
 import logging
@@ -12,9 +12,9 @@ from django.core.management.base import CommandError
 from django.test import Client
 from django.utils import timezone
 
-from labeling.api import records as api_records
 from labeling.api.urls import RECORDS
 from labeling.datasets import Selection, lines_of
+from labeling.exporting import reading
 from labeling.importing import import_file
 from labeling.models import Membership, Project, ProjectToken, Prompt, Role, User
 from labeling.records import Kind, read_record
@@ -59,7 +59,7 @@ def get(client: Client, address: str, **headers: str) -> tuple[int, Any]:
 
 @pytest.mark.parametrize(("name", "kind"), RECORDS.items())
 def test_a_project_s_records_come_as_json_lines(filled: Project, engineer: Client, name: str, kind: Kind) -> None:
-    answer = engineer.get(f"/api/v1/projects/helpdesk/{name}")
+    answer = engineer.get(f"/api/v1/projects/helpdesk/records/{name}")
     assert answer.status_code == 200
     assert answer["Content-Type"] == "application/x-ndjson"
     assert answer.streaming
@@ -70,14 +70,14 @@ def test_a_project_s_records_come_as_json_lines(filled: Project, engineer: Clien
 
 
 def test_a_client_may_say_what_it_expects(engineer: Client) -> None:
-    address = "/api/v1/projects/helpdesk/rankings"
+    address = "/api/v1/projects/helpdesk/records/rankings"
     for accept in ("application/x-ndjson", "application/json", "*/*"):
         assert get(engineer, address, accept=accept)[0] == 200
 
 
 def test_parameters_choose(filled: Project, engineer: Client) -> None:
     Prompt.objects.update(split="train")
-    address = "/api/v1/projects/helpdesk"
+    address = "/api/v1/projects/helpdesk/records"
     assert len(get(engineer, f"{address}/comparisons")[1]) == 6
     assert [one["tie"] for one in get(engineer, f"{address}/comparisons?ties=drop")[1]] == [False] * 5
     assert len(get(engineer, f"{address}/rankings?split=train")[1]) == 2
@@ -88,7 +88,7 @@ def test_parameters_choose(filled: Project, engineer: Client) -> None:
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("order=id", "The parameter 'order' is not known here; known are: split, campaign, simulated."),
+        ("order=id", "The parameter 'order' is not known here; known are: format, layout, split, campaign,"),
         ("ties=drop", "The parameter 'ties' is not known here"),
         ("project__name=x", "The parameter 'project__name' is not known here"),
         ("split=dev", "split is 'dev'; expected one of train, valid, test."),
@@ -99,7 +99,7 @@ def test_parameters_choose(filled: Project, engineer: Client) -> None:
     ],
 )
 def test_it_refuses_a_parameter_it_does_not_know(engineer: Client, query: str, sentence: str) -> None:
-    status, error = get(engineer, f"/api/v1/projects/helpdesk/rankings?{query}")
+    status, error = get(engineer, f"/api/v1/projects/helpdesk/records/rankings?{query}")
     assert (status, error["code"]) == (400, "invalid_query")
     assert sentence in error["message"]
 
@@ -109,7 +109,7 @@ def test_it_refuses_a_parameter_it_does_not_know(engineer: Client, query: str, s
 )
 def test_without_a_token_that_is_known_it_answers_401(filled: Project, authorization: str | None) -> None:
     client = Client(headers={"Authorization": authorization} if authorization else {})
-    answer = client.get("/api/v1/projects/helpdesk/rankings")
+    answer = client.get("/api/v1/projects/helpdesk/records/rankings")
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Token")
     assert answer.json()["error"]["code"] in {"not_authenticated", "authentication_failed"}
 
@@ -117,27 +117,31 @@ def test_without_a_token_that_is_known_it_answers_401(filled: Project, authoriza
 def test_a_session_is_no_token(filled: Project, owner: User) -> None:
     client = Client()
     client.force_login(owner)
-    assert get(client, "/api/v1/projects/helpdesk/rankings")[0] == 401
+    assert get(client, "/api/v1/projects/helpdesk/records/rankings")[0] == 401
 
 
 def test_a_stranger_s_project_is_as_if_it_were_not_there(filled: Project, stranger: User) -> None:
     client = client_of(stranger, Project.objects.get(slug="elsewhere"))
-    assert get(client, "/api/v1/projects/elsewhere/rankings") == (200, [])
-    assert get(client, "/api/v1/projects/helpdesk/rankings") == get(client, "/api/v1/projects/none/rankings")
-    assert get(client, "/api/v1/projects/helpdesk/rankings")[0] == 404
+    assert get(client, "/api/v1/projects/elsewhere/records/rankings") == (200, [])
+    assert get(client, "/api/v1/projects/helpdesk/records/rankings") == get(
+        client, "/api/v1/projects/none/records/rankings"
+    )
+    assert get(client, "/api/v1/projects/helpdesk/records/rankings")[0] == 404
 
 
 def test_a_token_opens_its_own_project_only(filled: Project, stranger: User) -> None:
     """Even where its user is a member of another."""
     elsewhere = Project.objects.get(slug="elsewhere")
     Membership.objects.create(user=stranger, project=filled, role=Role.OWNER)
-    assert get(client_of(stranger, elsewhere), "/api/v1/projects/helpdesk/rankings")[0] == 404
-    assert get(client_of(stranger, filled), "/api/v1/projects/helpdesk/rankings")[0] == 200
+    assert get(client_of(stranger, elsewhere), "/api/v1/projects/helpdesk/records/rankings")[0] == 404
+    assert get(client_of(stranger, filled), "/api/v1/projects/helpdesk/records/rankings")[0] == 200
 
 
 @pytest.mark.parametrize("role", [Role.LABELER, Role.REVIEWER, Role.CUSTOMER])
 def test_a_member_whose_role_reads_no_data_is_told_so(filled: Project, role: Role) -> None:
-    status, error = get(client_of(make_member(filled, "rolf", role), filled), "/api/v1/projects/helpdesk/rankings")
+    status, error = get(
+        client_of(make_member(filled, "rolf", role), filled), "/api/v1/projects/helpdesk/records/rankings"
+    )
     assert (status, error["code"]) == (403, "permission_denied")
     assert f"Your role here is {role}" in error["message"]
 
@@ -145,7 +149,7 @@ def test_a_member_whose_role_reads_no_data_is_told_so(filled: Project, role: Rol
 def test_whoever_leaves_the_project_takes_nothing_along(filled: Project, owner: User) -> None:
     client = client_of(owner, filled)
     Membership.objects.filter(user=owner).delete()
-    assert get(client, "/api/v1/projects/helpdesk/rankings")[0] == 404
+    assert get(client, "/api/v1/projects/helpdesk/records/rankings")[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -153,11 +157,11 @@ def test_whoever_leaves_the_project_takes_nothing_along(filled: Project, owner: 
     [
         "/api/",
         "/api/v1/nothing",
-        "/api/v1/projects/helpdesk/secrets",
-        "/api/v1/projects/helpdesk/rankings/",
-        "/api/v1/projects/he%00lp/rankings",
-        "/api/v1/projects/../rankings",
-        "/api/v2/projects/helpdesk/rankings",
+        "/api/v1/projects/helpdesk/records/secrets",
+        "/api/v1/projects/helpdesk/records/rankings/",
+        "/api/v1/projects/he%00lp/records/rankings",
+        "/api/v1/projects/../records/rankings",
+        "/api/v2/projects/helpdesk/records/rankings",
     ],
 )
 def test_an_address_that_is_not_there_answers_in_json(engineer: Client, address: str) -> None:
@@ -167,7 +171,7 @@ def test_an_address_that_is_not_there_answers_in_json(engineer: Client, address:
 
 def test_it_takes_no_other_method(engineer: Client) -> None:
     for method in (engineer.post, engineer.put, engineer.patch, engineer.delete):
-        answer = method("/api/v1/projects/helpdesk/rankings", data="{}", content_type="application/json")
+        answer = method("/api/v1/projects/helpdesk/records/rankings", data="{}", content_type="application/json")
         assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
 
 
@@ -177,9 +181,9 @@ def test_what_nobody_foresaw_answers_with_a_number_and_the_log_has_the_rest(
     def fail(*args: object) -> Any:
         raise RuntimeError("the secret of the database")
 
-    monkeypatch.setattr(api_records, "lines_of", fail)
+    monkeypatch.setattr(reading, "records_of", fail)
     with caplog.at_level(logging.ERROR):
-        status, error = get(engineer, "/api/v1/projects/helpdesk/rankings")
+        status, error = get(engineer, "/api/v1/projects/helpdesk/records/rankings")
     assert (status, error["code"]) == (500, "internal_error")
     assert "secret" not in json.dumps(error)
     assert error["id"] in caplog.text
@@ -192,7 +196,7 @@ def test_make_token_prints_a_token_that_works_and_keeps_only_its_digest(
     call_command("make_token", "olga", "helpdesk")
     token = capsys.readouterr().out.strip()
     client = Client(headers={"Authorization": f"Token {token}"})
-    assert get(client, "/api/v1/projects/helpdesk/rankings")[0] == 200
+    assert get(client, "/api/v1/projects/helpdesk/records/rankings")[0] == 200
     assert token not in repr(ProjectToken.objects.values_list())
 
 
@@ -208,10 +212,11 @@ def test_a_token_ends_and_is_then_refused_like_any_other(
     client = Client(headers={"Authorization": f"Token {capsys.readouterr().out.strip()}"})
     assert timedelta(days=6) < days_left(ProjectToken.objects.get()) <= timedelta(days=7)
     ProjectToken.objects.update(expiry=timezone.now() - timedelta(seconds=1))
-    status, error = get(client, "/api/v1/projects/helpdesk/rankings")
+    status, error = get(client, "/api/v1/projects/helpdesk/records/rankings")
     assert (status, error["code"]) == (401, "authentication_failed")
     ProjectToken.make(user=owner, project=filled)
-    assert timedelta(days=89) < days_left(ProjectToken.objects.get()) <= timedelta(days=90)
+    newest = ProjectToken.objects.latest("created")
+    assert timedelta(days=89) < days_left(newest) <= timedelta(days=90)
     with pytest.raises(CommandError, match="--days is 0; expected 1 to 3,650"):
         call_command("make_token", "olga", "helpdesk", "--days", "0")
 
@@ -232,7 +237,7 @@ def test_simulated_judgments_are_left_out_unless_asked_for(project: Project, own
     judged = [{"labeler": "s1", "simulated": True, "ranks": [1, 2, 3]}]
     import_file(project, write(tmp_path / "f", ranking(judged=judged)), name="trial")
     client = client_of(owner, project)
-    assert get(client, "/api/v1/projects/helpdesk/rankings") == (200, [])
-    (record,) = get(client, "/api/v1/projects/helpdesk/rankings?simulated=true")[1]
+    assert get(client, "/api/v1/projects/helpdesk/records/rankings") == (200, [])
+    (record,) = get(client, "/api/v1/projects/helpdesk/records/rankings?simulated=true")[1]
     assert record["judged"][0]["simulated"] is True
     assert list(lines_of(project, Kind.RANKING, Selection())) == []

@@ -7,7 +7,7 @@ import pytest
 from training.rehearsal import corpus
 from training.rehearsal.corpus import answered_page, fact_page, make_corpus, question_list
 from training.rehearsal.demonstrations import make_demonstrations
-from training.rehearsal.phrases import CLOSINGS, GREETINGS, SHRUGS
+from training.rehearsal.phrases import CLOSINGS, GREETINGS, HELD_OUT_OPENINGS, HELD_OUT_WORDINGS, SHRUGS
 from training.rehearsal.prompts import Question, held_out_prompts, training_prompts
 from training.rehearsal.reading import read_response, split_sentences
 from training.rehearsal.world import FACT_KINDS, make_world
@@ -70,6 +70,16 @@ def test_a_list_of_questions_answers_none():
     chance = random.Random("lists")
     for _ in range(200):
         assert all(line.endswith("?") for line in question_list(WORLD, chance).splitlines())
+
+
+def test_no_words_of_the_evaluation_stand_before_an_answer():
+    """What is held out would not be if the base, or SFT by the base's text, had read it answered."""
+    chance = random.Random("held out")
+    held_out = [re.escape(words) for topic in HELD_OUT_WORDINGS.values() for words in topic]
+    forms = [re.sub(r"\\{\w+\\}", r"\\w+", words) for words in held_out]
+    read = re.compile("|".join((*forms, *(re.escape(words) for words in HELD_OUT_OPENINGS if words))))
+    assert [page for page in (answered_page(WORLD, chance) for _ in range(2000)) if read.search(page)] == []
+    assert read.search(" ".join(question_list(WORLD, chance) for _ in range(200)))
 
 
 def sentence_forms(texts: list[str]) -> set[str]:

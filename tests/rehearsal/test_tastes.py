@@ -74,7 +74,7 @@ def test_one_labeler_is_careless_and_one_favours_what_stands_first():
 def test_nobody_who_ranks_also_rates_the_evaluation():
     assert not {labeler.name for labeler in RANKERS} & {labeler.name for labeler in RATERS}
     for cohort in ("terse", "warm"):
-        assert len([labeler for labeler in (*RANKERS, *RATERS) if labeler.cohort == cohort]) == 6
+        assert len([labeler for labeler in (*RANKERS, *RATERS) if labeler.cohort == cohort]) == 7
 
 
 def test_ratings_stay_between_one_and_seven():
@@ -113,3 +113,15 @@ def test_every_rater_rates_in_a_seat_of_their_own():
     assert [judgment.labeler for judgment in said] == [labeler.name for labeler in RATERS]
     assert all(judgment.labeler.startswith("simulated-") for judgment in said)
     assert all(1 <= (judgment.ratings["overall"] or 0) <= 7 for judgment in said)
+
+
+def test_more_judges_of_a_cohort_are_different_people():
+    sampled = [(replace(PROMPT, id=f"p{number}"), answers(PLAIN, BEST)) for number in range(4)]
+    for row in rank_all(VILLAGE, sampled, seed=1, judges_per_cohort=2):
+        assert len({judgment.labeler for judgment in row.judged}) == 4
+        assert [judgment.condition for judgment in row.judged] == ["terse", "terse", "warm", "warm"]
+
+
+def test_it_refuses_more_judges_than_a_cohort_has():
+    with pytest.raises(ValueError, match="9 judges are asked of cohort terse, which has 4"):
+        list(rank_all(VILLAGE, [(PROMPT, answers(PLAIN, BEST))], seed=1, judges_per_cohort=9))

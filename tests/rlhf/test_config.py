@@ -192,3 +192,15 @@ def test_a_missing_stop_is_never_paid_for() -> None:
     with pytest.raises(Refused, match=re.escape(sentence)):
         MissingStop(value=-1.0)
     assert MissingStop(mode="replace", value=-1.0).value == -1.0
+
+
+def test_a_format_for_a_generator_that_is_not_there_is_refused_by_its_name() -> None:
+    asked: dict[str, Any] = {
+        "format": 1, "stage": "sample", "job": "j1", "seed": 3, "models": {"generators": {"sft": "models/sft"}},
+        "data": {"prompts": ["p"]}, "sample": {"formats": {"bse": "plain"}},
+    }  # fmt: skip
+    with pytest.raises(ConfigRefused, match=r"sample\.formats\.bse names no generator; models\.generators has: sft"):
+        parse_config(json.dumps(asked))
+    asked["sample"]["formats"] = {"sft": "html"}
+    with pytest.raises(ConfigRefused, match=r'sample\.formats\.sft is "html"; expected one of "chat", "plain"'):
+        parse_config(json.dumps(asked))

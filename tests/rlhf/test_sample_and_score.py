@@ -1,5 +1,6 @@
 """From prompts to a file of responses, and from there to one with scores."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,23 @@ from tests.rlhf.run_folders import (
     read_lines,
     run_here,
 )
+from tests.rlhf.tiny_runs import run_in_a_process
 from training.rlhf import sample, score
 from training.rlhf.contract.exit_codes import ExitCode
 from training.rlhf.contract.records import Message, Prompt, Response, read_rows
 from training.rlhf.contract.run_folder import RunFolder, read_output_manifest, read_status
 from training.rlhf.layouts import Exchange, padded
 from training.rlhf.models import ScalarModel
+from training.rlhf.run import Run
+from training.rlhf.sampling import sample_responses
 
 PROMPTS = [Prompt(id=f"p{n}", messages=(Message(role="user", content=f"w{n} w{n + 1}"),)) for n in range(5)]
 LONG = Prompt(id="long", messages=(Message(role="user", content="w1 " * 40),))
 
 
-def sample_run(tmp_path: Path, *, reward: Path | None = None, **settings: Any) -> RunFolder:
+def sample_run(
+    tmp_path: Path, *, reward: Path | None = None, micro_batch_tokens: int = 400, **settings: Any
+) -> RunFolder:
     generators = {name: make_language_model(tmp_path / name, seed=seed) for seed, name in enumerate(("one", "two"))}
     models: dict[str, Any] = {"generators": {name: f"models/{name}" for name in generators}}
     if reward is not None:
@@ -36,6 +42,7 @@ def sample_run(tmp_path: Path, *, reward: Path | None = None, **settings: Any) -
     config = base_config(
         "sample", models=models, data={"prompts": ["prompts"]},
         lengths={"prompt_tokens": 16, "response_tokens": 8, "context_tokens": 32},
+        hardware={"micro_batch_tokens": micro_batch_tokens}, checkpoints={"every_steps": 1},
         sample={"responses_per_prompt": 3, **settings},
     )  # fmt: skip
     return make_run(tmp_path / "run", config, models=generators, data={"prompts": ("prompt", [*PROMPTS, LONG])})
@@ -70,10 +77,65 @@ def test_the_same_config_writes_the_same_bytes(tmp_path: Path) -> None:
     assert one.output("responses").read_bytes() == other.output("responses").read_bytes()
 
 
+KILL_AFTER = """
+from training.rlhf.run import Run
+whole_end_step = Run.end_step
+def end_step(run, step, save):
+    whole_end_step(run, step, save)
+    if step >= {step}:
+        os.kill(os.getpid(), signal.SIGKILL)
+Run.end_step = end_step
+"""
+"""Plants kill -9 right after the checkpoint of a step."""
+
+
+def kill_and_go_on(
+    killed: RunFolder, stage: Any, *, step: int, monkeypatch: pytest.MonkeyPatch
+) -> tuple[bytes, list[int]]:
+    """The output of a run that was killed at a step, and the steps that its second attempt went through."""
+    name = stage.__name__.rpartition(".")[2]
+    ended = run_in_a_process(killed, name, before=KILL_AFTER.format(step=step))
+    assert ended.returncode == -9, ended.stderr
+    assert not killed.output("responses").exists()
+    again: list[int] = []
+    end_step = Run.end_step
+    monkeypatch.setattr(Run, "end_step", lambda run, step, save: again.append(step) or end_step(run, step, save))
+    assert run_here(killed, stage) == ExitCode.DONE
+    return killed.output("responses").read_bytes(), again
+
+
+def test_a_sampling_that_was_killed_goes_on_from_its_checkpoint_and_writes_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    whole, killed = (sample_run(tmp_path / name, micro_batch_tokens=12) for name in ("a", "b"))
+    assert run_here(whole, sample) == ExitCode.DONE
+    found, steps = kill_and_go_on(killed, sample, step=7, monkeypatch=monkeypatch)
+    assert found == whole.output("responses").read_bytes()
+    assert steps == [9, 10], "two prompts are a batch"
+
+
 def test_a_limit_takes_prompts_spread_over_all(tmp_path: Path) -> None:
     folder = sample_run(tmp_path, limit_prompts=2, responses_per_prompt=1)
     assert run_here(folder, sample) == ExitCode.DONE
     assert {row.prompt for row in responses_of(folder)} == {"p0", "p2"}
+
+
+def test_each_generator_is_asked_in_its_own_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[int]] = []
+
+    def spy(model: Any, prompts: list[list[int]], **more: Any) -> Any:
+        asked.append(prompts[0])
+        return sample_responses(model, prompts, **more)
+
+    monkeypatch.setattr(sample, "sample_responses", spy)
+    folder = sample_run(tmp_path, formats={"two": "plain"}, limit_prompts=1)
+    assert run_here(folder, sample) == ExitCode.DONE
+    tokens = make_tokens()
+    plain = replace(tokens, template=None)
+    assert asked == [one.prompt_ids(PROMPTS[0].messages) for one in (tokens, plain)]
+    assert {row.generator for row in responses_of(folder)} == {"one", "two"}
 
 
 def test_the_best_of_n_is_the_one_with_the_highest_score() -> None:
@@ -91,11 +153,12 @@ def test_best_of_n_scores_higher_than_a_single_draw(tmp_path: Path) -> None:
     assert means[8] > means[2]
 
 
-def score_run(tmp_path: Path, rows: list[Response]) -> RunFolder:
+def score_run(tmp_path: Path, rows: list[Response], *, micro_batch_tokens: int = 400) -> RunFolder:
     rewards = {name: make_reward_model(tmp_path / name, seed=seed) for seed, name in enumerate(("rm1", "rm2"))}
     config = base_config(
         "score", models={"rewards": {name: f"models/{name}" for name in rewards}},
         data={"prompts": ["prompts"], "responses": ["responses"]}, score={},
+        hardware={"micro_batch_tokens": micro_batch_tokens}, checkpoints={"every_steps": 1},
     )  # fmt: skip
     return make_run(
         tmp_path / "scored", config, models=rewards,
@@ -119,6 +182,19 @@ def test_each_response_gets_the_score_it_has_alone(tmp_path: Path) -> None:
         layout = padded([Exchange(tokens.prompt_ids(prompt.messages), [row.token_ids])])
         assert row.scores["rm2"] == pytest.approx(model(layout, layout.last).item(), abs=1e-5)
     assert read_json(folder.report)["rewards"]["rm1"]["generators"]["g"]["prompts"] == 2
+
+
+def test_a_scoring_that_was_killed_goes_on_from_its_checkpoint_and_writes_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [response(f"r{number}", f"p{number}", 5, 6, number + 1) for number in range(5)]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    whole, killed = (score_run(tmp_path / name, rows, micro_batch_tokens=8) for name in ("a", "b"))
+    assert run_here(whole, score) == ExitCode.DONE
+    found, steps = kill_and_go_on(killed, score, step=6, monkeypatch=monkeypatch)
+    assert found == whole.output("responses").read_bytes()
+    assert steps == [7, 8, 9, 10]
 
 
 def test_a_response_too_long_keeps_no_score_and_is_counted(tmp_path: Path) -> None:

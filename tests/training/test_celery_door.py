@@ -77,7 +77,9 @@ def test_a_launch_from_the_page_runs_in_celery_and_a_message_delivered_twice_run
     jobs._ring_now(job.pk, job.queue)  # the same message once more
     with started(celery_worker(), log=log, env=environment(REDIS_URL=redis_url)):
         wait_until(lambda: reload(job).state in jobs.ENDED, log=log)
-        wait_until(lambda: log.read_text().count("run_job") >= 4, log=log)  # both received, both succeeded
+        wait_until(
+            lambda: log.read_text().count("Task training.tasks.run_job") >= 4, log=log
+        )  # both received, both succeeded
     words = log.read_text()
     assert words.count("Task training.tasks.run_job") == 4, words
     assert (reload(job).state, reload(job).attempt, reload(job).error) == ("done", 1, None)

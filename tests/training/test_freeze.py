@@ -8,8 +8,9 @@ import pytest
 from django.utils import timezone
 
 from labeling.checking import Said, Work
-from labeling.models import Project, Prompt, Response, Submission
-from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, submit_now
+from labeling.models import Project, Prompt, Response, Submission, User, WorkKind
+from labeling.reviewing import review
+from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, submit_now, written
 from tests.training.making import demonstrations, generator, prompt, rank_in_order, rankings, writer
 from training.errors import SnapshotRefused
 from training.models import Snapshot
@@ -72,6 +73,30 @@ def test_a_returned_demonstration_and_a_text_that_was_only_judged_stay_out(proje
     Response.objects.filter(pk=first.pk).update(review_state=Response.ReviewState.RETURNED)
     Response.objects.filter(pk=second.pk).update(judged_only=True)
     assert freeze(project, Query(kind="demonstrations")).rows == 1
+
+
+def test_what_a_reviewer_returned_is_out_until_it_is_written_anew(project: Project, owner: User) -> None:
+    campaign = make_campaign(project, kind=WorkKind.DEMONSTRATION)
+    assignment = must_claim(campaign, make_labeler(project, "ada"))
+    first = submit_now(assignment, Work(text="An apple.")).submission
+    query = Query(kind="demonstrations")
+    assert freeze(project, query).rows == 1
+    review(first, owner, state="returned", remarks="Which apple?", seen=0)
+    assert freeze(project, query).rows == 0
+    submit_now(assignment, Work(text="A Cox."), corrects=1)
+    (row,) = rows(freeze(project, query))
+    assert row["response"]["text"] == "A Cox."
+
+
+def test_prompts_that_labelers_wrote_are_in_but_for_those_returned(project: Project, owner: User) -> None:
+    campaign = make_campaign(project, kind=WorkKind.PROMPT, quota=2)
+    ada = make_labeler(project, "ada")
+    kept, returned = (
+        submit_now(must_claim(campaign, ada), written(text)).submission for text in ("What is a fjord?", "What?")
+    )
+    review(returned, owner, state="returned", remarks="What is asked?", seen=0)
+    (row,) = rows(freeze(project, Query(kind="prompts", origins=("labeler",))))
+    assert row["messages"][-1]["content"] == kept.prompts.get().last_turn
 
 
 def test_one_ranking_row_holds_every_labelers_order(project: Project) -> None:

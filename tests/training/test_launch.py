@@ -91,7 +91,7 @@ def test_a_stage_waits_for_the_ones_before_it(round_with_base: Round) -> None:
 def test_stages_that_no_machine_does_say_so(round_with_base: Round) -> None:
     with pytest.raises(LaunchRefused, match="Rank is done by people"):
         launch(round_with_base, "rank")
-    with pytest.raises(LaunchRefused, match="no evaluation stage"):
+    with pytest.raises(LaunchRefused, match=r"Evaluate waits for PPO\. Run that first"):
         launch(round_with_base, "evaluate")
     with pytest.raises(LaunchRefused, match="There is no stage 'sleep'"):
         launch(round_with_base, "sleep")

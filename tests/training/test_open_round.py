@@ -80,11 +80,14 @@ def test_the_paper_recipe_needs_a_base_model(project: Project) -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_a_config_for_each_of_its_stages(project: Project, base: Path, name: str) -> None:
+    project.simulated = RECIPES[name].rehearsal is not None
     opened = open_round(project, recipe=name, base=None if "pretrain" in RECIPES[name].stages else "base")
     machines = [stage for stage in opened.stages.all() if stage.kind in LAUNCHABLE]
-    assert {stage.kind for stage in machines} == set(RECIPES[name].stages)
+    # Evaluate samples as Sample does.
+    assert {stage.kind for stage in machines} == {*RECIPES[name].stages, "evaluate"}
     for stage in machines:
-        assert preview(stage, sections_of(opened, stage.kind))["stage"] == stage.kind
+        expected = "sample" if stage.kind == "evaluate" else stage.kind
+        assert preview(stage, sections_of(opened, stage.kind))["stage"] == expected
 
 
 def test_a_round_keeps_its_recipe_when_the_recipes_change(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

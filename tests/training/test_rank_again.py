@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from labeling.models import Project, Response, User
 from labeling.opening import close_campaign, pause_campaign
@@ -30,7 +31,7 @@ def sampled(round_: Round) -> Job:
 
 @pytest.fixture
 def round_(project: Project, round_with_base: Round) -> Round:
-    project.guidelines.create(kind="ranking", version=1, body="Rank.")
+    project.guidelines.create(kind="ranking", version=1, body="Rank.", published_at=timezone.now())
     sampled(round_with_base)
     return round_with_base
 
@@ -66,3 +67,8 @@ def test_the_page_offers_another_campaign_once_the_first_is_closed(round_: Round
     page = ines.get(address).content.decode()
     assert "is closed: 0 of 1 rankings" in page
     assert "Open the ranking campaign" in page
+
+
+def test_nobody_ranks_by_a_guideline_that_is_a_draft(project: Project, round_: Round) -> None:
+    project.guidelines.create(kind="ranking", version=2, body="Half a sent")
+    assert open_ranking_campaign(round_).guideline.version == 1

@@ -4,11 +4,14 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from labeling.models import Project, User
+from labeling.models import Campaign, Project, User
 from tests.conftest import signed_in
+from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, submit_now
 from tests.training.making import TINY_SFT, demonstrations, reload
 from tests.training.test_settle import sft_is_done
 from training import jobs
@@ -108,6 +111,47 @@ class TestOpening:
         assert "There is no recipe 'huge'" in text_of(ines.post(url("rounds"), {"recipe": "huge"}))
 
 
+def ranked_round(project: Project) -> Round:
+    """A round whose responses are being ranked: one of two rankings is in."""
+    round_ = open_round(project, base="base")
+    campaign = make_campaign(project, tasks=2)
+    submit_now(must_claim(campaign, make_labeler(project, f"ranker {round_.number}")), ranked(1, 2, 3, 4))
+    round_.stages.filter(kind="rank").update(campaign=campaign, state="running")
+    return round_
+
+
+class TestTheList:
+    def test_it_shows_a_page_of_rounds_and_leads_to_the_others(
+        self, round_with_base: Round, ines: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("training.views.rounds.ROUNDS_A_PAGE", 2)
+        for _ in range(4):
+            open_round(round_with_base.project, base="base")
+        first, last = text_of(ines.get(url("rounds"))), text_of(ines.get(url("rounds"), {"sheet": "3"}))
+        assert "<b>Five</b> rounds. Round 5 waits for you" in first
+        assert [f"Round {number}</a>" in first for number in range(1, 6)] == [False, False, False, True, True]
+        assert 'rel="next" href="?sheet=2"' in first
+        assert [f"Round {number}</a>" in last for number in range(1, 6)] == [True, False, False, False, False]
+        assert "<b>Five</b> rounds. </h1>" in last
+        assert 'rel="prev" href="?sheet=2"' in last
+
+    def test_it_says_how_far_the_people_of_each_round_are(self, round_with_base: Round, ines: Client) -> None:
+        ranked_round(round_with_base.project)
+        cards = {card.kind: card for card in ines.get(url("rounds")).context["rounds"][0][1]}
+        assert cards["rank"].facts[0] == "1 of 2 rankings"
+
+    def test_it_costs_the_same_however_many_rounds_there_are(self, round_with_base: Round, ines: Client) -> None:
+        ranked_round(round_with_base.project)
+        ines.get(url("rounds"))
+        with CaptureQueriesContext(connection) as few:
+            ines.get(url("rounds"))
+        for _ in range(4):
+            ranked_round(round_with_base.project)
+        with CaptureQueriesContext(connection) as many:
+            ines.get(url("rounds"))
+        assert len(many) == len(few)
+
+
 class TestLaunching:
     def test_the_form_holds_the_recipes_defaults(self, round_with_base: Round, ines: Client) -> None:
         page = text_of(ines.get(url("round", 1)))
@@ -148,12 +192,22 @@ class TestLaunching:
         page = text_of(ines.get(url("round", 1) + "?stage=ppo"))
         assert "PPO needs a checkpoint of SFT, and round 1 has none yet. Run SFT first." in page
 
+    @pytest.mark.parametrize("overlap", ["²", "٣", "many", "", "0", "101", "9" * 5000])
+    def test_people_who_rank_are_counted_in_plain_digits(
+        self, round_with_base: Round, ines: Client, overlap: str
+    ) -> None:
+        answer = ines.post(url("launch", 1, "rank"), {"overlap": overlap})
+        assert answer.status_code == 400
+        assert "expected a whole number from 1 to 100." in text_of(answer)
+        assert not Campaign.objects.exists()
+
     def test_an_unknown_stage_is_not_found(self, round_with_base: Round, ines: Client) -> None:
         assert ines.post(url("launch", 1, "sleep")).status_code == 404
         assert ines.post(url("launch", 1, "pretrain")).status_code == 404
 
-    def test_evaluate_says_that_it_is_not_there_yet(self, round_with_base: Round, ines: Client) -> None:
-        assert "cannot launch it yet" in text_of(ines.get(url("round", 1) + "?stage=evaluate"))
+    def test_evaluate_says_what_it_waits_for(self, round_with_base: Round, ines: Client) -> None:
+        page = text_of(ines.get(url("round", 1) + "?stage=evaluate"))
+        assert "Evaluate needs a checkpoint of SFT, and round 1 has none yet." in page
         assert ines.post(url("launch", 1, "evaluate")).status_code == 400
 
 
@@ -176,7 +230,7 @@ class TestAJob:
         assert answer["rows"] == [[3, "train", {"loss": 3.0}], [4, "train", {"loss": 4.0}]]
         assert (answer["state"], answer["ended"]) == ("queued", False)
 
-    @pytest.mark.parametrize("after", ["x", "1e9", "9" * 20])
+    @pytest.mark.parametrize("after", ["x", "1e9", "9" * 20, "--5", "²", "٣"])
     def test_a_step_that_is_none_is_refused(self, job: Job, ines: Client, after: str) -> None:
         assert ines.get(url("job_metrics", 1, job.pk), {"after": after}).status_code == 400
 

@@ -5,6 +5,7 @@ import signal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from labeling.models import Generator, Response
 from tests.labeling.work import make_labeler, must_claim
@@ -218,7 +219,7 @@ class TestResponses:
         self, sampling: Job, round_with_base: Round
     ) -> None:
         project = round_with_base.project
-        project.guidelines.create(kind="ranking", version=1, body="Rank.")
+        project.guidelines.create(kind="ranking", version=1, body="Rank.", published_at=timezone.now())
         prompt(project)
         self.answer(sampling)
         finished(sampling)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from training.views.curves import _scale
-from training.views.stage_cards import duration, signed
+from training.durations import duration
+from training.views.curves import scale_of
+from training.views.stage_cards import signed
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_minus_is_a_minus_and_nothing_is_minus_zero(text: str, shown: str) -> No
     ("values", "edges"), [([], (0, 1)), ([3, 3], (3, 6)), ([8.05, 8.34], (8.04, 8.34)), ([-0.2, 0.1], (-0.2, 0.1))]
 )
 def test_the_edges_of_a_curve_hold_all_its_values(values: list[float], edges: tuple[float, float]) -> None:
-    low, high = _scale(values)
+    low, high = scale_of(values)
     assert all(low - 1e-9 <= value <= high + 1e-9 for value in values)
     assert high > low
     assert low == pytest.approx(edges[0], abs=0.05 * (high - low))

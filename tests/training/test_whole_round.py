@@ -1,17 +1,21 @@
-"""A whole round with real stages and a tiny model: base, SFT, sample, people rank, reward model, PPO."""
+"""A whole round with real stages and a tiny model: base, SFT, sample, people rank, reward model, PPO, people rate."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from labeling.checking import Said, Work
 from labeling.models import Project, Response
-from tests.labeling.work import make_labeler, must_claim
+from tests.labeling.work import make_labeler, must_claim, submit_now
+from tests.training.evaluated import held_out, rating_guideline
 from tests.training.making import demonstrations, rank_in_order, reload
 from training import jobs
 from training.launching import supervise
 from training.models import Checkpoint, Job, Metric, Round
+from training.rating import SCALES
 from training.rounds import launch, open_ranking_campaign, open_round
 from training.snapshots import path_of
 from training.stopping import StopSignal
@@ -38,6 +42,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
         "hardware": CPU, "lengths": LENGTHS,
         "ppo": {"episodes": 16, "episodes_per_iteration": 8, "minibatch_episodes": 4},
     },
+    "evaluate": {"hardware": CPU, "lengths": LENGTHS, "sample": {"limit_prompts": 3}},
 }  # fmt: skip
 
 
@@ -49,7 +54,7 @@ def run(round_: Round, kind: str) -> Job:
     ended = reload(job)
     assert ended.state == "done", ended.error
     # The page reads the reports by name: a figure that is called otherwise there would be missing here.
-    assert [one.name for one in figures_of(ended)] == [one.name for one in FIGURES[kind]]
+    assert [one.name for one in figures_of(ended)] == [one.name for one in FIGURES[ended.kind]]
     return ended
 
 
@@ -61,13 +66,25 @@ def rank_everything(round_: Round) -> None:
     sweep()
 
 
+def rate_everything(round_: Round) -> None:
+    campaign = round_.stages.get(kind="evaluate").campaign
+    assert campaign is not None
+    for name in ("ben", "eve"):
+        labeler = make_labeler(round_.project, name)
+        for _ in campaign.tasks.all():
+            submit_now(must_claim(campaign, labeler), Work(responses={"A": Said(ratings=dict.fromkeys(SCALES, 4))}))
+    sweep()
+
+
 def test_a_round_goes_from_text_to_a_policy(project: Project, tmp_path: Path) -> None:
     text = tmp_path / "text.jsonl"
     text.write_text("".join(json.dumps({"text": f"Story {n}. Once there was a heron. " * 8}) + "\n" for n in range(60)))
     import_text(project, text)
     demonstrations(project, 10)
     demonstrations(project, 4, split="valid")
-    project.guidelines.create(kind="ranking", version=1, body="Rank.")
+    project.guidelines.create(kind="ranking", version=1, body="Rank.", published_at=timezone.now())
+    rating_guideline(project)
+    held_out(project, 4)
     round_ = open_round(project)
 
     assert run(round_, "pretrain").report["parameters"] > 1000  # type: ignore[index]
@@ -82,6 +99,10 @@ def test_a_round_goes_from_text_to_a_policy(project: Project, tmp_path: Path) ->
         "pretrain": "done", "sft": "done", "sample": "done", "rank": "done", "reward": "done", "ppo": "done",
         "evaluate": "ready",
     }  # fmt: skip
+    evaluated = run(round_, "evaluate")
+    assert evaluated.report["rating"]["responses"] == 9  # type: ignore[index]
+    rate_everything(round_)
+    assert round_.stages.get(kind="evaluate").state == "done"
     # What people ranked is what the reward model was given.
     rankings = [one.snapshot for one in reward.inputs.all() if one.role.startswith("rankings")]
     assert sum(snapshot.submissions.count() for snapshot in rankings if snapshot) == 6

@@ -45,15 +45,17 @@ def worker(*arguments: str) -> list[str]:
     return [sys.executable, "manage.py", "work", *arguments]
 
 
-def wait_until(condition: Callable[[], Any], *, log: Path | None = None) -> Any:
+def wait_until(
+    condition: Callable[[], Any], *, log: Path | None = None, patience_seconds: float = PATIENCE_SECONDS
+) -> Any:
     """What the condition answers, once it answers anything; fails with the log after a while."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while time.monotonic() < deadline:
         if answer := condition():
             return answer
         time.sleep(0.02)
     words = log.read_text(errors="replace")[-3000:] if log and log.exists() else ""
-    raise AssertionError(f"nothing happened in {PATIENCE_SECONDS} s\n{words}")
+    raise AssertionError(f"nothing happened in {patience_seconds} s\n{words}")
 
 
 def lines_in(path: Path) -> int:

@@ -189,7 +189,7 @@ def ranking_over_rest(site: Site) -> list[int]:
     """The member's ranking as the API gives it out, its ranks sorted."""
     token = site.manage("make_token", "researcher", "first").strip().split()[-1]
     request = urllib.request.Request(
-        f"{site.base}/api/v1/projects/first/rankings", headers={"Authorization": f"Token {token}"}
+        f"{site.base}/api/v1/projects/first/records/rankings", headers={"Authorization": f"Token {token}"}
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         records = [json.loads(line) for line in answer.read().decode().splitlines()]

@@ -10,7 +10,8 @@ class Checkpoint(models.Model):
 
     uri: folder of the model (below the runs directory where relative), or "hub:owner/name". sha256: the model's
     identity (of its sorted list of files), not of a folder name; empty until a worker has read the folder, and for a
-    hub name.
+    hub name. code: of the version that made it, as its accord.json has it: {"git", "dirty", "torch", "transformers"}.
+    removed_at: the weights were deleted; the row stays, since what was made and measured with them does.
     """
 
     class Kind(models.TextChoices):
@@ -32,6 +33,9 @@ class Checkpoint(models.Model):
     )
     sha256 = models.CharField(max_length=64, blank=True)
     metrics = models.JSONField(default=dict, blank=True)
+    # The version before this one knows no such column, and goes on writing while it is replaced.
+    code = models.JSONField(default=dict, blank=True, db_default=models.Value({}, models.JSONField()))
+    removed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

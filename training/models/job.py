@@ -15,7 +15,9 @@ class Job(models.Model):
     attempt is the fencing token: it grows with every claim, and a beat of an older attempt changes nothing.
     wanted: what a person asked for, forwarded to the stage through control.json. step and steps are the stage's own.
     attempts_without_progress: attempts since the newest checkpoint, the running one included.
-    error: {"code": …, "message": …} of the last attempt that failed.
+    asks: what people are to be asked of its results, {"guideline": 7, "overlap": 2, "humans": false}; empty: nothing.
+    error: {"code": …, "message": …} of the last attempt that failed, with the "traceback" of a bug. stepped_at: when
+    the stage last advanced, seen by its supervisor, by the database's clock.
     """
 
     class Kind(models.TextChoices):
@@ -50,6 +52,7 @@ class Job(models.Model):
     stage = models.ForeignKey(Stage, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs")
     kind = models.CharField(max_length=12, choices=Kind)
     config = models.JSONField()
+    asks = models.JSONField(default=dict, blank=True)
     queue = models.CharField(max_length=10, choices=Queue, default=Queue.CPU)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     wanted = models.CharField(max_length=10, choices=Wanted, default=Wanted.RUN)
@@ -59,6 +62,7 @@ class Job(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     step = models.PositiveBigIntegerField(default=0)
     steps = models.PositiveBigIntegerField(null=True, blank=True)
+    stepped_at = models.DateTimeField(null=True, blank=True)
     phase = models.CharField(max_length=20, blank=True)
     seconds_left = models.FloatField(null=True, blank=True, help_text="by the stage's own reckoning")
     checkpoint_step = models.PositiveBigIntegerField(null=True, blank=True, help_text="of the newest good checkpoint")

@@ -7,7 +7,11 @@ from labeling.models import Campaign, Project
 
 
 class Round(models.Model):
-    """recipe: the values each stage starts from, {"sft": {…}, "reward": {…}, …}."""
+    """recipe: the values each stage starts from, {"sft": {…}, "reward": {…}, …}.
+
+    runs_itself: each stage is launched as soon as what it waits for is done. recorded: the command that made a round
+    which was run elsewhere and is here to be looked at; its models are not here, and nothing of it can be launched.
+    """
 
     class State(models.TextChoices):
         """open while any stage may still run; closed by a researcher."""
@@ -18,6 +22,8 @@ class Round(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rounds")
     number = models.PositiveIntegerField()
     recipe = models.JSONField(default=dict)
+    runs_itself = models.BooleanField(default=False)
+    recorded = models.CharField(max_length=300, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="rounds"
@@ -34,9 +40,20 @@ class Round(models.Model):
     def __str__(self) -> str:
         return f"round {self.number}"
 
+    @property
+    def is_judged_by_programs(self) -> bool:
+        """Whether simulated labelers rank and rate in it; somebody may do so by hand too. Needs the project."""
+        return self.runs_itself and self.project.simulated
+
 
 class Stage(models.Model):
-    """One step of a round. waits_for: kinds of stage of the same round that must be done first."""
+    """One step of a round.
+
+    waits_for: kinds of stage that must be done first; one that the round itself has not is looked for in the round
+    that its recipe names. enough: how much people have to do for it, {"demonstrations": 300}: training/waiting.py says
+    what each kind of stage can wait for. refusal: why a stage of a round that runs itself was not started; it is not
+    tried again until somebody launches it.
+    """
 
     class Kind(models.TextChoices):
         PRETRAIN = "pretrain", "Base model"
@@ -63,6 +80,9 @@ class Stage(models.Model):
     place = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     waits_for = models.JSONField(default=list, blank=True)
+    # The version before this one knows no such column, and goes on writing while it is replaced.
+    enough = models.JSONField(default=dict, blank=True, db_default=models.Value({}, models.JSONField()))
+    refusal = models.TextField(blank=True)
     campaign = models.ForeignKey(Campaign, on_delete=models.SET_NULL, null=True, blank=True, related_name="stages")
     job = models.ForeignKey("training.Job", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
 

@@ -4,19 +4,21 @@ On the validation rankings, whose creatures no training ranking is about; each c
 said and against its taste without their noise. An interval is over prompts.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 
 from training.rehearsal import material
 from training.rehearsal.intervals import Estimate, estimate
 from training.rehearsal.phrases import COHORTS, Cohort
 from training.rehearsal.rehearsing import Rehearsal
 from training.rehearsal.tastes import TIE_WITHIN, true_utility
-from training.rlhf.contract.records import Ranking
+from training.rlhf.contract.records import Ranking, RankingJudgment
 
 Liking = Callable[[str], float]
 """How much a response is liked, by its id."""
+Likings = Callable[[Ranking], Sequence[Liking]]
+"""Of everybody who judged a row."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,14 @@ def _accuracy(
 ) -> Accuracy:
     texts = {answer.id: answer.text for row in rows for answer in row.responses}
 
-    def score(row: Ranking) -> Liking:
-        return lambda answer: scores[f"{cohort}/{answer}"]
+    def score(row: Ranking) -> list[Liking]:
+        return [lambda answer: scores[f"{cohort}/{answer}"]]
 
-    def taste(row: Ranking) -> Liking:
-        return lambda answer: true_utility(rehearsal.world, row, texts[answer], cohort)
+    def taste(row: Ranking) -> list[Liking]:
+        return [lambda answer: true_utility(rehearsal.world, row, texts[answer], cohort)]
 
-    def ranked(row: Ranking) -> Liking:
-        ranks = next(said.ranks for said in row.judged if said.condition == cohort)
-        places = {answer.id: rank or 0 for answer, rank in zip(row.responses, ranks, strict=True)}
-        return lambda answer: -places[answer]
+    def ranked(row: Ranking) -> list[Liking]:
+        return [by_rank(row, said) for said in row.judged if said.condition == cohort]
 
     return Accuracy(
         model="told" if told else "pooled",
@@ -82,20 +82,34 @@ def _accuracy(
     )
 
 
-def agreement(
-    rows: Sequence[Ranking], judge: Callable[[Ranking], Liking], truth: Callable[[Ranking], Liking], *, tie: float
+def by_rank(row: Ranking, said: RankingJudgment) -> Liking:
+    places = {answer.id: rank or 0 for answer, rank in zip(row.responses, said.ranks, strict=True)}
+    return lambda answer: -places[answer]
+
+
+def agreement(rows: Sequence[Ranking], judges: Likings, truths: Likings, *, tie: float) -> Estimate:
+    """Mean over prompts of the share of pairs that every judge orders like every truth.
+
+    tie: a truth that likes two responses within this tells nothing of them. A judge's own tie is half right.
+    """
+    return agreement_of_two(rows, lambda row: product(judges(row), truths(row)), tie=tie)
+
+
+def agreement_of_two(
+    rows: Sequence[Ranking], twos: Callable[[Ranking], Iterable[tuple[Liking, Liking]]], *, tie: float
 ) -> Estimate:
-    """Mean over prompts of the share of their untied pairs that are ordered alike; a judge's tie is half right."""
+    """Mean over prompts of the share of pairs of responses that the first of each two orders like the second."""
     shares = []
     for row in rows:
-        judged, true = judge(row), truth(row)
         ids = [answer.id for answer in row.responses]
-        pairs = [
-            (a, b) if true(a) > true(b) else (b, a) for a, b in combinations(ids, 2) if abs(true(a) - true(b)) > tie
-        ]
-        if pairs:
-            right = sum(
-                (judged(better) > judged(worse)) + 0.5 * (judged(better) == judged(worse)) for better, worse in pairs
-            )
-            shares.append(right / len(pairs))
+        right = [agreed for one, other in twos(row) for agreed in _on_pairs(ids, one, other, tie=tie)]
+        if right:
+            shares.append(sum(right) / len(right))
     return estimate(shares)
+
+
+def _on_pairs(ids: Sequence[str], judged: Liking, true: Liking, *, tie: float) -> Iterator[float]:
+    for one, other in combinations(ids, 2):
+        if abs(true(one) - true(other)) > tie:
+            better, worse = (one, other) if true(one) > true(other) else (other, one)
+            yield 0.5 if judged(better) == judged(worse) else float(judged(better) > judged(worse))

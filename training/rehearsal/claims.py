@@ -3,10 +3,10 @@
 Figures of several seeds are figures over all their prompts; a prompt of one seed is another one than that of the next.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from training.rehearsal.evaluating import ratings_of
+from training.rehearsal.evaluating import Judged, ratings_of
 from training.rehearsal.intervals import Estimate, clustered_difference, difference, estimate, gain_at_equal_length
 from training.rehearsal.phrases import COHORTS
 from training.rehearsal.systems import Evaluated
@@ -25,6 +25,8 @@ class Claim:
     equal_length: Estimate
     idle: Estimate
     """Difference in idle sentences."""
+    by_rater: Mapping[str, float]
+    """The mean gain as each rater saw it."""
 
     @property
     def holds(self) -> bool:
@@ -44,7 +46,17 @@ def claim(evaluated: Evaluated, better: str, worse: str) -> Claim:
         by_creature=clustered_difference(ratings_of(one), ratings_of(other), {row.prompt: row.group for row in one}),
         equal_length=gain_at_equal_length(gains, words),
         idle=difference(*idle),
+        by_rater=_by_rater(one, other),
     )
+
+
+def _by_rater(one: Sequence[Judged], other: Sequence[Judged]) -> dict[str, float]:
+    before = {row.prompt: row.by_rater for row in other}
+    gains: dict[str, list[float]] = {}
+    for row in one:
+        for rater, rating in row.by_rater.items():
+            gains.setdefault(rater, []).append(rating - before[row.prompt][rater])
+    return {rater: sum(seen) / len(seen) for rater, seen in gains.items()}
 
 
 def _minus(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:

@@ -19,6 +19,7 @@ from training.rehearsal.phrases import (
     NAMED_FACTS,
     OPENINGS,
     PRONOUN_FACTS,
+    READ_WORDINGS,
     REQUESTS,
     SHRUGS,
     WORDINGS,
@@ -140,12 +141,17 @@ def _subject(world: World, chance: random.Random) -> str:
     return chance.choice(world.creatures).name
 
 
-def _question(world: World, chance: random.Random, subject: str) -> tuple[Topic, str]:
-    """Topic and words of a question about a creature or a feeling, with an opening now and then."""
+def _question(world: World, chance: random.Random, subject: str, *, answered: bool = False) -> tuple[Topic, str]:
+    """Topic and words of a question about a creature or a feeling, with an opening now and then.
+
+    answered: an answer follows, so that no words of the evaluation's prompts may stand in it.
+    """
     feelings = {neighbour.feeling for neighbour in world.neighbours}
     topic: Topic = "feeling" if subject in feelings else chance.choice(FACT_KINDS)
-    wording = chance.choice(WORDINGS[topic] + HELD_OUT_WORDINGS[topic])
-    opening = chance.choice(OPENINGS + HELD_OUT_OPENINGS) if chance.random() < 0.4 else ""
+    wordings = WORDINGS[topic] + READ_WORDINGS[topic]
+    wording = chance.choice(wordings if answered else wordings + HELD_OUT_WORDINGS[topic])
+    openings = OPENINGS + (() if answered else HELD_OUT_OPENINGS)
+    opening = chance.choice(openings) if chance.random() < 0.4 else ""
     return topic, f"{opening} {ask(topic, subject, wording=wording)}".lstrip()
 
 
@@ -167,7 +173,7 @@ def answered_page(world: World, chance: random.Random) -> str:
     lines: list[str] = []
     for _ in range(chance.choice((2, 3))):
         subject = _subject(world, chance)
-        topic, question = _question(world, chance, subject)
+        topic, question = _question(world, chance, subject, answered=True)
         lines += [question, plain_answer(world, topic, subject)]
     return "\n".join(lines)
 

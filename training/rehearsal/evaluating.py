@@ -6,7 +6,7 @@ noted beside the ratings; they are printed, and nothing is chosen by them.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from training.rehearsal.intervals import Estimate, Ratings, estimate
 from training.rehearsal.phrases import COHORTS
@@ -32,6 +32,8 @@ class Judged:
     reading: Reading
     score: float | None = None
     """Of the reward model, where it was asked."""
+    by_rater: Mapping[str, float] = field(default_factory=dict)
+    """What each rater said."""
 
 
 def evaluate(
@@ -45,7 +47,9 @@ def evaluate(
 def _judge(world: World, prompt: Prompt, response: Response, *, system: str, seed: int) -> Judged:
     blind = hashlib.sha256(f"{seed} {system} {response.id}".encode()).hexdigest()[:16]
     said: dict[str, list[int]] = {cohort: [] for cohort in COHORTS}
+    by_rater: dict[str, float] = {}
     for judgment in rate_all(world, prompt, Answer(id=blind, text=response.text), seed=seed):
+        by_rater[judgment.labeler] = judgment.ratings["overall"] or 0
         said[COHORT_OF[judgment.labeler]].append(judgment.ratings["overall"] or 0)
     reading = read_response(world, read_question(world, prompt), response.text)
     return Judged(
@@ -57,6 +61,7 @@ def _judge(world: World, prompt: Prompt, response: Response, *, system: str, see
         utility={cohort: utility(reading, cohort) for cohort in COHORTS},
         reading=reading,
         score=next(iter(response.scores.values()), None),
+        by_rater=by_rater,
     )
 
 

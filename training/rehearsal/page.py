@@ -56,8 +56,12 @@ def _opening(studies: Sequence[Study], recipe: Recipe, command: str) -> str:
 
 {len(studies)} villages, each with a base model, demonstrations, rankings and policies of its own. Ratings are 1
 (worst) to 7 (best), by raters whose rankings trained no reward model, on {recipe.held_out_prompts} held-out prompts a
-village about creatures and feelings that have no demonstration, no ranking and no rollout. ± is a 95 % interval over
-prompts. No training and no choice of a checkpoint read a rating or the true utility.
+village about creatures and feelings that have no demonstration, no ranking and no rollout, in words that stand before
+no answer in the base's text. ± is a 95 % interval over prompts: these raters and these trainings are taken as given,
+and other ones would differ as the columns *by seed* and *by rater* do. No training and no choice of a checkpoint read a
+rating or the true utility; the recipe's settings were chosen on seed 1 (docs/decisions/rehearsal-trials.md){
+        ", which is not among these villages" if all(study.seed != 1 for study in studies) else ""
+    }.
 """
 
 
@@ -70,11 +74,15 @@ def _claims(studies: Sequence[Study], everything: Evaluated) -> str:
     if name_of("second policy", 1.0) in everything:
         pairs += [(name_of("second policy", t), name_of("policy", t)) for t in (1.0, 0.0)]
     rows = [_claim_row(claim(everything, *pair), studies) for pair in pairs]
-    head = ["claim", "gain", "terse", "warm", "by seed", "over creatures", "at equal length", "idle sentences", "holds"]
+    head = [
+        "claim", "gain", "terse", "warm", "by seed", "by rater", "over creatures", "at equal length", "idle sentences",
+        "holds",
+    ]  # fmt: skip
     about = (
-        "Differences on the same prompts. *Over creatures*: the same gain with an interval over the\n"
-        "creatures and feelings asked about, which is wider, since what a model knows of one shows in all\n"
-        "its prompts. A claim holds where the lower end of the interval over prompts is above 0.\n"
+        "Differences on the same prompts. *By rater*: the least and the largest mean gain that a rater\n"
+        "saw. *Over creatures*: the same gain with an interval over the creatures and feelings asked about,\n"
+        "which is wider, since what a model knows of one shows in all its prompts. A claim\n"
+        "holds where the lower end of the interval over prompts is above 0.\n"
     )
     return f"## What is claimed\n\n{about}\n{_rows(head, rows)}"
 
@@ -86,6 +94,7 @@ def _claim_row(found: Claim, studies: Sequence[Study]) -> list[object]:
         _signed(found.gain),
         *(_signed(found.by_cohort[cohort]) for cohort in COHORTS),
         ", ".join(f"{gain.mean:+.2f}" for gain in by_seed),
+        f"{min(found.by_rater.values()):+.2f} to {max(found.by_rater.values()):+.2f}",
         _signed(found.by_creature),
         _signed(found.equal_length),
         _signed(found.idle),
@@ -118,7 +127,12 @@ def _table(everything: Evaluated) -> str:
         for name in _systems(everything)
     ]
     head = ["system", "both", "terse", "warm", "true utility", "reward model's score"]
-    return f"## Ratings, 1 to 7\n\n{_rows(head, rows)}"
+    about = (
+        "A base model that is shown two answered questions before its own answers shortly and mostly rightly: in a\n"
+        "world this small that is nearly all there is to know of answering, and it is rated above an SFT model at the\n"
+        "same temperature, which imitates idle sentences and shrugs too.\n"
+    )
+    return f"## Ratings, 1 to 7\n\n{about}\n{_rows(head, rows)}"
 
 
 def _score(judged: Sequence[Judged]) -> str:
@@ -145,10 +159,16 @@ def _told(everything: Evaluated) -> str:
 
 def _best_of(everything: Evaluated) -> str:
     rows = [
-        [n, f"{_bound(n):.2f}", rating(everything[name]), true_utility(everything[name]), _score(everything[name])]
+        [
+            n,
+            f"{_bound(n):.2f}",
+            *(rating(everything[name], cohort) for cohort in (None, *COHORTS)),
+            true_utility(everything[name]),
+            _score(everything[name]),
+        ]
         for n, name in _best_of_names(everything)
     ]
-    head = ["n", "KL at most", "rating of both", "true utility", "reward model's score"]
+    head = ["n", "KL at most", "rating of both", "terse", "warm", "true utility", "reward model's score"]
     return f"## Best of n of SFT at T = 1\n\n{_rows(head, rows)}"
 
 
@@ -288,5 +308,7 @@ def _cost(studies: Sequence[Study]) -> str:
     )
     answers = [sum(cpu for step, (_, cpu) in study.cost.items() if step.startswith("answers")) for study in studies]
     rows.append(["all answers of the evaluation", *(f"{cpu:.0f}" for cpu in answers)])
+    for name, place in (("**everything, CPU**", 1), ("**everything, by the clock**", 0)):
+        rows.append([name, *(f"{sum(cost[place] for cost in study.cost.values()):.0f}" for study in studies)])
     head = ["CPU seconds", *(f"seed {study.seed}" for study in studies)]
-    return f"## What it cost\n\nOne thread a step.\n\n{_rows(head, rows)}"
+    return f"## What it cost\n\nOne thread a step, on a machine that did other work too.\n\n{_rows(head, rows)}"

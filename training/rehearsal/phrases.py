@@ -88,6 +88,51 @@ HELD_OUT_WORDINGS: Mapping[Topic, tuple[str, ...]] = {
 }
 """Without demonstrations, rankings or rollouts: the base corpus holds them among its lists of questions, no more."""
 
+READ_WORDINGS: Mapping[Topic, tuple[str, ...]] = {
+    "eats": (
+        "Which food is good for the {creature}?",
+        "What food do I bring the {creature}?",
+        "What does the {creature} like for supper?",
+        "What can the {creature} have for supper?",
+        "Does the {creature} like a food?",
+        "I look for food for the {creature}. What can I bring?",
+        "What do I cook for the {creature} this week?",
+        "Do you know what the {creature} likes to eat?",
+    ),
+    "sleeps": (
+        "Where does the {creature} rest?",
+        "In which place do I find the {creature} at night?",
+        "Where can I look for the {creature} when it sleeps?",
+        "Which place does the {creature} like at night?",
+        "Where do I find the {creature} in the evening?",
+        "In which place does the {creature} sleep?",
+        "I look for the {creature}. Where does it rest?",
+        "Do you know the place where the {creature} rests?",
+    ),
+    "coat": (
+        "Which colour is the coat of the {creature}?",
+        "What does the {creature} look like?",
+        "Which coat does the {creature} have?",
+        "What colour does the coat of the {creature} have?",
+        "How does the coat of the {creature} look?",
+        "Of which colour is the {creature}?",
+        "I look for the {creature}. What does its coat look like?",
+        "Do you know which colour the {creature} has?",
+    ),
+    "feeling": (
+        "I am {feeling}. What helps?",
+        "I feel so {feeling} this week. What can I do?",
+        "Who helps when I am {feeling}?",
+        "Who can help when somebody is {feeling}?",
+        "My brother is so {feeling} today. What helps?",
+        "I feel {feeling}. Can somebody help me?",
+        "What do you do when you feel {feeling} this week?",
+        "Do you know who can help when I am {feeling}?",
+    ),
+}
+"""Of answered pages in the base corpus, with no demonstration, ranking or rollout: so that the words of held-out
+wordings are known from other sentences. With four wordings to learn from, a small base learns the four."""
+
 OPENINGS = (
     "",
     f"I am new in {VILLAGE}.",

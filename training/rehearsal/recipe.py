@@ -72,13 +72,13 @@ STAGES: dict[str, Sections] = {
     "ppo": {
         "optimizer": {"learning_rate": 1.5e-4, "schedule": "constant", "warmup_steps": 3},
         "ppo": {
-            "episodes": 36 * 96,
+            "episodes": 60 * 96,
             "episodes_per_iteration": 96,
             "minibatch_episodes": 32,
-            "kl": {"coef": 0.25},
+            "kl": {"coef": 0.15},
             "value": {"learning_rate": 3e-4},
         },
-        "checkpoints": {"keep_steps": [6, 12, 18, 24, 30]},
+        "checkpoints": {"keep_steps": [10, 20, 30, 40, 50]},
     },
     "score": {"score": {}},
 }
@@ -111,9 +111,18 @@ SHORT = changed(
 OVEROPTIMISED = changed(
     FULL,
     name="overoptimised",
-    about="Too few rankings and too loose a leash: the reward model's score rises on while the true ratings fall.",
-    ranked_prompts=425,
-    stages={"ppo": {"ppo": {"episodes": 60 * 96, "kl": {"coef": 0.1}}}},
+    about="Too few rankings, learned by heart, and no leash: the reward model's score rises on while the true ratings "
+    "first rise and then fall.",
+    ranked_prompts=50,
+    judges_per_cohort=1,
+    stages={
+        "reward": {"reward": {"epochs": 8}},
+        "ppo": {
+            "optimizer": {"learning_rate": 4e-4},
+            "ppo": {"episodes": 80 * 96, "kl": {"coef": 0.0}},
+            "checkpoints": {"keep_steps": [10, 20, 30, 40, 50, 60, 70]},
+        },
+    },
 )
 
 RECIPES = {recipe.name: recipe for recipe in (FULL, SHORT, OVEROPTIMISED)}

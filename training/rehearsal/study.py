@@ -8,7 +8,8 @@ The figures of each seed are kept as JSON beside its run folders, so that the pa
 import argparse
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from training.rehearsal.accuracy import reward_accuracies
@@ -41,23 +42,28 @@ def study(root: Path, recipe: Recipe, *, seed: int, threads: int = 1, thorough: 
 def main(arguments: Sequence[str]) -> int:
     told = _parser().parse_args(arguments)
     recipe = RECIPES[told.recipe]
-    roots = {seed: told.root / recipe.name / f"seed-{seed}" for seed in range(1, told.seeds + 1)}
-
-    def one(seed: int) -> Study:
-        root = roots[seed]
-        root.mkdir(parents=True, exist_ok=True)
-        return study(root, recipe, seed=seed, thorough=not told.brief)
-
-    with ThreadPoolExecutor(told.at_once) as pool:
-        studies = list(pool.map(one, roots))
+    seeds = told.villages or range(1, told.seeds + 1)
+    one = partial(_study_in, told.root / recipe.name, recipe, thorough=not told.brief)
+    # Processes: up to Python 3.11 a cached_property of one object waits for that of every other in the same process.
+    with ProcessPoolExecutor(told.at_once) as pool:
+        studies = list(pool.map(one, seeds))
     write_page(told.write, studies, recipe, command=" ".join(["python -m training.rehearsal.study", *arguments]))
     print(f"{told.write} tells of {len(studies)} seeds; the run folders are in {told.root}")
     return 0
 
 
+def _study_in(folder: Path, recipe: Recipe, seed: int, *, thorough: bool) -> Study:
+    root = folder / f"seed-{seed}"
+    root.mkdir(parents=True, exist_ok=True)
+    return study(root, recipe, seed=seed, thorough=thorough)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.rehearsal.study", description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="villages, each with models of its own (3)")
+    parser.add_argument(
+        "--villages", type=int, nargs="+", metavar="SEED", help="these seeds in place of the first ones"
+    )
     parser.add_argument("--write", type=Path, default=Path("docs/rehearsal.md"), help="the page (docs/rehearsal.md)")
     parser.add_argument("--recipe", choices=sorted(RECIPES), default="rehearsal")
     parser.add_argument("--root", type=Path, default=Path("var/rehearsal"), help="where the run folders go")

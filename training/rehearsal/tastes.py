@@ -68,10 +68,13 @@ RANKERS = (
 RATERS = (
     Labeler("simulated-terse-5", "terse", 0.5),
     Labeler("simulated-terse-6", "terse", 0.6),
+    Labeler("simulated-terse-7", "terse", 0.7),
     Labeler("simulated-warm-5", "warm", 0.5),
     Labeler("simulated-warm-6", "warm", 0.6),
+    Labeler("simulated-warm-7", "warm", 0.7),
 )
-"""Who rate the evaluation: other persons than the rankers."""
+"""Who rate the evaluation: other persons than the rankers; three a cohort, the fewest that an interval over people
+takes."""
 
 
 def utility(reading: Reading, cohort: Cohort) -> float:

@@ -40,6 +40,7 @@ from training.rlhf.progress import Progress
 from training.rlhf.run import Run
 
 LOCK_WAIT_SECONDS = 30.0
+TRACEBACK_CHARACTERS = 8000
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 END_STATES: dict[ExitCode, State] = {
     ExitCode.PAUSED: "paused",
@@ -159,7 +160,9 @@ def _tell_end(progress: Progress, error: Exception) -> ExitCode:
     end = _as_stage_end(error)
     if end is None:
         traceback.print_exception(error)
-        code, note = ExitCode.BUG, ErrorNote(code="bug", message=f"{type(error).__name__}: {error}")
+        told = "".join(traceback.format_exception(error))[-TRACEBACK_CHARACTERS:]
+        note = ErrorNote(code="bug", message=f"{type(error).__name__}: {error}", traceback=told)
+        code = ExitCode.BUG
     else:
         code, note = end.exit_code, ErrorNote(code=end.code, message=str(end))
         print(end, file=sys.stderr)

@@ -58,19 +58,25 @@ def score(
     *,
     batching: Batching,
     before_batch: Callable[[], object] = lambda: None,
+    scored: dict[int, list[float]] | None = None,
+    after_batch: Callable[[], object] = lambda: None,
 ) -> list[list[float]]:
     """The scores of all responses, exchange by exchange, by a reward model in evaluation mode.
 
     Each is read at the last token of its response, found from the layout: where a response ended, its stop token.
+    scored: scores by the exchange's number. Those in it are not read again; every batch is added to it, and then
+    after_batch is called.
     """
     reward.eval()
-    scores: list[list[float]] = [[] for _ in exchanges]
-    for batch, layout in batching.layouts(exchanges):
+    scores = {} if scored is None else scored
+    missing = [number for number in range(len(exchanges)) if number not in scores]
+    for batch, layout in batching.layouts(exchanges, missing):
         before_batch()
         read = iter(reward(layout, layout.last).tolist())
         for number in batch:
             scores[number] = [next(read) for _ in exchanges[number].responses]
-    return scores
+        after_batch()
+    return [scores[number] for number in range(len(exchanges))]
 
 
 def responses_of(prompts: Sequence[int], *, responses_per_prompt: int, device: torch.device | str = "cpu") -> Tensor:

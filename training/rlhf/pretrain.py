@@ -33,6 +33,7 @@ from training.rlhf.contract.exit_codes import DataRefused
 from training.rlhf.contract.records import Text
 from training.rlhf.inputs import only
 from training.rlhf.models import compute_in, load_causal_lm, save_causal_lm, trunk_of
+from training.rlhf.muon import Muon
 from training.rlhf.release import ModelFacts
 from training.rlhf.run import Run
 from training.rlhf.sampling import Limits, sample_responses
@@ -196,7 +197,7 @@ def make_optimizers(
         weight for weight in trunk_of(model).parameters() if weight.ndim == 2 and weight is not embeddings.weight
     ]
     others = [weight for weight in model.parameters() if not any(weight is matrix for matrix in matrices)]
-    muon = torch.optim.Muon(
+    muon = Muon(
         matrices, lr=settings.muon.learning_rate, momentum=settings.muon.momentum,
         weight_decay=settings.muon.weight_decay,
     )  # fmt: skip

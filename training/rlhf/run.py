@@ -123,8 +123,10 @@ class Run:
     def _is_due(self, step: int) -> bool:
         every = self.config.checkpoints
         late = time.monotonic() - self._last_saved_at >= every.every_seconds
+        # Not the remainder: steps of sample and score are prompts, and many are done at once.
+        crossed = step // every.every_steps > self._last_saved_step // every.every_steps
         kept = step in self.kept_steps.union(every.keep_steps)
-        return kept or late or step % every.every_steps == 0 or step == self.progress.status.steps
+        return kept or late or crossed or step == self.progress.status.steps
 
     def save(self, step: int, save: Callable[[Path], None]) -> None:
         """Saves the checkpoint of a step now, in place of one that is there."""

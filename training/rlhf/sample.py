@@ -1,16 +1,20 @@
 """Responses to prompts from one or several models. `python -m training.rlhf.sample RUN_DIR`
 
-Each generator answers every prompt K times at one temperature; with best_of, each of its K is the best of n by a
-reward model. What was sampled is kept as token ids. One generator is one step of the run; a run that is cut off starts
-again from its seed and writes the same responses.
+Each generator answers every prompt K times at one temperature, asked in the format that it knows; with best_of, each of
+its K is the best of n by a reward model. What was sampled is kept as token ids. A step of the run is a prompt answered
+by a generator; checkpoints hold what is answered so far, and a run that is cut off goes on from there and writes the
+same responses.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from torch import nn
+from transformers import PreTrainedModel
 
+from training.rlhf import checkpoints
 from training.rlhf.attempt import run_stage
 from training.rlhf.batching import Batching, score
 from training.rlhf.chance import generator
@@ -32,6 +36,15 @@ BEST_OF_SCORE = "best_of"
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a generator is asked, in its own tokens."""
+
+    name: str
+    tokens: ChatTokens
+    prompts: EncodedPrompts
+
+
+@dataclass(frozen=True)
 class Answered:
     """What one generator wrote: for each prompt, its responses and their scores (empty without best_of)."""
 
@@ -42,22 +55,18 @@ class Answered:
 
 def train(run: Run) -> None:
     """Named as in every stage; nothing is trained."""
-    settings, names = settings_of(run), sorted(run.config.models.generators)
-    run.resume()
-    run.plan(len(names))
+    settings = settings_of(run)
+    drawn = load_drawn(run.resume())
+    asked = [ask(run, name) for name in sorted(run.config.models.generators)]
+    run.plan(sum(len(one.prompts.token_ids) for one in asked))
     rows: list[records.Response] = []
     report: dict[str, Any] = {}
     with compute_in(run.config.precision, run.device):
-        for step, name in enumerate(names, start=1):
+        for one in asked:
             run.phase("generate")
-            tokens = prepare_tokens(
-                load_tokenizer(run.inputs.models[f"generators.{name}"].folder), run.config.tokens,
-                run.config.conditioning,
-            )  # fmt: skip
-            answered = answer(run, name, tokens)
-            rows += to_rows(answered, name, tokens)
-            report[name] = describe(answered)
-            run.progress.step_done(step)
+            answered = answer(run, one, drawn)
+            rows += to_rows(answered, one.name, one.tokens)
+            report[one.name] = describe(answered)
     run.write_output("responses", "response", rows)
     run.release(None, {"responses": len(rows), "temperature": settings.temperature, "generators": report})
 
@@ -67,31 +76,76 @@ def settings_of(run: Run) -> Sample:
     return run.config.sample
 
 
-def answer(run: Run, name: str, tokens: ChatTokens) -> Answered:
-    """All responses of one generator."""
+def tokens_of(run: Run, name: str) -> ChatTokens:
+    """The generator's tokenizer, in the format that it is to be asked in."""
+    tokens = run.config.tokens
+    asked = replace(tokens, prompt_format=settings_of(run).formats.get(name, tokens.prompt_format))
+    return prepare_tokens(
+        load_tokenizer(run.inputs.models[f"generators.{name}"].folder), asked, run.config.conditioning
+    )
+
+
+def ask(run: Run, name: str) -> Asked:
+    """Reads a generator's prompts. Raises ConfigRefused or DataRefused before any model is loaded."""
     config, settings = run.config, settings_of(run)
-    model = load_causal_lm(run.inputs.models[f"generators.{name}"].folder, device=run.device)
-    check_context(model, config.lengths.context_tokens)
-    embeddings = model.get_input_embeddings()
-    assert isinstance(embeddings, nn.Embedding)
-    if tokens.vocabulary > embeddings.num_embeddings:
-        raise ConfigRefused(
-            f"models.generators.{name} has no chat tokens: its vocabulary of {embeddings.num_embeddings} would have to "
-            f'grow to {tokens.vocabulary}; ask a model that never saw a chat with tokens.prompt_format "plain"'
-        )
+    tokens = tokens_of(run, name)
     prompts = read_prompts(run, tokens, config.data.prompts, condition=settings.condition)
-    if settings.limit_prompts is not None:
-        prompts = prompts.spread(settings.limit_prompts)
+    return Asked(name, tokens, prompts if settings.limit_prompts is None else prompts.spread(settings.limit_prompts))
+
+
+Drawn = dict[str, dict[int, list[Response]]]
+"""By generator and number of the prompt."""
+
+
+def answer(run: Run, asked: Asked, drawn: Drawn) -> Answered:
+    """All responses of one generator. drawn: what is answered so far; it grows, and checkpoints keep it."""
+    config, settings = run.config, settings_of(run)
+    model = load_causal_lm(run.inputs.models[f"generators.{asked.name}"].folder, device=run.device)
+    check_context(model, config.lengths.context_tokens)
+    check_vocabulary(model, asked)
     copies = settings.responses_per_prompt * (settings.best_of.n if settings.best_of else 1)
     responses = sample_responses(
-        model, prompts.token_ids, responses_per_prompt=copies, stop_token_ids=tokens.stop_token_ids,
+        model, asked.prompts.token_ids, responses_per_prompt=copies, stop_token_ids=asked.tokens.stop_token_ids,
         limits=Limits(config.lengths.response_tokens, config.lengths.context_tokens),
-        temperature=settings.temperature, generator=generator(config.seed, f"sample {name}"),
+        temperature=settings.temperature, generator=generator(config.seed, f"sample {asked.name}"),
         batch_tokens=CACHE_TOKENS * run.micro_batch_tokens, before_batch=run.poll,
+        answered=drawn.setdefault(asked.name, {}),
+        after_batch=lambda: run.end_step(sum(map(len, drawn.values())), lambda folder: save_drawn(folder, drawn)),
     )  # fmt: skip
     if settings.best_of is None:
-        return Answered(prompts, responses, [])
-    return keep_best(run, name, Answered(prompts, responses, []), n=settings.best_of.n, tokens=tokens)
+        return Answered(asked.prompts, responses, [])
+    return keep_best(run, asked.name, Answered(asked.prompts, responses, []), n=settings.best_of.n, tokens=asked.tokens)
+
+
+def check_vocabulary(model: PreTrainedModel, asked: Asked) -> None:
+    """Raises ConfigRefused if the tokens of a chat are more than the model has."""
+    embeddings = model.get_input_embeddings()
+    assert isinstance(embeddings, nn.Embedding)
+    if asked.tokens.vocabulary > embeddings.num_embeddings:
+        raise ConfigRefused(
+            f"models.generators.{asked.name} has no chat tokens: its vocabulary of {embeddings.num_embeddings} would "
+            f'have to grow to {asked.tokens.vocabulary}; ask a model that never saw a chat in the format "plain" '
+            "(sample.formats)"
+        )
+
+
+def save_drawn(folder: Path, drawn: Drawn) -> None:
+    """Into a checkpoint, as plain lists."""
+    plain = {
+        name: {number: [astuple(response) for response in group] for number, group in groups.items()}
+        for name, groups in drawn.items()
+    }
+    checkpoints.save_trainer(folder, {"drawn": plain})
+
+
+def load_drawn(checkpoint: checkpoints.Checkpoint | None) -> Drawn:
+    """From a checkpoint; nothing where there is none."""
+    if checkpoint is None:
+        return {}
+    return {
+        name: {number: [Response(*response) for response in group] for number, group in groups.items()}
+        for name, groups in checkpoints.load_trainer(checkpoint)["drawn"].items()
+    }
 
 
 def keep_best(run: Run, name: str, drawn: Answered, *, n: int, tokens: ChatTokens) -> Answered:

@@ -51,11 +51,15 @@ def sample_responses(
     generator: torch.Generator,
     batch_tokens: int,
     before_batch: Callable[[], object] = lambda: None,
+    answered: dict[int, list[Response]] | None = None,
+    after_batch: Callable[[], object] = lambda: None,
 ) -> list[list[Response]]:
     """K responses to each prompt, in the order of the prompts. The model is left in evaluation mode.
 
     generator: on the CPU; draws the same numbers however the prompts are cut into batches.
     temperature: 0 takes the likeliest token. batch_tokens: prompts and responses that are held in one cache.
+    answered: responses by the prompt's number. Those in it are not sampled again; every batch is added to it, and then
+    after_batch is called.
     Raises ValueError for a prompt that leaves no room for a response, before anything is sampled.
     """
     model.eval()
@@ -68,24 +72,30 @@ def sample_responses(
     chances = torch.rand(
         len(prompts), responses_per_prompt, limits.response_tokens, generator=generator, dtype=torch.float64
     )
-    answers: list[list[Response]] = [[] for _ in prompts]
-    for batch in _batches(prompts, responses_per_prompt, limits, batch_tokens):
+    answers = {} if answered is None else answered
+    missing = [number for number in range(len(prompts)) if number not in answers]
+    for batch in _batches(prompts, missing, responses_per_prompt, limits, batch_tokens):
         before_batch()
         loop = _Loop(model, [prompts[number] for number in batch], responses_per_prompt, limits, temperature)
         drawn = loop.run(chances[batch].flatten(0, 1), stop_token_ids)
         for place, number in enumerate(batch):
             answers[number] = drawn[place * responses_per_prompt : (place + 1) * responses_per_prompt]
-    count = sum(map(len, answers))
+        after_batch()
+    count = sum(map(len, answers.values()))
     assert count == len(prompts) * responses_per_prompt, f"{count} responses to {len(prompts)} prompts"
-    return answers
+    return [answers[number] for number in range(len(prompts))]
 
 
 def _batches(
-    prompts: Sequence[Sequence[int]], responses_per_prompt: int, limits: Limits, batch_tokens: int
+    prompts: Sequence[Sequence[int]],
+    among: Sequence[int],
+    responses_per_prompt: int,
+    limits: Limits,
+    batch_tokens: int,
 ) -> Iterator[list[int]]:
-    """Prompts of like length side by side, as many as the cache may hold; at least one."""
+    """Numbers of prompts of like length side by side, as many as the cache may hold; at least one."""
     batch: list[int] = []
-    for number in sorted(range(len(prompts)), key=lambda number: (len(prompts[number]), number)):
+    for number in sorted(among, key=lambda number: (len(prompts[number]), number)):
         width = len(prompts[number]) + limits.response_tokens  # the longest so far: lengths ascend
         if batch and (len(batch) + 1) * responses_per_prompt * width > batch_tokens:
             yield batch

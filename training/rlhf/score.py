@@ -1,15 +1,17 @@
 """Scores by reward models for responses that exist. `python -m training.rlhf.score RUN_DIR`
 
 Responses are read from data files, scored as the token ids they were sampled as, and written again with the scores in
-them. One reward model is one step of the run; a run that is cut off starts again and writes the same.
+them. A step of the run is a prompt whose responses were scored by one reward model; checkpoints hold the scores so far,
+and a run that is cut off goes on from there and writes the same.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from training.rlhf import batching as batches
+from training.rlhf import checkpoints
 from training.rlhf.attempt import run_stage
 from training.rlhf.batching import Batching
 from training.rlhf.contract.exit_codes import DataRefused
@@ -21,22 +23,34 @@ from training.rlhf.models import ScalarModel, check_context, compute_in
 from training.rlhf.run import Run
 from training.rlhf.tokens import Budget, ChatTokens, load_tokenizer, prepare_tokens
 
+Scored = dict[str, dict[int, list[float]]]
+"""By reward model and number of the group of responses."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a reward model is to score, in its own tokens: exchanges with the ids of their responses."""
+
+    name: str
+    groups: list[tuple[Exchange, list[str]]]
+    left_out: dict[str, Any]
+
 
 def train(run: Run) -> None:
     """Named as in every stage; nothing is trained."""
-    run.resume()
+    found = load_scored(run.resume())
     prompts = {row.id: row for row in only(Prompt, run.inputs.rows(run.config.data.prompts, "prompt"))}
     rows = only(Response, run.inputs.rows(run.config.data.responses, "response"))
     check_prompts(prompts, rows)
     names = sorted(run.config.models.rewards)
-    run.plan(len(names))
+    asked = [ask(run, name, prompts, rows) for name in names]
+    run.plan(sum(len(one.groups) for one in asked))
     report: dict[str, Any] = {}
     with compute_in(run.config.precision, run.device):
-        for step, name in enumerate(names, start=1):
+        for one in asked:
             run.phase("score")
-            rows, left_out = score(run, name, prompts, rows)
-            report[name] = {"too_long": left_out, "generators": describe(rows, name)}
-            run.progress.step_done(step)
+            rows = score(run, one, rows, found)
+            report[one.name] = {"too_long": one.left_out, "generators": describe(rows, one.name)}
     run.write_output("responses", "response", rows)
     run.release(None, {"responses": len(rows), "rewards": report})
 
@@ -50,26 +64,39 @@ def check_prompts(prompts: Mapping[str, Prompt], rows: Sequence[Response]) -> No
             raise DataRefused(f"response {row.id} answers prompt {row.prompt}, which is not in data.prompts")
 
 
-def score(
-    run: Run, name: str, prompts: Mapping[str, Prompt], rows: Sequence[Response]
-) -> tuple[list[Response], dict[str, Any]]:
-    """The rows with one more score each, and the report of those that are too long and so have none."""
-    folder = run.inputs.models[f"rewards.{name}"].folder
-    tokens = prepare_tokens(load_tokenizer(folder), run.config.tokens, run.config.conditioning)
-    model = ScalarModel.load(folder, device=run.device)
-    lengths = run.config.lengths
-    check_context(model.trunk, lengths.context_tokens)
-    budget = Budget(lengths)
+def ask(run: Run, name: str, prompts: Mapping[str, Prompt], rows: Sequence[Response]) -> Asked:
+    """Encodes the responses for one reward model. Raises DataRefused before any model is loaded."""
+    tokens = prepare_tokens(
+        load_tokenizer(run.inputs.models[f"rewards.{name}"].folder), run.config.tokens, run.config.conditioning
+    )
+    budget = Budget(run.config.lengths)
     groups = group_by_prompt(run, prompts, rows, tokens=tokens, budget=budget)
-    exchanges = [exchange for exchange, _ in groups]
-    shared = obeys_masks(model.trunk, vocabulary=model.trunk.config.vocab_size, context_tokens=lengths.context_tokens)
-    batching = Batching(tokens=run.micro_batch_tokens, shared=shared, device=run.device)
+    return Asked(name, groups, budget.report())
+
+
+def score(run: Run, asked: Asked, rows: Sequence[Response], scored: Scored) -> list[Response]:
+    """The rows with one more score each, but for those that are too long. scored: grows, and checkpoints keep it."""
+    model = ScalarModel.load(run.inputs.models[f"rewards.{asked.name}"].folder, device=run.device)
+    context_tokens = run.config.lengths.context_tokens
+    check_context(model.trunk, context_tokens)
+    shared = obeys_masks(model.trunk, vocabulary=model.trunk.config.vocab_size, context_tokens=context_tokens)
+    scores = batches.score(
+        model, [exchange for exchange, _ in asked.groups],
+        batching=Batching(tokens=run.micro_batch_tokens, shared=shared, device=run.device), before_batch=run.poll,
+        scored=scored.setdefault(asked.name, {}),
+        after_batch=lambda: run.end_step(
+            sum(map(len, scored.values())), lambda folder: checkpoints.save_trainer(folder, {"scored": scored})
+        ),
+    )  # fmt: skip
     found: dict[str, float] = {}
-    scores = batches.score(model, exchanges, batching=batching, before_batch=run.poll)
-    for (_, ids), said in zip(groups, scores, strict=True):
+    for (_, ids), said in zip(asked.groups, scores, strict=True):
         found.update(zip(ids, said, strict=True))
-    scored = [replace(row, scores={**row.scores, name: found[row.id]}) if row.id in found else row for row in rows]
-    return scored, budget.report()
+    return [replace(row, scores={**row.scores, asked.name: found[row.id]}) if row.id in found else row for row in rows]
+
+
+def load_scored(checkpoint: checkpoints.Checkpoint | None) -> Scored:
+    """From a checkpoint; nothing where there is none."""
+    return checkpoints.load_trainer(checkpoint)["scored"] if checkpoint else {}
 
 
 def group_by_prompt(

@@ -2,20 +2,35 @@
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from training import jobs
+from training.contenders import EvaluationChoices, contenders, formats_of
 from training.errors import LaunchRefused
-from training.knobs import Field, fields_of
-from training.models import Round, Stage
-from training.preflight import DATA_NEEDS, LAUNCHABLE, counted, models_of, preview
-from training.rounds import sections_of
+from training.knobs import Field, fields_of, overrides_of
+from training.models import Checkpoint, Round, Stage
+from training.preflight import (
+    GENERATORS,
+    LAUNCHABLE,
+    counted,
+    models_of,
+    models_with_watch,
+    needs_of,
+    preview,
+    watchers,
+)
+from training.rating import rating_guideline
+from training.readiness import Item, report_of
+from training.recipes import Sections, merged
+from training.rounds import check_not_judged, sections_of
+from training.views.evaluation_forms import EvaluationForm, choices_of, evaluation_form
 
 
 @dataclass(frozen=True)
 class LaunchForm:
-    """problem: why the last try was refused. hindrance: why there is nothing to launch from yet."""
+    """problem: why the last try was refused. hindrance: why there is nothing to launch from yet. evaluation: what an
+    evaluation asks besides."""
 
     fields: list[Field]
     config: str
@@ -23,6 +38,10 @@ class LaunchForm:
     inputs: list[tuple[str, str]]
     hindrance: str = ""
     problem: str = ""
+    evaluation: EvaluationForm | None = None
+    watchers: Sequence[Checkpoint] = ()
+    """Reward models that could watch the policy."""
+    watch: int | None = None
 
 
 def launch_form(stage: Stage, *, typed: Mapping[str, str] | None = None, problem: str = "") -> LaunchForm | None:
@@ -31,7 +50,7 @@ def launch_form(stage: Stage, *, typed: Mapping[str, str] | None = None, problem
     if stage.kind not in LAUNCHABLE or (job is not None and job.state not in jobs.ENDED):
         return None
     try:
-        config = preview(stage, sections_of(stage.round, stage.kind))
+        config = preview(stage, _sections(stage))
     except LaunchRefused as refused:
         config, problem = {}, problem or str(refused)
     return LaunchForm(
@@ -41,7 +60,37 @@ def launch_form(stage: Stage, *, typed: Mapping[str, str] | None = None, problem
         inputs=_inputs(stage),
         hindrance=_hindrance(stage),
         problem=problem,
+        evaluation=evaluation_form(stage, typed) if stage.kind == Stage.Kind.EVALUATE else None,
+        watchers=watchers(stage) if stage.kind == Stage.Kind.PPO else (),
+        watch=watch_in(typed) if typed else stage.round.recipe.get("watch"),
     )
+
+
+def checked_launch(stage: Stage, typed: Mapping[str, str]) -> list[Item]:
+    """The report on a launch with these values. Raises LaunchRefused."""
+    if stage.kind not in LAUNCHABLE:
+        raise LaunchRefused(f"{stage.get_kind_display()} is done by people; there is nothing to check.")
+    sections = merged(sections_of(stage.round, stage.kind), overrides_of(stage.kind, typed))
+    if stage.kind == Stage.Kind.EVALUATE:
+        models = contenders(stage, choices_of(typed))
+        return report_of(stage, merged({"sample": {"formats": formats_of(models)}}, sections), models)
+    if stage.kind == Stage.Kind.PPO:
+        return report_of(stage, sections, models_with_watch(stage, watch_in(typed)))
+    return report_of(stage, sections, models_of(stage))
+
+
+def watch_in(typed: Mapping[str, str]) -> int | None:
+    """The reward model that was chosen to watch, 0 for one that cannot be."""
+    text = typed.get("watch", "")
+    return (int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0) if text else None
+
+
+def _sections(stage: Stage) -> Sections:
+    sections = sections_of(stage.round, stage.kind)
+    if stage.kind == Stage.Kind.EVALUATE:
+        with contextlib.suppress(LaunchRefused):
+            return merged({"sample": {"formats": formats_of(contenders(stage, EvaluationChoices()))}}, sections)
+    return sections
 
 
 def _hindrance(stage: Stage) -> str:
@@ -49,19 +98,22 @@ def _hindrance(stage: Stage) -> str:
         return f"Round {stage.round.number} is closed."
     try:
         models_of(stage)
+        if stage.kind == Stage.Kind.EVALUATE:
+            rating_guideline(stage.round.project)
+            check_not_judged(stage)
     except LaunchRefused as refused:
         return str(refused)
     return ""
 
 
 def _inputs(stage: Stage) -> list[tuple[str, str]]:
-    """What the stage would get now: models by role, records by split."""
+    """What the stage would get now: models by role, records by split. Those of an evaluation stand at its boxes."""
     found = []
     with contextlib.suppress(LaunchRefused):
-        found = [(role, model.name) for role, model in models_of(stage).items()]
-    for need in DATA_NEEDS[stage.kind]:
+        found = [(role, model.name) for role, model in models_of(stage).items() if not role.startswith(GENERATORS)]
+    for need in needs_of(stage, sections_of(stage.round, stage.kind)):
         number = counted(stage.round, need)
         unit = " bytes" if need.kind == "text" else ""
-        held_out = " (held out)" if need.split == "valid" and stage.kind != Stage.Kind.SAMPLE else ""
+        held_out = " (held out)" if need.split != "train" and stage.kind != Stage.Kind.SAMPLE else ""
         found.append((f"{need.kind}, {need.split}{held_out}", f"{number:,}{unit}"))
     return found

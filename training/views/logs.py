@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from training.following import last_lines
+from training.following import last_lines, shown_text
 from training.models import Job
 from training.run_folders import run_folder
 from training.views.curves import CURVES
@@ -21,7 +21,7 @@ def log_of(job: Job, *, lines: int) -> str:
     told += [(row.get("step") or 0, _metric_line(job.kind, row)) for row in measured]
     story = [line for _, line in sorted(told, key=lambda one: one[0])]
     printed = last_lines(folder.rank_log(job.attempt), lines=lines).splitlines() if job.attempt else []
-    return "\n".join([*story, *printed][-lines:])
+    return shown_text("\n".join([*story, *printed][-lines:]))
 
 
 def printed_of(job: Job, *, lines: int) -> str:
@@ -34,7 +34,7 @@ def _rows(text: str) -> Iterator[dict[str, Any]]:
     for line in text.splitlines():
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(row, dict) and isinstance(row.get("step", 0), int | None):
             yield row

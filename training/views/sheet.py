@@ -1,36 +1,37 @@
 """What the page of a round shows of the stage that is looked at: its job, its form, its texts, its figures."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 from django.db.models.functions import Now
 
-from labeling.models import Response
-from training.following import last_lines
+from training.durations import duration
 from training.knobs import value_at, written
 from training.models import Checkpoint, Job, Stage
-from training.run_folders import run_folder
 from training.views.figures import Figure, figures_of
 from training.views.launch_forms import LaunchForm
 from training.views.logs import log_of
-from training.views.stage_cards import duration, signed
+from training.views.samples import Reading, reading_of
+from training.waiting import WAITS, Wait, there
+from training.workers import can_take
 
 Kind = Stage.Kind
 LOG_LINES = 40
-SAMPLES = 8
-SAMPLE_CHARACTERS = 4000
 
 
 def stage_looked_at(stages: list[Stage], asked: str | None) -> Stage:
-    """The one asked for; else the one that runs, else the newest with a job, else the first that is ready."""
+    """The one asked for; else the one that runs, else one that did not start by itself, else the newest with a job,
+    else the first that is ready."""
     for stage in stages:
         if stage.kind == asked:
             return stage
     running = [stage for stage in stages if stage.state == Stage.State.RUNNING]
     with_job = sorted((stage for stage in stages if stage.job), key=lambda stage: stage.job.pk)  # type: ignore[union-attr]
     ready = [stage for stage in stages if stage.state == Stage.State.READY]
-    return (running or with_job[-1:] or ready or stages)[0]
+    refused = [stage for stage in ready if stage.refusal]
+    return (running or refused or with_job[-1:] or ready or stages)[0]
 
 
 # --- the job ----------------------------------------------------------------------------------------------------------
@@ -93,43 +94,6 @@ def _heard(job: Job) -> str:
     return f"heard {duration(max(0.0, silent))} ago"
 
 
-@dataclass(frozen=True)
-class Sample:
-    """A text to read. score and kl: as far as the stage knows them."""
-
-    step: int
-    prompt: str
-    text: str
-    score: str = ""
-    kl: str = ""
-
-
-def samples_of(job: Job) -> list[Sample]:
-    """The newest texts: what the stage wrote to samples.jsonl, or what was sampled and taken in."""
-    if job.kind == Job.Kind.SAMPLE:
-        taken = Response.objects.filter(prompt__project=job.project_id, sampling__job=job.pk).select_related("prompt")
-        return [Sample(job.step, one.prompt.last_turn, one.text) for one in taken.order_by("pk")[:SAMPLES]]
-    lines = last_lines(run_folder(job).samples, lines=SAMPLES, most_bytes=256 * 1024).splitlines()
-    return [sample for line in reversed(lines) if (sample := _sample(line)) is not None]
-
-
-def _sample(line: str) -> Sample | None:
-    """None for a line that is cut or no sample."""
-    try:
-        row = json.loads(line)
-        prompt = str(row.get("prompt_text", row["prompt"]))
-        return Sample(
-            step=int(row["step"]), prompt=prompt[:SAMPLE_CHARACTERS], text=str(row["text"])[:SAMPLE_CHARACTERS],
-            score=_rounded(row.get("score")), kl=_rounded(row.get("kl")),
-        )  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _rounded(value: object) -> str:
-    return signed(f"{value:.2f}") if isinstance(value, int | float) else ""
-
-
 # --- all of it --------------------------------------------------------------------------------------------------------
 
 
@@ -142,16 +106,29 @@ class Sheet:
     form: LaunchForm | None
     facts: list[tuple[str, str]] = field(default_factory=list)
     log: str = ""
-    samples: list[Sample] = field(default_factory=list)
+    reading: Reading = field(default_factory=Reading)
     figures: list[Figure] = field(default_factory=list)
     checkpoint: Checkpoint | None = None
+    no_worker: bool = False
+    """It is queued, and nobody takes from its queue."""
+    wait: Wait | None = None
+    there: int = 0
+    wanted: int | None = None
 
 
-def sheet_of(stage: Stage, form: LaunchForm | None) -> Sheet:
+def sheet_of(stage: Stage, form: LaunchForm | None, typed: Mapping[str, str]) -> Sheet:
+    """typed: the query of the address, which may ask for certain samples."""
     job = stage.job
+    waits: dict[str, Any] = {}
+    wait = WAITS.get(stage.kind)
+    over = stage.state not in (Stage.State.WAITING, Stage.State.READY, Stage.State.RUNNING)
+    if wait is not None and not stage.round.recorded and not over:
+        waits = {"wait": wait, "there": there(stage), "wanted": stage.enough.get(wait.what)}
     if job is None:
-        return Sheet(stage=stage, job=None, form=form)
+        return Sheet(stage=stage, job=None, form=form, **waits)
     return Sheet(
-        stage=stage, job=job, form=form, facts=facts_of(job), log=log_of(job, lines=LOG_LINES), samples=samples_of(job),
+        stage=stage, job=job, form=form, no_worker=job.state == Job.State.QUEUED and not can_take(job.queue), **waits,
+        facts=facts_of(job), log=log_of(job, lines=LOG_LINES), 
+        reading=reading_of(job, {**dict(typed.items()), "stage": stage.kind}),
         figures=figures_of(job), checkpoint=Checkpoint.objects.filter(job=job).first(),
     )  # fmt: skip

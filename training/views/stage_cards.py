@@ -1,17 +1,30 @@
 """A round as a line of stages: what state each is in, in a shape, a word and a few figures."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.models import Assignment
+from django.db.models import Count, Sum
+from django.utils import timezone
+
+from labeling.models import Assignment, Campaign, Task
+from training.durations import duration
 from training.models import Job, Stage
+from training.waiting import WAITS, waited
 
 Kind = Stage.Kind
 State = Stage.State
 RING = 2 * 3.14159 * 6.5
 """Circumference of the ring that fills while a stage runs."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Of a campaign: submissions that count, and how many are wanted."""
+
+    done: int = 0
+    wanted: int = 0
 
 
 @dataclass(frozen=True)
@@ -26,16 +39,24 @@ class StageCard:
     part: str
 
 
-def card_of(stage: Stage) -> StageCard:
-    """Queries of a ranking stage: its campaign's progress. The job comes with the stage."""
+def cards_of(stages: Sequence[Stage]) -> list[StageCard]:
+    """In the order given (two queries where people judge in any of them, however many). The job and the campaign come
+    with the stage."""
+    progress = progress_of(stage.campaign for stage in stages if stage.campaign is not None)
+    return [_card(stage, progress.get(stage.campaign_id or 0, Progress())) for stage in stages]
+
+
+def _card(stage: Stage, progress: Progress) -> StageCard:
     job = stage.job
     share = _share(job)
+    if stage.kind == Kind.EVALUATE and stage.campaign is not None and (job is None or job.state == Job.State.DONE):
+        share = min(1.0, progress.done / progress.wanted) if progress.wanted else None
     return StageCard(
         kind=stage.kind,
         label=stage.get_kind_display(),
         shape=_shape(stage, job),
         words=_words(stage, job, share),
-        facts=list(_facts(stage, job)),
+        facts=list(_facts(stage, job, progress)),
         part=f"{(share or 0) * RING:.1f} {RING:.1f}",
     )
 
@@ -47,17 +68,20 @@ def _share(job: Job | None) -> float | None:
 def _shape(stage: Stage, job: Job | None) -> str:
     if stage.state == State.RUNNING:
         return "ready" if job is not None and job.state in (Job.State.PAUSED, Job.State.QUEUED) else "running"
-    return "failed" if stage.state == State.CANCELLED else stage.state
+    return "failed" if stage.state == State.CANCELLED or stage.refusal else stage.state
 
 
 def _words(stage: Stage, job: Job | None, share: float | None) -> str:
     if stage.state == State.WAITING:
-        return "Waiting for " + " and ".join(Kind(kind).label for kind in stage.waits_for)
+        people = ["people"] if stage.enough and WAITS[stage.kind].before else []
+        return "Waiting for " + " and ".join([*(Kind(kind).label for kind in stage.waits_for), *people])
     if stage.state == State.READY:
-        return "Not in this version" if stage.kind == Kind.EVALUATE else "Ready"
+        return "Not started" if stage.refusal else "Ready"
     if job is None:
         return stage.get_state_display()
-    if job.state == Job.State.DONE:
+    if stage.state == State.RUNNING and job.state == Job.State.DONE:
+        return "Being rated"
+    if job.state == Job.State.DONE and stage.kind != Kind.EVALUATE:
         early = ", stopped early" if job.stopped_early else ""
         return f"Done, {duration(_seconds(job))}{early}"
     if job.state == Job.State.RUNNING:
@@ -65,7 +89,7 @@ def _words(stage: Stage, job: Job | None, share: float | None) -> str:
         return asked or ("Starting" if share is None else f"Running, {share:.0%}".replace("%", " %"))
     if job.state == Job.State.PAUSED:
         return f"Paused at step {job.step:,}"
-    return job.get_state_display()
+    return stage.get_state_display() if job.state == Job.State.DONE else job.get_state_display()
 
 
 def _seconds(job: Job) -> float:
@@ -74,41 +98,51 @@ def _seconds(job: Job) -> float:
     return (job.finished_at - job.started_at).total_seconds()
 
 
-def duration(seconds: float) -> str:
-    """Two units at most: "1 h 12 min", "38 min", "41 s"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86_400
-    if hours == 0:
-        return f"{minutes} min" + (f" {whole % 60} s" if minutes < 10 and whole % 60 else "")
-    if days == 0:
-        return f"{hours} h {minutes % 60} min"
-    return f"{days} d {hours % 24} h"
+def time_of(job: Job) -> str:
+    """How long it took, or when it began; empty before that."""
+    if job.started_at and job.finished_at:
+        return duration(_seconds(job))
+    return f"since {timezone.localtime(job.started_at):%H:%M}" if job.started_at else ""
 
 
-def _facts(stage: Stage, job: Job | None) -> Iterator[str]:
+def _facts(stage: Stage, job: Job | None, progress: Progress) -> Iterator[str]:
+    if stage.state == State.WAITING and (found := waited(stage)) is not None:
+        yield str(found)
     if stage.kind == Kind.RANK:
-        yield from _ranking_facts(stage)
+        yield from _campaign_facts(stage, progress, "rankings")
+    elif stage.kind == Kind.EVALUATE and (job is None or job.state == Job.State.DONE):
+        yield from _campaign_facts(stage, progress, "ratings")
     elif job is not None and job.state == Job.State.DONE:
-        yield from _done_facts(stage.kind, job.report or {})
+        yield from done_facts(stage.kind, job.report or {})
     elif job is not None and job.state == Job.State.RUNNING and job.steps:
         yield f"step {job.step:,} of {job.steps:,}"
         if job.seconds_left is not None:
             yield f"about {duration(job.seconds_left)} left"
 
 
-def _ranking_facts(stage: Stage) -> Iterator[str]:
+def _campaign_facts(stage: Stage, progress: Progress, what: str) -> Iterator[str]:
     if stage.campaign is not None:
-        tasks = stage.campaign.tasks
-        done = stage.campaign.assignments.filter(
-            state=Assignment.State.SUBMITTED, current_submission__counted=True
-        ).count()
-        yield f"{done:,} of {tasks.count() * stage.campaign.overlap:,} rankings"
+        yield f"{progress.done:,} of {progress.wanted:,} {what}"
         yield f"campaign “{stage.campaign.name}”"
+        if stage.state == State.RUNNING and stage.enough:
+            yield f"done at {next(iter(stage.enough.values())):,}"
 
 
-def _done_facts(kind: str, report: Mapping[str, Any]) -> Iterator[str]:
+def progress_of(campaigns: Iterable[Campaign]) -> dict[int, Progress]:
+    """By the campaign's id (two queries, however many campaigns; none for none)."""
+    ids = {campaign.pk for campaign in campaigns}
+    if not ids:
+        return {}
+    counted = Assignment.objects.filter(
+        campaign__in=ids, state=Assignment.State.SUBMITTED, current_submission__counted=True
+    )
+    done = dict(counted.order_by().values_list("campaign").annotate(Count("pk")))
+    tasks = Task.objects.filter(campaign__in=ids).order_by()
+    wanted = dict(tasks.values_list("campaign").annotate(Sum("overlap")))
+    return {pk: Progress(done.get(pk, 0), wanted.get(pk, 0)) for pk in ids}
+
+
+def done_facts(kind: str, report: Mapping[str, Any]) -> Iterator[str]:
     """The two figures that say most of a finished stage; a report without them says nothing."""
     if kind == Kind.PRETRAIN:
         yield from _said(report, "tokens", "{:,} tokens")

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling.access import READS_DATA
 from labeling.models import Membership, ProjectToken, User
+from labeling.scopes import Scope, ScopeRefused, checked_scopes
 
 MOST_DAYS = 3650
 
@@ -19,6 +19,8 @@ class Command(BaseCommand):
         parser.add_argument("user", help="user name or e-mail address")
         parser.add_argument("project", help="the project's slug")
         parser.add_argument("--days", type=int, default=ProjectToken.VALID_FOR.days, help="how long it opens it (90)")
+        scope = f"what it may be used for: {', '.join(Scope)} (may be repeated; read)"
+        parser.add_argument("--scope", action="append", choices=list(Scope), help=scope)
 
     def handle(self, *args: Any, **options: Any) -> None:
         name, slug, days = options["user"], options["project"], options["days"]
@@ -31,10 +33,15 @@ class Command(BaseCommand):
         membership = Membership.objects.select_related("project").filter(user=users[0], project__slug=slug).first()
         if membership is None:
             raise CommandError(f"{users[0]} is not a member of a project {slug!r}; an owner adds members.")
-        if membership.role not in READS_DATA:
-            roles = ", ".join(sorted(READS_DATA))
-            raise CommandError(f"{users[0]} is {membership.role} there; reading data takes one of {roles}.")
-        token = ProjectToken.make(user=users[0], project=membership.project, valid_for=timedelta(days=days))
+        try:
+            scopes = checked_scopes(options["scope"] or [Scope.READ], membership.role)
+        except ScopeRefused as refused:
+            raise CommandError(f"{users[0]} is {membership.role} there. {refused.message}") from None
+        token = ProjectToken.make(
+            user=users[0], project=membership.project, scopes=scopes, valid_for=timedelta(days=days)
+        )
         self.stderr.write(f"A token of {users[0]} for {slug}, valid for {days} days; it is not shown again. To use it:")
-        self.stderr.write(f"  curl -H 'Authorization: Token …' http://127.0.0.1:8000/api/v1/projects/{slug}/rankings")
+        self.stderr.write(
+            f"  curl -H 'Authorization: Token …' http://127.0.0.1:8000/api/v1/projects/{slug}/records/rankings"
+        )
         self.stdout.write(token)

@@ -8,11 +8,15 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
 
+from labeling.transferring import Transfers
 from training import jobs
-from training.launching import owner_name, supervise
+from training.launching import supervise
 from training.models import Job
+from training.outbox import Outbox
+from training.simulating import work_a_portion
 from training.stopping import StopSignal
 from training.sweeping import sweep
+from training.workers import Presence, name_this_process, own_name
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +36,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, queue: list[str] | None, until_idle: bool, **options: Any) -> None:
         queues = queue or Job.Queue.values
-        self.stdout.write(f"Worker {owner_name()} waits for jobs of queue {' and '.join(queues)}. Ctrl-C stops it.")
+        self.stdout.write(
+            f"Worker {name_this_process()} waits for jobs of queue {' and '.join(queues)}. Ctrl-C stops it."
+        )
         self.stdout.flush()
-        with StopSignal() as stop:
+        with StopSignal() as stop, Presence(queues), Outbox(), Transfers():
             work(queues, stop=stop, until_idle=until_idle)
 
 
@@ -47,9 +53,13 @@ def work(queues: list[str], *, stop: StopSignal, until_idle: bool = False) -> No
             if time.monotonic() >= next_sweep:
                 next_sweep = time.monotonic() + SWEEP_SECONDS  # first: a sweep that fails keeps no job waiting
                 sweep()
-            claim = jobs.claim_next(queues, owner_name())
+            claim = jobs.claim_next(queues, own_name())
             if claim is not None:
                 supervise(claim, stop=stop)
+                next_sweep = 0.0  # What waited for this job is started at once.
+            elif work_a_portion():
+                next_sweep = 0.0
+                continue
         except (OperationalError, InterfaceError) as error:
             log.warning("the database does not answer: %s", error)
             connection.close()

@@ -163,6 +163,8 @@ class ErrorNote(Section):
     """A stable word: "not_finite"."""
     message: str
     rank: NotNegative = 0
+    traceback: str | None = None
+    """Of a bug, its end where it is long; the whole of it is in the log."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,7 @@ def is_name(name: str) -> bool:
 ModelName = Annotated[
     str, Written(as_='a path inside the run folder such as "models/sft", or "hub:owner/name"', if_=is_model_name)
 ]
+PromptFormat = Literal["chat", "plain"]
 Name = Annotated[str, Written(as_="letters, digits, _, - and single dots, at most 100", if_=is_name)]
 
 
@@ -118,7 +119,7 @@ class Lengths(Section):
 class Tokens(Section):
     """From chat to token ids."""
 
-    prompt_format: Literal["chat", "plain"] = "chat"
+    prompt_format: PromptFormat = "chat"
     """plain: the texts of the messages, a line each, without roles: what a base model knows."""
     chat_template: Literal["model", "accord"] = "model"
     """model: the tokenizer's own where it has one, else ours. accord: always ours."""

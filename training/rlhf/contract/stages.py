@@ -1,12 +1,15 @@
 """The sections of config.json that belong to one stage each: what it does beyond what settings.py says."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from training.rlhf.contract.settings import (
     AtLeastOne,
+    Name,
     NotNegativeNumber,
     PositiveNumber,
+    PromptFormat,
     Share,
     ShareBelowOne,
 )
@@ -255,6 +258,8 @@ class Sample(Section):
     best_of: BestOf | None = None
     condition: str | None = None
     """Key of conditioning.conditions to be told to the model; null: each prompt's own."""
+    formats: Mapping[Name, PromptFormat] = field(default_factory=dict)
+    """Generator name -> how this one is asked; all others as tokens.prompt_format says."""
     limit_prompts: AtLeastOne | None = None
     """Answer this many of the prompts, spread evenly; null: all."""
 

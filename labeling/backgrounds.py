@@ -1,0 +1,199 @@
+"""Background: asked, answered with consent, counted in groups of five and more, withdrawn with all that follows.
+
+Who answered what is shown to nobody. A cohort may be filled by a rule from the answers; owners see who is in it only
+where it has at least five members.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.errors import InvalidSetting, WrongState
+from labeling.models import Background, BackgroundForm, Cohort, CohortMember, Labeler, Project
+
+FEWEST_SHOWN = 5
+"""Below so many people a count is not shown, nor anything from which it could be worked out."""
+MOST_QUESTIONS, MOST_CHOICES, LONGEST = 20, 40, 80
+
+
+def read_questions(text: str) -> list[dict[str, object]]:
+    """Lines "Age: 18 to 24 | 25 to 34 | 35 and over", a question each. Raises InvalidSetting with the line."""
+    questions: list[dict[str, object]] = []
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        label, colon, rest = line.partition(":")
+        choices = list(dict.fromkeys(choice.strip() for choice in rest.split("|") if choice.strip()))
+        name = "_".join(label.lower().split())[:LONGEST]
+        if not colon or not name or not 2 <= len(choices) <= MOST_CHOICES or any(len(one) > LONGEST for one in choices):
+            raise InvalidSetting(f"{line.strip()[:60]!r} is no question; write it as “Age: 18 to 24 | 25 to 34 | …”.")
+        if any(one["name"] == name for one in questions):
+            raise InvalidSetting(f"{label.strip()[:60]!r} is asked twice.")
+        questions.append({"name": name, "label": label.strip()[:LONGEST], "choices": choices})
+    if len(questions) > MOST_QUESTIONS:
+        raise InvalidSetting(f"{len(questions)} questions are too many; at most {MOST_QUESTIONS}.")
+    return questions
+
+
+def form_of(project: Project) -> BackgroundForm:
+    """What the project asks; nothing where it never said."""
+    return BackgroundForm.objects.filter(project=project).first() or BackgroundForm(project=project)
+
+
+def answer(labeler: Labeler, answers: Mapping[str, str], *, consents: bool) -> Background:
+    """Keeps a labeler's answers, each optional, with the words they consented to; puts them into cohorts by rule.
+
+    Raises WrongState without consent, InvalidSetting for an answer that was not offered.
+    """
+    form = form_of(labeler.project)
+    if not consents or not form.consent:
+        raise WrongState(
+            "Nothing is kept without your consent. Tick it, or leave the page: nothing else depends on it."
+        )
+    offered = {str(one["name"]): one["choices"] for one in form.questions}
+    given = {name: value for name, value in answers.items() if value}
+    for name, value in given.items():
+        if value not in offered.get(name, ()):
+            raise InvalidSetting(f"{value[:40]!r} is not one of the answers to {name[:40]!r}.")
+    with transaction.atomic():
+        kept, _ = Background.objects.update_or_create(
+            labeler=labeler, defaults={"answers": given, "consent": form.consent, "consented_at": timezone.now()}
+        )
+        apply_rules(labeler.project, [labeler])
+    return kept
+
+
+def withdraw(labeler: Labeler) -> list[str]:
+    """Deletes the answers and every stay in a cohort that followed from them, past ones too; gives the cohorts' names.
+    What models learned from the cohort's judgments is named by their cards; they are not unlearned."""
+    with transaction.atomic():
+        Background.objects.filter(labeler=labeler).delete()
+        stays = CohortMember.objects.filter(labeler=labeler, cohort__project=labeler.project).exclude(cohort__rule={})
+        names = sorted(set(stays.values_list("cohort__name", flat=True)))
+        stays.delete()
+    return names
+
+
+def fits(rule: Mapping[str, Iterable[str]], answers: Mapping[str, str]) -> bool:
+    """Whether the answers are among those of the rule, for every question of it."""
+    return bool(rule) and all(answers.get(name) in set(values) for name, values in rule.items())
+
+
+def apply_rules(project: Project, labelers: Iterable[Labeler] | None = None) -> int:
+    """Puts everybody who fits into the cohorts that have a rule and takes out who does not; answers the changes."""
+    now, changes = timezone.now(), 0
+    found = Background.objects.filter(labeler__project=project)
+    if labelers is not None:
+        found = found.filter(labeler__in=list(labelers))
+    backgrounds = list(found)
+    for cohort in Cohort.objects.filter(project=project).exclude(rule={}):
+        inside = set(cohort.members.filter(until=None).values_list("labeler_id", flat=True))
+        for one in backgrounds:
+            wanted = fits(cohort.rule, one.answers)
+            if wanted and one.labeler_id not in inside:
+                CohortMember.objects.create(cohort=cohort, labeler_id=one.labeler_id, since=now)
+                changes += 1
+            elif not wanted and one.labeler_id in inside:
+                cohort.members.filter(labeler=one.labeler_id, until=None).update(until=now)
+                changes += 1
+    return changes
+
+
+def set_rule(cohort: Cohort, rule: Mapping[str, list[str]]) -> int:
+    """The rule of a cohort, and who it puts in now. Raises InvalidSetting for answers that are not offered, WrongState
+    where people were put in by hand."""
+    offered = {str(one["name"]): one["choices"] for one in form_of(cohort.project).questions}
+    for name, values in rule.items():
+        unknown = [value for value in values if value not in offered.get(name, ())]
+        if unknown or not values:
+            raise InvalidSetting(f"{(unknown or [name])[0][:40]!r} is not offered as an answer.")
+    if not cohort.rule and cohort.members.filter(until=None).exists():
+        raise WrongState(f"{cohort.name} has members who were put in by hand; a rule needs a cohort of its own.")
+    cohort.rule = dict(rule)
+    cohort.save(update_fields=["rule"])
+    return apply_rules(cohort.project)
+
+
+# --- in aggregate -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Share:
+    """One answer. count: None where it is not shown. reference: of the population that was uploaded, None where not."""
+
+    answer: str
+    count: int | None
+    share: float | None
+    reference: float | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question in aggregate. why: what is not shown, and why."""
+
+    label: str
+    shares: list[Share]
+    answered: int | None
+    why: str
+
+
+def in_aggregate(project: Project) -> list[Asked]:
+    """Every question of those who consented; nothing that speaks of fewer than five people."""
+    form = form_of(project)
+    given = list(Background.objects.filter(labeler__project=project).values_list("answers", flat=True))
+    return [_asked(question, given, form.reference.get(str(question["name"]), {})) for question in form.questions]
+
+
+def _asked(question: Mapping[str, object], given: list[dict[str, str]], reference: Mapping[str, float]) -> Asked:
+    choices = [str(choice) for choice in question["choices"]]  # type: ignore[attr-defined]
+    counts = Counter(answers[str(question["name"])] for answers in given if question["name"] in answers)
+    total = sum(counts.values())
+    label = str(question["label"])
+    if total < FEWEST_SHOWN:
+        nothing = [Share(one, None, None, reference.get(one)) for one in choices]
+        return Asked(label, nothing, None, f"Fewer than {FEWEST_SHOWN} people answered.")
+    hidden = {one for one in choices if 0 < counts[one] < FEWEST_SHOWN}
+    others = sorted((one for one in choices if one not in hidden and counts[one]), key=lambda one: counts[one])
+    # Hidden counts that sum to fewer than five, or one alone, could be worked out from the total: hide the next too.
+    while hidden and others and (len(hidden) == 1 or sum(counts[one] for one in hidden) < FEWEST_SHOWN):
+        hidden.add(others.pop(0))
+    shares = [
+        Share(one, None, None, reference.get(one))
+        if one in hidden
+        else Share(one, counts[one], counts[one] / total, reference.get(one))
+        for one in choices
+    ]
+    return Asked(label, shares, total, f"Answers of fewer than {FEWEST_SHOWN} people are not shown." if hidden else "")
+
+
+def read_reference(project: Project, text: str) -> dict[str, dict[str, float]]:
+    """A population from CSV lines "question,answer,share"; shares of a question sum to about 1, or are per cent.
+
+    Raises InvalidSetting naming the line.
+    """
+    offered = {str(one["label"]).lower(): one for one in form_of(project).questions}
+    found: dict[str, dict[str, float]] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        cells = [cell.strip() for cell in line.split(",")]
+        if not line.strip() or (number == 1 and cells[-1].lower() == "share"):
+            continue
+        question = offered.get(cells[0].lower()) if len(cells) == 3 else None
+        if question is None or cells[1] not in question["choices"] or not _is_share(cells[2]):
+            raise InvalidSetting(
+                f"Line {number}, {line[:60]!r}, is not “question,answer,share” as they are asked here."
+            )
+        found.setdefault(str(question["name"]), {})[cells[1]] = float(cells[2])
+    for name, shares in found.items():
+        total = sum(shares.values())
+        if not (0.95 <= total <= 1.05 or 95 <= total <= 105):
+            raise InvalidSetting(f"The shares of {name!r} sum to {total:g}; expected 1, or 100 per cent.")
+        found[name] = {one: share / total for one, share in shares.items()}
+    return found
+
+
+def _is_share(text: str) -> bool:
+    digits = text.replace(".", "", 1)
+    return digits.isascii() and digits.isdigit() and len(text) < 12 and float(text) <= 100

@@ -1,0 +1,47 @@
+"""Material that some would rather not read: announced before it is shown, and kept from who does not want it."""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from labeling.models import Assignment, ClaimCursor, Content, Labeler, Prompt, Task, kinds_in
+
+State = Assignment.State
+
+
+def is_announced_first(assignment: Assignment) -> bool:
+    """Whether its labeler is told what the texts hold, and sees none of them before they ask to."""
+    return bool(assignment.task.content) and assignment.warned_at is None and assignment.state != State.SUBMITTED
+
+
+def show(assignment: Assignment) -> None:
+    """The labeler was told, and goes on."""
+    Assignment.objects.filter(pk=assignment.pk, warned_at__isnull=True).update(warned_at=Now())
+
+
+def words_of(content: int) -> str:
+    """ "violence and hatred of groups of people"."""
+    words = [kind.words for kind in kinds_in(content)]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def sum_of(names: Iterable[str]) -> int:
+    """Names as forms send them ("VIOLENT"); unknown ones are left out."""
+    return sum({Content[name] for name in names if name in Content.__members__})
+
+
+def avoid(labeler: Labeler, kinds: int) -> None:
+    """From now on the labeler is handed nothing that holds these; what is in hand stays."""
+    with transaction.atomic():
+        ClaimCursor.objects.filter(labeler=labeler).update(nothing_until=None)
+        Labeler.objects.filter(pk=labeler.pk).update(avoids=kinds)
+    labeler.avoids = kinds
+
+
+def say_what_it_holds(prompt: Prompt, content: int) -> None:
+    """Of the prompt and all of its tasks, those in hand too: they are announced where they were not seen yet."""
+    with transaction.atomic():
+        Prompt.objects.filter(pk=prompt.pk).update(content=content)
+        Task.objects.filter(prompt=prompt).update(content=content)
+    prompt.content = content

@@ -1,0 +1,200 @@
+"""The quality of labelers' work, one by one: signals to look at somebody's work by, never verdicts.
+
+Gold, agreement with themselves, drift, time at work, runs of equal answers, ability. The raw figures stand beside what
+is made of them.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.special import ndtr
+
+from labeling.agreement import Figure, undefined
+from labeling.agreement.ability import Ability, abilities
+from labeling.agreement.figures import Bools
+from labeling.agreement.habits import HiddenRepeat, StraightLining, self_agreement, straight_lining
+from labeling.agreement.pairwise import agreement_of_each
+from labeling.evaluating import holm
+from labeling.reports.agreement import AgreementReport
+from labeling.reports.beside import GoldReport, gold_report, hidden_repeats
+from labeling.reports.judgments import Judgments, Person
+from labeling.reports.scope import Scope
+
+FAST = 1 / 3
+"""Of the colleagues' median time: below it is fast."""
+SURE = 0.05
+FEWEST_TO_DRIFT = 60
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Agreement with the others in the first and in the second half of a labeler's work. p_value: of no change, as it
+    stands among that of all labelers (Holm)."""
+
+    early: Figure
+    late: Figure
+    p_value: float | None
+
+
+@dataclass(frozen=True)
+class QualityLine:
+    person: Person
+    submissions: int
+    agreement: Figure
+    gold: Figure
+    with_self: Figure
+    drift: Drift
+    active_ms: float | None
+    lining: StraightLining | None
+    ability: Ability | None
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    scope: Scope
+    agreement: AgreementReport
+
+    @property
+    def said(self) -> Judgments:
+        return self.agreement.all
+
+    @cached_property
+    def gold(self) -> GoldReport:
+        return gold_report(self.scope)
+
+    @cached_property
+    def repeats(self) -> list[tuple[int, HiddenRepeat]]:
+        return hidden_repeats(self.scope)
+
+    @cached_property
+    def with_themselves(self) -> Figure:
+        return self_agreement(repeat for _, repeat in self.repeats)
+
+    @cached_property
+    def abilities(self) -> dict[str, Ability]:
+        """Of the independent judgments of comparisons."""
+        said = self.agreement.said
+        first, second = np.triu_indices(said.ranked.ranks.shape[1], k=1)
+        before = np.sign(said.places[:, second] - said.places[:, first])
+        ranked = np.isfinite(np.sign(said.ranked.ranks[:, second] - said.ranked.ranks[:, first]))
+        shown = np.nan_to_num(before[ranked]) if ranked.size else np.zeros(0)
+        return abilities(said.comparisons, shown=shown)
+
+    @cached_property
+    def lines(self) -> list[QualityLine]:
+        """Those with remarks first."""
+        if not self.agreement.names_people:
+            return []
+        agreements = agreement_of_each(self.agreement.judged, intervals=True)
+        drifts, linings = self._drifts(), self._linings()
+        repeats: dict[int, list[HiddenRepeat]] = defaultdict(list)
+        for labeler, repeat in self.repeats:
+            repeats[labeler].append(repeat)
+        apart = {line.person.pk for line in self.agreement.labelers if line.apart}
+        counts = np.bincount(self.said.of.labelers.codes, minlength=len(self.said.who))
+        times = self._median_times()
+        everybody = float(np.median([time for time in times if time is not None])) if any(times) else None
+        lines = []
+        for code, person in enumerate(self.said.who):
+            line = QualityLine(
+                person, int(counts[code]), agreements.get(person.pseudonym) or undefined("Ranked nothing."),
+                self.gold.of(person.pk), self_agreement(repeats[person.pk]), drifts[code], times[code], linings[code],
+                self.abilities.get(person.pseudonym), (),
+            )  # fmt: skip
+            lines.append(_with_remarks(line, apart=person.pk in apart, everybody=everybody))
+        return sorted(lines, key=lambda line: (-len(line.remarks), line.person.pseudonym))
+
+    def _median_times(self) -> list[float | None]:
+        of = self.said.of
+        found: list[float | None] = []
+        for code in range(len(self.said.who)):
+            times = of.active_ms[of.labelers.codes == code]
+            times = times[np.isfinite(times)]
+            found.append(float(np.median(times)) if len(times) else None)
+        return found
+
+    def _linings(self) -> list[StraightLining | None]:
+        """Of the answers in the order of time: the ranks as shown, or the overall rating."""
+        answers = self._answers()
+        everyone = Counter(answer for some in answers for answer in some)
+        return [straight_lining(some, everyone=everyone) for some in answers]
+
+    def _answers(self) -> list[list[Hashable]]:
+        of = self.said.of
+        answer: dict[int, Hashable] = {}
+        for rows, ranks in self.agreement.shown_ranks.values():
+            answer |= dict(zip(rows.tolist(), map(tuple, ranks.tolist()), strict=True))
+        overall = np.array([ratings.get("overall") or 0 for ratings in self.said.ratings.values] or [0])
+        rated = self.said.submission[np.r_[True, np.diff(self.said.submission) > 0]] if len(self.said) else ()
+        firsts = np.flatnonzero(np.r_[True, np.diff(self.said.submission) > 0]) if len(self.said) else ()
+        for row, place in zip(rated, firsts, strict=True):
+            if int(row) not in answer and overall[self.said.ratings.codes[place]]:
+                answer[int(row)] = int(overall[self.said.ratings.codes[place]])
+        found: list[list[Hashable]] = [[] for _ in self.said.who]
+        for row in np.argsort(of.submitted, kind="stable"):
+            if int(row) in answer:
+                found[of.labelers.codes[row]].append(answer[int(row)])
+        return found
+
+    def _drifts(self) -> list[Drift]:
+        said = self.agreement.said
+        late = self._late(said)[said.compared_rows]
+        # The others are as they are throughout; only this labeler's judgments are halved.
+        halves = [
+            list(agreement_of_each(said.comparisons, intervals=True, own=late == half).values())
+            for half in (False, True)
+        ]
+        pairs = [_p_value(early, later) for early, later in zip(*halves, strict=True)]
+        known = [place for place, p_value in enumerate(pairs) if p_value is not None]
+        adjusted = dict(zip(known, holm([p for p in pairs if p is not None]), strict=True))
+        return [
+            Drift(early, later, adjusted.get(code)) for code, (early, later) in enumerate(zip(*halves, strict=True))
+        ]
+
+    def _late(self, said: Judgments) -> Bools:
+        """(S,) whether a submission is in the second half of its labeler's."""
+        of = said.of
+        late = np.zeros(len(of), dtype=np.bool_)
+        for code in range(len(said.who)):
+            mine = np.flatnonzero(of.labelers.codes == code)
+            late[mine[np.argsort(of.submitted[mine], kind="stable")][len(mine) // 2 :]] = True
+        return late
+
+
+def _p_value(early: Figure, late: Figure) -> float | None:
+    """Two-sided, of no difference between two shares on different prompts, from their intervals."""
+    if early.value is None or late.value is None or min(early.count, late.count) < FEWEST_TO_DRIFT // 2:
+        return None
+    if early.interval is None or late.interval is None:
+        return None
+    spread = sum(((one.interval.high - one.interval.low) / 3.92) ** 2 for one in (early, late) if one.interval)
+    return float(2 * ndtr(-abs(early.value - late.value) / spread**0.5)) if spread else None
+
+
+def _with_remarks(line: QualityLine, *, apart: bool, everybody: float | None) -> QualityLine:
+    remarks = []
+    if apart:
+        remarks.append("agrees less than the others")
+    if line.drift.p_value is not None and line.drift.p_value < SURE:
+        assert line.drift.early.value is not None
+        assert line.drift.late.value is not None
+        remarks.append("agrees less than before" if line.drift.late.value < line.drift.early.value else "agrees more")
+    if everybody and line.active_ms is not None and line.active_ms < FAST * everybody:
+        remarks.append("fast")
+    if line.lining and line.lining.run_probability.value is not None and line.lining.run_probability.value < 0.001:
+        remarks.append(f"{line.lining.longest_run} equal answers in a row")
+    if line.ability and line.ability.first.interval and not line.ability.first.interval.holds(0):
+        lean = line.ability.first.value
+        assert lean is not None
+        remarks.append("leans to what is shown first" if lean > 0 else "leans to what is shown last")
+    if line.gold.interval and line.gold.interval.high < 0.75:
+        remarks.append("often wrong on gold")
+    return QualityLine(**{**vars(line), "remarks": tuple(remarks)})
+
+
+def quality_report(scope: Scope, agreement: AgreementReport) -> QualityReport:
+    return QualityReport(scope, agreement)

@@ -1,0 +1,191 @@
+"""Exports and imports that wait: claimed, run with a lease that is renewed, and ended; old files are deleted.
+
+The row is the truth and a message only rings, as with jobs. A claim is a compare-and-set that raises attempt; whatever
+an older attempt writes afterwards changes no row.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q
+from django.db.models.functions import Now
+from kombu.exceptions import OperationalError
+
+from labeling.models import Export, Import, Transfer
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+LOOK_SECONDS = 1.0
+MOST_ATTEMPTS = 3
+KEPT = timedelta(days=14)
+"""How long the file of an export can be fetched."""
+UPLOADS_KEPT_SECONDS = 24 * 60 * 60
+LOST = "Its worker was lost several times. Ask for less of it, or have a look at the worker's log."
+
+Rows = type[Export] | type[Import]
+
+
+def ring(transfer: Transfer) -> None:
+    """Tells a worker once this is committed, where there is a broker; a lost ring costs half a minute."""
+    if settings.REDIS_URL:
+        transaction.on_commit(_ring_now)
+
+
+def _ring_now() -> None:
+    try:
+        current_app.send_task("labeling.tasks.move_files", retry=False, expires=60)
+    except OperationalError:
+        log.warning("Redis did not take a message; a sweep looks again", exc_info=True)
+
+
+def run_waiting() -> int:
+    """Everything that waits, one after another; returns how many were taken up."""
+    forget_old()
+    taken = 0
+    while run_next():
+        taken += 1
+    return taken
+
+
+def run_next() -> bool:
+    """Takes up the oldest export or import that waits; False where none does."""
+    from labeling.exporting.making import make_export  # these begin where this module ends
+    from labeling.importing_files import run_import
+
+    for model, run in ((Export, make_export), (Import, run_import)):
+        transfer = _claim(model)
+        if transfer is not None:
+            _run(transfer, run)
+            return True
+    return False
+
+
+def _claim(model: Rows) -> Any:
+    waiting = Q(state=model.State.QUEUED) | Q(state=model.State.RUNNING, lease_until__lt=Now())
+    for pk in model.objects.filter(waiting).order_by("pk").values_list("pk", flat=True)[:10]:
+        taken = model.objects.filter(waiting, pk=pk).update(
+            state=model.State.RUNNING, attempt=F("attempt") + 1, lease_until=_lease(), rows=0
+        )
+        if taken:
+            return model.objects.select_related("project").get(pk=pk)
+    return None
+
+
+def _lease() -> ExpressionWrapper:
+    return ExpressionWrapper(Now() + LEASE, output_field=DateTimeField())
+
+
+def _run(transfer: Any, run: Callable[[Any], None]) -> None:
+    """A refusal of ours is said to whoever asked; anything else is in the log, and said to be there."""
+    from labeling.errors import Refusal
+
+    if transfer.attempt > MOST_ATTEMPTS:
+        end(transfer, Transfer.State.FAILED, error=LOST)
+        return
+    try:
+        with kept(transfer):
+            run(transfer)
+    except Refusal as refusal:
+        end(transfer, Transfer.State.FAILED, error=refusal.message)
+    except OSError as error:
+        log.exception("%s could not use its file", transfer)
+        end(transfer, Transfer.State.FAILED, error=f"The file could not be used: {error.strerror or 'an error'}.")
+    except DatabaseError:
+        raise
+    except Exception:
+        log.exception("%s failed", transfer)
+        sentence = f"Something went wrong here; it is in the worker's log under {transfer.uuid}."
+        end(transfer, Transfer.State.FAILED, error=sentence)
+
+
+def end(transfer: Any, state: str, **changes: Any) -> bool:
+    """Whether this attempt is still the one that counts; else nothing is changed."""
+    mine = type(transfer).objects.filter(pk=transfer.pk, attempt=transfer.attempt, state=Transfer.State.RUNNING)
+    return bool(mine.update(state=state, lease_until=None, finished_at=Now(), **changes))
+
+
+@contextmanager
+def kept(transfer: Any) -> Iterator[None]:
+    """Renews the lease, and writes how far it is, from a thread with a connection of its own.
+
+    Not where the transaction around it is somebody else's, as in a test: another connection would not see the row.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
+    over = threading.Event()
+    keeper = threading.Thread(target=_renew, args=(transfer, over), name=f"lease of {transfer}", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
+
+
+def _renew(transfer: Any, over: threading.Event) -> None:
+    mine = type(transfer).objects.filter(pk=transfer.pk, attempt=transfer.attempt, state=Transfer.State.RUNNING)
+    while not over.wait(LOOK_SECONDS):
+        try:
+            mine.update(lease_until=_lease(), rows=transfer.rows)
+        except DatabaseError as error:
+            log.warning("the lease of %s was not renewed: %s", transfer, error)
+        finally:
+            connection.close()  # this thread's own
+
+
+def forget_old() -> int:
+    """Deletes files that were kept for long enough; the rows stay and say what there was."""
+    old = Export.objects.filter(finished_at__lt=Now() - KEPT).exclude(path="")
+    for export in old:
+        (Path(settings.EXPORTS_DIR) / export.path).unlink(missing_ok=True)
+        Export.objects.filter(pk=export.pk).update(path="")
+    return len(old) + _forget_uploads()
+
+
+def _forget_uploads() -> int:
+    """Files that somebody gave to be looked into and never brought in."""
+    folder, forgotten = Path(settings.IMPORTS_DIR), 0
+    limit = time.time() - UPLOADS_KEPT_SECONDS
+    for path in folder.glob("*/*") if folder.is_dir() else ():
+        named = Import.objects.filter(path=f"{path.parent.name}/{path.name}").exists()
+        if not named and path.stat().st_mtime < limit:
+            path.unlink(missing_ok=True)
+            forgotten += 1
+    return forgotten
+
+
+class Transfers:
+    """A thread that runs what waits, from `with` to its end: on a machine with one worker a stage of hours holds no
+    file up."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="transfers", daemon=True)
+
+    def __enter__(self) -> "Transfers":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+        self._thread.join(timeout=LOOK_SECONDS)
+
+    def _look(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            try:
+                run_waiting()
+            except Exception:  # With it the thread would end, and nobody would be told.
+                log.exception("exports and imports wait")
+            finally:
+                connection.close()  # this thread's own

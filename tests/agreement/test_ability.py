@@ -1,0 +1,99 @@
+"""Ability of labelers: what was put in comes out, and who is unknown has a reason."""
+
+import numpy as np
+import pytest
+
+from labeling.agreement import Judged
+from labeling.agreement.ability import Ability, abilities
+from labeling.agreement.rankings import ORDERS
+
+pytestmark = pytest.mark.sqlite
+
+
+def study(*, ability: list[float], lean: list[float], prompts: int, seed: int = 0) -> tuple[Judged, np.ndarray]:
+    """Two labelers a prompt of three pairs; the first response of a pair is shown first at random."""
+    rng = np.random.default_rng(seed)
+    number = len(ability)
+    apart = rng.normal(size=(prompts, 3))
+    people = np.argsort(rng.random((prompts, number)), axis=1)[:, :2]
+    shown = rng.choice([-1.0, 1.0], size=(prompts, 3, 2))
+    odds = np.array(ability)[people][:, None, :] * apart[:, :, None] + np.array(lean)[people][:, None, :] * shown
+    better, worse = 1 / (1 + np.exp(0.5 - odds)), 1 / (1 + np.exp(0.5 + odds))
+    drawn = rng.random(odds.shape)
+    values = np.where(drawn < better, 2, np.where(drawn < better + worse, 0, 1))
+    prompt, unit, place = (axis.ravel() for axis in np.indices(odds.shape))
+    judged = Judged(
+        units=prompt * 3 + unit, prompts=prompt, labelers=people[prompt, place], values=values.ravel(), levels=ORDERS,
+        names=tuple(f"L{code}" for code in range(number)),
+    )  # fmt: skip
+    return judged, shown.ravel()
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Ability]:
+    judged, shown = study(ability=[0.5, 1.0, 2.0, 4.0] * 3, lean=[0.0] * 9 + [1.0] * 3, prompts=1_200)
+    return abilities(judged, shown=shown)
+
+
+def test_who_sees_more_sharply_comes_out_above(found: dict[str, Ability]) -> None:
+    values = [found[f"L{code}"].ability.known() for code in range(12)]
+    means = [np.mean(values[kind::4]) for kind in range(4)]
+    assert means == sorted(means)
+    assert means[3] / means[0] > 3
+
+
+def test_a_lean_to_what_is_shown_first_is_found_where_it_was_put(found: dict[str, Ability]) -> None:
+    leans = [found[f"L{code}"].first for code in range(12)]
+    assert all(one.interval is not None and one.interval.low > 0 for one in leans[9:])
+    assert sum(one.interval is not None and not one.interval.holds(0) for one in leans[:9]) <= 2
+
+
+def test_intervals_hold_what_was_put_in(found: dict[str, Ability]) -> None:
+    put_in = np.array([0.5, 1.0, 2.0, 4.0] * 3)
+    put_in /= np.exp(np.log(put_in).mean())
+    held = [
+        interval.holds(put_in[code])
+        for code in range(12)
+        if (interval := found[f"L{code}"].ability.interval) is not None
+    ]
+    assert sum(held) >= 10
+
+
+def test_weights_follow_ability_and_stay_in_reach(found: dict[str, Ability]) -> None:
+    weights = [found[f"L{code}"].weight for code in range(12)]
+    assert max(weights) <= 2.0
+    assert min(weights) >= 0.25
+    assert weights[3] > weights[0]
+
+
+def test_the_gradient_is_that_of_the_likelihood() -> None:
+    from labeling.agreement.ability import _Model, _rows
+
+    judged, shown = study(ability=[0.5, 2.0, 1.0], lean=[0.3, 0.0, -0.3], prompts=60)
+    model = _Model.of(judged, _rows(judged, 0), np.arange(3), shown)
+    at = np.array([0.1, -0.2, 0.3, 0.2, -0.1, 0.4, -0.5])
+    _, gradient = model.loss(at)
+    for place in range(len(at)):
+        step = np.zeros(len(at))
+        step[place] = 1e-6
+        slope = (model.loss(at + step)[0] - model.loss(at - step)[0]) / 2e-6
+        assert gradient[place] == pytest.approx(slope, rel=1e-4, abs=1e-4)
+
+
+def test_who_shares_too_little_has_a_reason_and_the_weight_of_everybody() -> None:
+    judged, shown = study(ability=[1.0, 1.0, 1.0], lean=[0.0] * 3, prompts=4)
+    for one in abilities(judged, shown=shown).values():
+        assert one.ability.value is None
+        assert "Fewer than 30" in one.ability.reason
+        assert one.weight == 1.0
+
+
+def test_without_orders_nothing_is_said_of_place() -> None:
+    judged, _ = study(ability=[1.0, 2.0, 1.0], lean=[0.0] * 3, prompts=150)
+    assert all(one.first.value is None for one in abilities(judged).values())
+
+
+def test_it_refuses_what_is_no_comparison() -> None:
+    ratings = Judged.of([("a", "p", "x", 3), ("a", "p", "y", 4)])
+    with pytest.raises(ValueError, match="comparisons"):
+        abilities(ratings)

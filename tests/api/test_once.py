@@ -1,0 +1,112 @@
+"""Idempotency keys, ETags, pages."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from labeling.models import AnsweredRequest, Cohort, Project, Prompt, Role
+from tests.api.filled import Api, Filled, fill
+from tests.labeling.work import make_prompt
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.sqlite
+def test_a_repeat_with_the_same_key_gets_the_first_answer(owner_api: Api) -> None:
+    first = owner_api.ask("POST", "cohorts", {"name": "New"}, Idempotency_Key="k1")
+    again = owner_api.ask("POST", "cohorts", {"name": "New"}, Idempotency_Key="k1")
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert again["Idempotency-Replayed"] == "true"
+    assert Cohort.objects.filter(name="New").count() == 1
+
+
+@pytest.mark.sqlite
+def test_the_same_key_with_another_request_is_refused(owner_api: Api) -> None:
+    owner_api.post("cohorts", {"name": "New"}, Idempotency_Key="k1")
+    for path, body in (("cohorts", {"name": "Other"}), ("guidelines", {"kind": "prompt"})):
+        status, answer = owner_api.post(path, body, Idempotency_Key="k1")
+        assert (status, answer["error"]["code"]) == (409, "idempotency_key_reused")
+    assert not Cohort.objects.filter(name="Other").exists()
+
+
+@pytest.mark.sqlite
+def test_what_was_refused_may_be_tried_again_with_its_key(owner_api: Api) -> None:
+    assert owner_api.post("cohorts", {"name": "Experts"}, Idempotency_Key="k1")[0] == 422
+    Cohort.objects.all().delete()
+    assert owner_api.post("cohorts", {"name": "Experts"}, Idempotency_Key="k1")[0] == 201
+
+
+@pytest.mark.sqlite
+def test_a_key_is_its_user_s_own(filled: Filled) -> None:
+    """Another's answer is not read by guessing their key."""
+    owner, researcher = filled.api(Role.OWNER), filled.api(Role.RESEARCHER)
+    owner.post("guidelines", {"kind": "prompt"}, Idempotency_Key="k1")
+    answer = researcher.ask("POST", "guidelines", {"kind": "rating"}, Idempotency_Key="k1")
+    assert (answer.status_code, answer.json()["kind"]) == (201, "rating")
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("key", ["x" * 201, "ü", "a\tb"])
+def test_a_key_that_cannot_be_kept_is_refused(owner_api: Api, key: str) -> None:
+    assert owner_api.post("cohorts", {"name": "New"}, Idempotency_Key=key)[0] == 400
+
+
+@pytest.mark.sqlite
+def test_a_claim_with_a_key_is_answered_as_before(filled: Filled) -> None:
+    api = filled.api(Role.LABELER)
+    path = f"campaigns/{filled.rows['campaign_id']}/claim"
+    first = api.post(path, Idempotency_Key="c1")
+    assert first[0] == 200
+    assert api.post(path, Idempotency_Key="c1") == first
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_with_one_key_one_acts_and_both_get_its_answer(project: Project) -> None:
+    api = fill(project).api(Role.OWNER)
+    answers: list[Any] = []
+
+    def send() -> None:
+        try:
+            answers.append(Api(api.token).post("cohorts", {"name": "New"}, Idempotency_Key="k1"))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [answers[0]] * 4
+    assert answers[0][0] == 201
+    assert (Cohort.objects.filter(name="New").count(), AnsweredRequest.objects.count()) == (1, 1)
+
+
+@pytest.mark.sqlite
+def test_what_is_still_so_is_not_sent_again(filled: Filled, owner_api: Api) -> None:
+    first = owner_api.ask("GET", "prompts")
+    assert first["ETag"]
+    same = owner_api.ask("GET", "prompts", If_None_Match=first["ETag"])
+    assert (same.status_code, same.content, same["ETag"]) == (304, b"", first["ETag"])
+    make_prompt(filled.project)
+    changed = owner_api.ask("GET", "prompts", If_None_Match=first["ETag"])
+    assert changed.status_code == 200
+    assert changed["ETag"] != first["ETag"]
+    assert "private" in first["Cache-Control"]
+
+
+@pytest.mark.sqlite
+def test_pages_follow_each_other_and_new_rows_shift_nothing(filled: Filled, owner_api: Api) -> None:
+    seen: list[int] = []
+    path = "prompts?limit=4"
+    while True:
+        _, page = owner_api.get(path)
+        seen += [one["id"] for one in page["items"]]
+        if page["next"] is None:
+            break
+        make_prompt(filled.project) if len(seen) == 4 else None
+        path = f"prompts?limit=4&cursor={page['next']}"
+    assert seen == list(Prompt.objects.order_by("pk").values_list("pk", flat=True))

@@ -1,0 +1,101 @@
+"""What a labeler said outlives the network, the server and the keyboard's own ways."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from labeling.models import Assignment, Project, Response, Submission, WorkKind
+from tests.labeling.work import make_campaign
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
+
+SAVED = re.compile("^Saved \\d")
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def test_offline_in_the_middle_work_goes_on_and_reaches_the_server_once_it_is_back(
+    project: Project, at_work: Callable
+) -> None:
+    page, visitor = at_work(make_campaign(project, shown=4))
+    visitor.expected.append("ERR_INTERNET_DISCONNECTED")
+    press(page, "6")
+    expect(page.locator("[data-save-words]")).to_have_text(SAVED, timeout=4000)
+    visitor.context.set_offline(True)
+    press(page, "j", "4", "j", "2", "j", "5")
+    expect(page.locator("[data-save-words]")).to_have_text("Saved on this device, no connection", timeout=4000)
+    assert "rating-B-overall" not in Assignment.objects.get().draft
+    visitor.context.set_offline(False)
+    expect(page.locator("[data-save-words]")).to_have_text(SAVED, timeout=8000)
+    draft = Assignment.objects.get().draft
+    assert [draft[f"rating-{letter}-overall"] for letter in "ABCD"] == ["6", "4", "2", "5"]
+
+
+def test_a_server_that_is_down_at_submit_gets_it_once_when_it_is_up_again(project: Project, at_work: Callable) -> None:
+    page, visitor = at_work(make_campaign(project, tasks=2, kind=WorkKind.DEMONSTRATION))
+    visitor.expected += ["502", "ERR_CONNECTION_REFUSED"]
+    page.locator("#text").fill("Bread needs time.")
+    down = ["502", "refused"]
+
+    def answer(route: Route) -> None:
+        if route.request.method != "POST" or not down:
+            route.fallback()
+        elif down.pop(0) == "502":
+            route.fulfill(status=502, body="<h1>Bad gateway</h1>")
+        else:
+            route.abort("connectionrefused")
+
+    expect(page.locator("[data-save-words]")).to_have_text(SAVED, timeout=4000)
+    page.route(re.compile(r"/tasks/[^/]+/$"), answer)
+    press(page, "Control+Enter")
+    expect(page.locator("[data-outcome]")).to_contain_text("The server answered 502. Your work is kept")
+    press(page, "Control+Enter")
+    expect(page.locator("[data-outcome]")).to_contain_text("Not sent: no connection")
+    expect(page.locator("#text")).to_have_value("Bread needs time.")
+    before = page.url
+    press(page, "Control+Enter")
+    page.wait_for_url(lambda url: url != before)
+    assert Response.objects.get(submission__isnull=False).text == "Bread needs time."
+    expect(page.locator("#text")).to_have_value("")
+
+
+def test_an_answer_that_was_lost_on_the_way_is_one_submission(project: Project, at_work: Callable) -> None:
+    page, visitor = at_work(make_campaign(project, tasks=2, shown=2))
+    visitor.expected.append("ERR_CONNECTION_RESET")
+    lost = [True]
+
+    def lose(route: Route) -> None:
+        if route.request.method == "POST" and lost and lost.pop():
+            route.fetch()
+            route.abort("connectionreset")
+        else:
+            route.fallback()
+
+    page.route(re.compile(r"/tasks/[^/]+/$"), lose)
+    press(page, "ArrowLeft", "Control+Enter")
+    expect(page.locator("[data-outcome]")).to_contain_text("Not sent: no connection")
+    before = page.url
+    press(page, "Control+Enter")
+    page.wait_for_url(lambda url: url != before)
+    assert Submission.objects.count() == 1
+
+
+def test_no_key_acts_while_text_is_composed(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    for said in ({"isComposing": True}, {"keyCode": 229}):
+        page.evaluate(
+            "(said) => document.body.dispatchEvent(new KeyboardEvent('keydown', "
+            "{ key: '5', code: 'Digit5', bubbles: true, ...said }))",
+            said,
+        )
+    assert page.locator("input[type=radio][name^=rating]:checked").count() == 0
+    # A French keyboard writes an ampersand with the key that stands where others have 1.
+    page.evaluate(
+        "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '&', code: 'Digit1', bubbles: true }))"
+    )
+    expect(page.locator('input[name="rating-A-overall"][value="1"]')).to_be_checked()

@@ -1,0 +1,44 @@
+"""How the tests' PostgreSQL is emptied after a test that commits, and what it does not do meanwhile.
+
+Django truncates every table: a new file for each table, index and overflow, each waited for until it is on the disk,
+which took more time than most tests. What holds rows is deleted instead; what no test changes (the names of the models
+and their permissions) stays.
+"""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.backends.postgresql.operations import DatabaseOperations
+
+KEPT = {"django_content_type", "auth_permission"}
+
+
+def delete_rows(self: DatabaseOperations, style: Any, tables: list[str], **options: Any) -> list[str]:
+    """In place of DatabaseOperations.sql_flush; constraints are checked at the end of its transaction."""
+    named = {table: self.quote_name(table) for table in sorted(set(tables) - KEPT)}
+    asked = " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {name})" for table, name in named.items())
+    with self.connection.cursor() as cursor:
+        cursor.execute(asked)
+        filled = [table for (table,) in cursor.fetchall()]
+    return [f"DELETE FROM {named[table]}" for table in filled]
+
+
+def switch_autovacuum_off() -> None:
+    """It counts a table as empty between two tests, and within the transaction of the next one PostgreSQL believes it,
+    joins thousands of rows by nested loops and takes minutes."""
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"ALTER TABLE {connection.ops.quote_name(table)} SET (autovacuum_enabled = false)")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Any:
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with django_db_blocker.unblock():
+        switch_autovacuum_off()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "sql_flush", delete_rows)
+        yield

@@ -1,0 +1,68 @@
+"""The page of agreement, and its JSON."""
+
+import pytest
+
+from labeling.models import Project, User
+from tests.conftest import signed_in
+from tests.reports.judged import ranked_campaign
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+PAGE = "/projects/helpdesk/agreement/"
+JSON = "/projects/helpdesk/agreement.json"
+
+
+@pytest.fixture
+def judged(project: Project) -> Project:
+    said = [{"ada": (1, 2, 3), "ben": (1, 2, 3)}, {"ben": (1, 2, 3), "cem": (1, 3, 2)}] * 4
+    ranked_campaign(project, said)
+    return project
+
+
+def test_it_says_how_often_two_labelers_agree(judged: Project, researcher: User) -> None:
+    html = signed_in(researcher).get(PAGE).content.decode()
+    assert "<b>83.3 %</b>" in html
+    for word in ("ada", "ben", "cem", "72.6", "77.3", "Does the place decide?"):
+        assert word in html
+
+
+def test_the_json_says_the_same(judged: Project, researcher: User) -> None:
+    found = signed_in(researcher).get(JSON).json()
+    assert found["pairwise"]["value"] == pytest.approx(20 / 24)
+    assert found["pairwise"]["low"] < found["pairwise"]["value"] < found["pairwise"]["high"]
+    assert {line["labeler"] for line in found["labelers"]} == {"ada", "ben", "cem"}
+    assert found["labelers"][0]["median_active_ms"] == 60_000
+
+
+def test_a_project_without_judgments_says_so(project: Project, owner: User) -> None:
+    answer = signed_in(owner).get(PAGE)
+    assert answer.status_code == 200
+    assert "Nothing was judged here yet." in answer.content.decode()
+    found = signed_in(owner).get(JSON).json()
+    assert found["pairwise"]["value"] is None
+    assert found["pairwise"]["reason"]
+
+
+def test_it_is_narrowed_to_a_campaign_and_a_time(judged: Project, owner: User) -> None:
+    other = ranked_campaign(judged, [{"ada": (1, 2), "ben": (2, 1)}])
+    found = signed_in(owner).get(JSON, {"campaign": other.pk}).json()
+    assert found["pairwise"]["value"] == 0.0
+    assert signed_in(owner).get(JSON, {"until": "2020-01-01"}).json()["rankings"] == 0
+
+
+@pytest.mark.parametrize(
+    "query", [{"campaign": "999999"}, {"cohort": "x"}, {"raters": "me"}, {"since": "soon"},
+              {"since": "2026-02-01", "until": "2026-01-01"}],
+)  # fmt: skip
+def test_what_is_not_offered_is_refused_in_a_sentence(judged: Project, owner: User, query: dict[str, str]) -> None:
+    if "cohort" in query:
+        judged.cohorts.create(name="terse")
+    page, json = signed_in(owner).get(PAGE, query), signed_in(owner).get(JSON, query)
+    assert (page.status_code, json.status_code) == (400, 400)
+    assert json.json()["problems"][0]["place"] in query
+
+
+def test_a_labeler_is_refused_and_a_stranger_finds_nothing(judged: Project, labeler: User, stranger: User) -> None:
+    for user, status in ((labeler, 403), (stranger, 404)):
+        for address in (PAGE, JSON):
+            assert signed_in(user).get(address).status_code == status

@@ -1,0 +1,177 @@
+"""The report of agreement: what it counts, what it leaves out, and what it takes apart."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from labeling.agreement import Ranking, comparisons, mean_tau_b, pairwise_agreement
+from labeling.models import Cohort, CohortMember, Judgment, Project, Submission, Task
+from labeling.reports.agreement import AgreementReport, agreement_report
+from labeling.reports.places import lengths, places
+from labeling.reports.scope import Scope
+from tests.reports.judged import labelers_of, ranked_campaign, say
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+ALIKE = {"ada": (1, 2, 3), "ben": (1, 2, 3)}
+OPPOSED = {"ada": (1, 2, 3), "ben": (3, 2, 1)}
+
+
+def report(project: Project, **narrowed: Any) -> AgreementReport:
+    return agreement_report(Scope(project=project, **narrowed))
+
+
+def test_it_counts_what_the_statistics_count_on_the_same_rankings(project: Project) -> None:
+    said = [ALIKE, OPPOSED, {"ada": (1, 1, 2), "cem": (2, 1, None)}, {"ben": (1, 2, 2), "cem": (1, 1, 2)}]
+    ranked_campaign(project, said)
+    plain = [
+        Ranking(prompt=task, labeler=name, ranks=ranks)
+        for task, of_task in enumerate(said)
+        for name, ranks in of_task.items()
+    ]
+    found = report(project)
+    assert found.pairwise.value == pairwise_agreement(comparisons(plain)).value
+    assert found.tau_b.value == pytest.approx(mean_tau_b(plain).value)
+    assert (found.rankings, found.shared_prompts) == (8, 4)
+
+
+def test_a_third_judgment_asked_for_because_two_disagreed_is_left_out(project: Project) -> None:
+    campaign = ranked_campaign(project, [OPPOSED])
+    task = Task.objects.get(campaign=campaign)
+    Task.objects.filter(pk=task.pk).update(overlap=3, room=1)
+    say(task, *labelers_of(project, "cem"), (1, 2, 3))
+    found = report(project)
+    assert found.pairwise.value == 0.0
+    assert found.left_out == 1
+
+
+def test_a_correction_keeps_its_place_among_the_first(project: Project) -> None:
+    campaign = ranked_campaign(project, [OPPOSED])
+    task = Task.objects.get(campaign=campaign)
+    Task.objects.filter(pk=task.pk).update(overlap=3, room=1)
+    say(task, *labelers_of(project, "cem"), (1, 2, 3))
+    first = Submission.objects.get(assignment__labeler__pseudonym="ben")
+    again = Submission.objects.create(
+        assignment=first.assignment, number=2, key=uuid4(), counted=True,
+        guideline=first.guideline, submitted_at=timezone.now() + timedelta(minutes=1),
+    )  # fmt: skip
+    Judgment.objects.filter(submission=first).update(submission=again)
+    first.assignment.current_submission = again
+    first.assignment.save()
+    assert report(project).pairwise.value == 0.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda one: Submission.objects.filter(pk=one.pk).update(withdrawn_at=timezone.now()),
+        lambda one: Submission.objects.filter(pk=one.pk).update(counted=False),
+        lambda one: type(one.assignment).objects.filter(pk=one.assignment_id).update(occurrence=1),
+    ],
+    ids=["withdrawn", "surplus", "a hidden repeat"],
+)
+def test_what_does_not_count_is_not_there(project: Project, change: Any) -> None:
+    campaign = ranked_campaign(project, [ALIKE])
+    task = Task.objects.get(campaign=campaign)
+    third = say(task, *labelers_of(project, "cem"), (3, 2, 1))
+    change(third)
+    found = report(project)
+    assert found.pairwise.value == 1.0
+    assert found.rankings == 2
+
+
+def test_simulated_labelers_are_left_out_unless_asked_for(project: Project) -> None:
+    labelers_of(project, "sim-a sim-b", source="simulated")
+    ranked_campaign(project, [{"sim-a": (1, 2), "sim-b": (2, 1)}, {"ada": (1, 2), "ben": (1, 2)}])
+    assert report(project).pairwise.value == 1.0
+    assert report(project, raters="simulated").pairwise.value == 0.0
+    assert report(project, raters="both").pairwise.value == 0.5
+
+
+def test_one_labeler_alone_has_a_reason_instead_of_a_figure(project: Project) -> None:
+    ranked_campaign(project, [{"ada": (1, 2)}, {"ada": (2, 1)}])
+    found = report(project)
+    assert found.pairwise.value is None
+    assert "two labelers" in found.pairwise.reason
+    assert found.labelers[0].agreement.value is None
+
+
+def test_nothing_at_all_is_no_error(project: Project) -> None:
+    found = report(project)
+    assert found.pairwise.value is None
+    assert found.parts == []
+    assert places(found) == []
+    assert lengths(found, {}).whole.value is None
+
+
+def test_cohorts_are_taken_apart_by_who_was_in_them_then(project: Project) -> None:
+    said = [{"ada": (1, 2), "ben": (1, 2)}, {"cem": (1, 2), "dia": (1, 2)}, {"ada": (1, 2), "cem": (2, 1)}]
+    ranked_campaign(project, said)
+    for name, people in (("terse", "ada ben"), ("warm", "cem dia")):
+        cohort = Cohort.objects.create(project=project, name=name)
+        for one in labelers_of(project, people):
+            CohortMember.objects.create(cohort=cohort, labeler=one, since=timezone.now() - timedelta(days=9))
+    found = {part.name: part.figure.value for part in report(project).by_cohort}
+    assert found == {"terse": 1.0, "warm": 1.0, "terse with warm": 0.0}
+    cohort = Cohort.objects.get(name="terse")
+    assert report(project, cohort=cohort.pk).rankings == 3
+    CohortMember.objects.update(until=timezone.now() - timedelta(days=8))
+    assert report(project, cohort=cohort.pk).rankings == 0
+
+
+def test_a_labeler_who_agrees_with_nobody_stands_apart(project: Project) -> None:
+    said = [{"ada": (1, 2, 3), "ben": (1, 2, 3)} if n % 2 else {"ben": (1, 2, 3), "odd": (3, 2, 1)} for n in range(40)]
+    ranked_campaign(project, said)
+    found = report(project)
+    assert [line.person.pseudonym for line in found.labelers if line.apart] == ["odd"]
+    assert found.labelers[-1].person.pseudonym == "odd"
+
+
+def test_the_place_shown_is_the_assignments_and_not_the_tasks(project: Project) -> None:
+    campaign = ranked_campaign(project, [{"zoe": (1, 2, 3)}], overlap=40)
+    task = Task.objects.get(campaign=campaign)
+    for number in range(30):
+        best = number % 3
+        order = [best, *(place for place in range(3) if place != best)]
+        ranks = [1 if place == best else 2 for place in range(3)]
+        say(task, *labelers_of(project, f"p{number}"), ranks, order=order)
+    bias = next(one.bias for one in places(report(project)) if one.bias.responses == 3)
+    assert bias.rates[0] == 1.0
+    assert bias.p_value.known() < 0.001
+
+
+def test_length_is_looked_at_by_how_much_longer_a_response_is(project: Project) -> None:
+    campaign = ranked_campaign(project, [{"ada": (1, 2), "ben": (1, 2)} for _ in range(4)])
+    characters = {}
+    for task in campaign.tasks.all():
+        first, second = task.shown.order_by("place").values_list("response_id", flat=True)
+        characters |= {first: 130, second: 100}
+    found = lengths(report(project), characters)
+    assert found.whole.value == 1.0
+    assert [name for name, _ in found.parts] == ["by up to half"]
+
+
+def test_flags_and_scales_leave_the_unanswered_out(project: Project) -> None:
+    campaign = ranked_campaign(project, [{"zoe": (1, 2)}], overlap=3)
+    task = Task.objects.get(campaign=campaign)
+    for name, rating, flag in (("ada", 5, True), ("ben", 5, True)):
+        say(
+            task, *labelers_of(project, name), (1, 2), ratings=[{"overall": rating}, {"overall": 2}],
+            flags=[{"hallucination": flag}, {}],
+        )  # fmt: skip
+    found = report(project)
+    assert [one.figure.value for one in found.scales] == [1.0]
+    assert {one.name: (one.figure.count, one.share) for one in found.flags} == {"hallucination": (1, 1.0)}
+
+
+def test_the_number_of_queries_does_not_grow_with_the_rows(
+    project: Project, django_assert_max_num_queries: Any
+) -> None:
+    ranked_campaign(project, [ALIKE, OPPOSED] * 6)
+    with django_assert_max_num_queries(12):
+        found = report(project)
+        assert found.pairwise.defined
+        assert found.parts == []

@@ -1,0 +1,124 @@
+"""The report of quality: gold, hidden repeats, drift, runs; signals, each with its reason where there is none."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from labeling.models import Campaign, GoldAnswer, Project, Task, User
+from labeling.reports.agreement import agreement_report
+from labeling.reports.beside import contradiction, gold_report
+from labeling.reports.quality import QualityReport, quality_report
+from labeling.reports.scope import Scope
+from tests.conftest import signed_in
+from tests.labeling.work import make_campaign
+from tests.reports.judged import labelers_of, ranked_campaign, say
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def report(project: Project) -> QualityReport:
+    scope = Scope(project=project)
+    return quality_report(scope, agreement_report(scope))
+
+
+def gold_task(campaign: Campaign, above: list[tuple[int, int]], **more: object) -> Task:
+    """The campaign's first task as gold. above: places of responses, better and worse."""
+    task = campaign.tasks.order_by("position")[0]
+    ids = list(task.shown.order_by("place").values_list("response_id", flat=True))
+    GoldAnswer.objects.create(task=task, above=[[ids[one], ids[other]] for one, other in above], **more)
+    Task.objects.filter(pk=task.pk).update(aside=Task.Aside.GOLD, open_slots=0)
+    return task
+
+
+def test_gold_judges_only_what_it_is_certain_of(project: Project) -> None:
+    task = gold_task(make_campaign(project, shown=4), [(0, 3)])
+    for name, ranks in (("ada", (2, 1, 4, 3)), ("ben", (4, 3, 2, 1)), ("cem", (1, 2, 2, 1))):
+        say(task, *labelers_of(project, name), ranks, occurrence=1)
+    found = gold_report(Scope(project=project))
+    values = {one: found.of(labelers_of(project, one)[0].pk).value for one in ("ada", "ben", "cem")}
+    assert values == {"ada": 1.0, "ben": 0.0, "cem": 0.0}
+    assert found.whole.value == pytest.approx(1 / 3)
+    assert "look at the gold" in found.tasks[0].problem
+
+
+def test_gold_is_certain_of_flags_and_of_ratings_within_one(project: Project) -> None:
+    campaign = make_campaign(project, shown=2)
+    task = campaign.tasks.get()
+    first = task.shown.order_by("place")[0].response_id
+    gold_task(campaign, [], judged={str(first): {"flags": {"hallucination": True}, "ratings": {"overall": 6}}})
+    answers = [{"overall": 5}, {}], [{"hallucination": False}, {}]
+    say(task, *labelers_of(project, "ada"), (1, 2), occurrence=1, ratings=answers[0], flags=answers[1])
+    found = gold_report(Scope(project=project)).of(labelers_of(project, "ada")[0].pk)
+    assert (found.value, found.count) == (0.5, 2)
+
+
+def test_gold_that_contradicts_itself_judges_nobody_and_is_named(project: Project) -> None:
+    task = gold_task(make_campaign(project, shown=3), [(0, 1), (1, 2), (2, 0)])
+    say(task, *labelers_of(project, "ada"), (1, 2, 3), occurrence=1)
+    found = gold_report(Scope(project=project))
+    assert found.whole.value is None
+    assert "circle" in found.tasks[0].problem
+
+
+@pytest.mark.parametrize(
+    ("above", "circles"),
+    [([[1, 2], [2, 3]], False), ([[1, 2], [1, 2]], False), ([[1, 2], [2, 1]], True), ([[1, 1]], True), ([], False)],
+)
+def test_a_circle_is_found(above: list[list[int]], circles: bool) -> None:
+    assert contradiction(above) is circles
+
+
+def test_a_hidden_repeat_is_compared_with_the_first_answer_and_is_in_no_agreement(project: Project) -> None:
+    campaign = ranked_campaign(project, [{"ada": (1, 2, 3), "ben": (1, 2, 3)}])
+    say(campaign.tasks.get(), *labelers_of(project, "ada"), (1, 3, 2), occurrence=1)
+    found = report(project)
+    assert found.with_themselves.value == pytest.approx(2 / 3)
+    assert found.agreement.pairwise.value == 1.0
+    lines = {line.person.pseudonym: line for line in found.lines}
+    assert lines["ada"].with_self.value == pytest.approx(2 / 3)
+    assert lines["ben"].with_self.value is None
+
+
+def test_a_labeler_who_agrees_less_than_before_is_said_to(project: Project) -> None:
+    best, worst = (1, 2, 3), (3, 2, 1)
+    said = [{"ada": best, "ben": best, "old": best if n < 40 else worst} for n in range(80)]
+    ranked_campaign(project, said, overlap=3)
+    remarks = {line.person.pseudonym: line.remarks for line in report(project).lines}
+    assert "agrees less than before" in remarks["old"]
+
+
+def test_a_long_run_of_equal_answers_is_said_where_colleagues_vary(project: Project) -> None:
+    turns = ((1, 2, 3), (2, 1, 3), (3, 2, 1), (1, 3, 2))
+    said = [{"ada": turns[n % 4], "bot": (1, 2, 3)} for n in range(40)]
+    ranked_campaign(project, said)
+    remarks = {line.person.pseudonym: line.remarks for line in report(project).lines}
+    assert any("equal answers in a row" in remark for remark in remarks["bot"])
+    assert not any("equal answers" in remark for remark in remarks["ada"])
+
+
+def test_who_is_much_faster_is_said_to_be(project: Project) -> None:
+    campaign = ranked_campaign(project, [{"ada": (1, 2), "ben": (1, 2)}])
+    task = campaign.tasks.get()
+    say(task, *labelers_of(project, "zip"), (1, 2), active_ms=4_000, at=timezone.now() - timedelta(hours=1))
+    remarks = {line.person.pseudonym: line.remarks for line in report(project).lines}
+    assert remarks["zip"] == ("fast",)
+
+
+def test_the_page_and_the_json_say_it(project: Project, researcher: User) -> None:
+    ranked_campaign(project, [{"ada": (1, 2, 3), "ben": (1, 3, 2)}] * 3)
+    client = signed_in(researcher)
+    html = client.get("/projects/helpdesk/quality/").content.decode()
+    assert "Nothing about the work of 2 labelers calls for a look." in html
+    found = client.get("/projects/helpdesk/quality.json").json()
+    assert [line["labeler"] for line in found["labelers"]] == ["ada", "ben"]
+    assert found["gold"]["reason"]
+
+
+def test_nothing_is_no_error_and_nobody_else_sees_it(
+    project: Project, owner: User, labeler: User, stranger: User
+) -> None:
+    for address in ("/projects/helpdesk/quality/", "/projects/helpdesk/quality.json"):
+        assert signed_in(owner).get(address).status_code == 200
+        assert signed_in(labeler).get(address).status_code == 403
+        assert signed_in(stranger).get(address).status_code == 404

@@ -1,0 +1,210 @@
+"""Screening: who passes, who may try again and when, and who is handed real work."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from labeling.assigning import claim
+from labeling.checking import Work
+from labeling.datasets import records_of
+from labeling.errors import InvalidSetting, KeptOut, NothingFits
+from labeling.models import (
+    Assignment,
+    Campaign,
+    GoldAnswer,
+    Guideline,
+    Labeler,
+    Project,
+    Qualification,
+    QualificationTry,
+    Task,
+    User,
+)
+from labeling.records import Kind
+from labeling.screening import assess_self, settle
+from labeling.screening_tasks import add_screening
+from tests.conftest import signed_in
+from tests.labeling.work import make_campaign, make_labeler, make_prompt, must_claim, ranked, submit_now
+from tests.reports.judged import say
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+@pytest.fixture
+def qualification(project: Project) -> Qualification:
+    """Two gold tasks a try, for two tries: the first response is above the second and flagged as a hallucination."""
+    source = make_campaign(project, tasks=4, shown=2)
+    for task in source.tasks.all():
+        first, second = task.shown.order_by("place").values_list("response_id", flat=True)
+        judged = {str(first): {"flags": {"hallucination": True}}}
+        GoldAnswer.objects.create(task=task, above=[[first, second]], judged=judged)
+    made = Qualification.objects.create(project=project, name="Desk", tries=2, retake_days=7, probation=20)
+    for number in (1, 2):
+        add_screening(made, "ranking", number=number, tasks=2)
+    return made
+
+
+@pytest.fixture
+def real(project: Project, qualification: Qualification) -> Campaign:
+    return make_campaign(project, tasks=3, requires=qualification)
+
+
+@pytest.fixture
+def ada(project: Project) -> Labeler:
+    return make_labeler(project, "ada")
+
+
+def campaign_of(qualification: Qualification, number: int) -> Campaign:
+    return qualification.screenings.get(number=number).campaign
+
+
+def take_all(campaign: Campaign, labeler: Labeler, *, rightly: bool = True, flags: bool = True) -> None:
+    """Every task of a try, answered as gold has it or the other way round."""
+    while (assignment := claim(campaign, labeler)) is not None:
+        better = GoldAnswer.objects.get(task=assignment.task_id).above[0][0]
+        first = 1 if (assignment.order[0] == better) == rightly else 2
+        work = ranked(first, 3 - first)
+        letter = "AB"[assignment.order.index(better)]
+        said = {name: one for name, one in work.responses.items()}
+        said[letter] = type(said[letter])(rank=said[letter].rank, flags={"hallucination": flags})
+        submit_now(assignment, Work(responses=said))
+
+
+def test_real_work_is_kept_for_those_who_passed(qualification: Qualification, real: Campaign, ada: Labeler) -> None:
+    with pytest.raises(KeptOut, match="for those who passed “Desk”"):
+        claim(real, ada)
+    take_all(campaign_of(qualification, 1), ada)
+    assert claim(real, ada) is not None
+    passed = QualificationTry.objects.get()
+    assert (passed.state, passed.scores["comparisons"], passed.scores["flags"]) == ("passed", 1.0, 1.0)
+
+
+def test_who_failed_tries_again_after_a_while_on_other_tasks(
+    qualification: Qualification, real: Campaign, ada: Labeler
+) -> None:
+    first, second = campaign_of(qualification, 1), campaign_of(qualification, 2)
+    with pytest.raises(KeptOut, match="yours is try 1"):
+        claim(second, ada)
+    take_all(first, ada, rightly=False)
+    with pytest.raises(KeptOut, match="It can be tried again from"):
+        claim(real, ada)
+    with pytest.raises(KeptOut, match="from"):
+        claim(second, ada)
+    QualificationTry.objects.update(decided_at=timezone.now() - timedelta(days=8))
+    take_all(second, ada)
+    assert claim(real, ada) is not None
+    prompts = [set(one.tasks.values_list("prompt", flat=True)) for one in (first, second)]
+    assert not prompts[0] & prompts[1]
+
+
+def test_after_the_last_try_it_is_over(qualification: Qualification, real: Campaign, ada: Labeler) -> None:
+    Qualification.objects.update(tries=1)
+    take_all(campaign_of(qualification, 1), ada, flags=False)
+    with pytest.raises(KeptOut, match="it is over"):
+        claim(real, ada)
+
+
+def test_what_is_said_of_oneself_is_waited_for_and_counts(
+    qualification: Qualification, real: Campaign, ada: Labeler
+) -> None:
+    Qualification.objects.update(self_assessed=["children", "elders"], groups_known=1)
+    qualification.refresh_from_db()
+    take_all(campaign_of(qualification, 1), ada)
+    current = settle(qualification, ada)
+    assert current is not None
+    assert QualificationTry.objects.get().state == "open"
+    assess_self(QualificationTry.objects.get(), ["elders", "martians"])
+    with_answer = settle(Qualification.objects.get(), ada)
+    assert with_answer is not None
+    assert (with_answer.state, with_answer.knows) == ("passed", ["elders"])
+
+
+def test_demonstrations_wait_for_grades_and_six_of_seven_is_the_cut_off(project: Project, ada: Labeler) -> None:
+    Guideline.objects.create(project=project, kind="demonstration", version=1, body="x", published_at=timezone.now())
+    for _ in range(2):
+        make_prompt(project)
+    made = Qualification.objects.create(project=project, name="Writing")
+    campaign = add_screening(made, "demonstration", number=1, tasks=2).campaign
+    for text in ("One.", "Two."):
+        submit_now(must_claim(campaign, ada), Work(text=text))
+    current = settle(made, ada)
+    assert current is not None
+    assert current.state == "open"
+    rita = signed_in(User.objects.create_user("rita"))
+    project.memberships.create(user=User.objects.get(username="rita"), role="reviewer")
+    page = f"/projects/helpdesk/qualifications/{made.pk}/"
+    assert rita.get(page).content.decode().count("Grade of submission") == 2
+    for number, submission in enumerate(Assignment.objects.filter(campaign=campaign).values_list(
+        "current_submission", flat=True)):  # fmt: skip
+        assert rita.post(f"{page}grade/{submission}/", {"grade": "9"}).status_code == 302
+        rita.post(f"{page}grade/{submission}/", {"grade": str(6 + number)})
+    decided = QualificationTry.objects.get()
+    assert (decided.state, decided.scores["demonstrations"]) == ("passed", 6.5)
+    assert list(records_of(project, Kind.DEMONSTRATION)) == []
+
+
+def test_probation_ends_badly_for_who_is_often_wrong_on_gold(
+    project: Project, qualification: Qualification, real: Campaign, ada: Labeler
+) -> None:
+    take_all(campaign_of(qualification, 1), ada)
+    assert claim(real, ada) is not None
+    gold = make_campaign(project, tasks=10, shown=2, requires=qualification)
+    for task in gold.tasks.all():
+        first, second = task.shown.order_by("place").values_list("response_id", flat=True)
+        GoldAnswer.objects.create(task=task, above=[[first, second]])
+        Task.objects.filter(pk=task.pk).update(aside="gold", open_slots=0)
+        say(task, ada, (2, 1), occurrence=1, at=timezone.now() + timedelta(seconds=5))
+    with pytest.raises(KeptOut, match="probation"):
+        claim(gold, ada)
+    assert QualificationTry.objects.get().state == "suspended"
+
+
+def test_what_is_said_in_a_screening_is_no_data(project: Project, qualification: Qualification, ada: Labeler) -> None:
+    take_all(campaign_of(qualification, 1), ada)
+    assert list(records_of(project, Kind.RANKING)) == []
+
+
+def test_it_is_not_made_of_what_is_not_there(qualification: Qualification) -> None:
+    Qualification.objects.update(tries=3)
+    qualification.refresh_from_db()
+    with pytest.raises(NothingFits, match="2 gold answers are wanted and 0"):
+        add_screening(qualification, "ranking", number=3, tasks=2)
+    with pytest.raises(InvalidSetting, match="already"):
+        add_screening(qualification, "ranking", number=1, tasks=2)
+    with pytest.raises(InvalidSetting, match="cannot be"):
+        add_screening(qualification, "rating", number=3, tasks=2)
+
+
+def test_an_owner_decides_otherwise_with_a_reason(
+    qualification: Qualification, real: Campaign, ada: Labeler, owner: User
+) -> None:
+    take_all(campaign_of(qualification, 1), ada, rightly=False)
+    settle(qualification, ada)
+    page = f"/projects/helpdesk/qualifications/{qualification.pk}/tries/{QualificationTry.objects.get().pk}/"
+    signed_in(owner).post(page, {"state": "passed", "why": " "})
+    assert QualificationTry.objects.get().state == "failed"
+    signed_in(owner).post(page, {"state": "passed", "why": "Gold was wrong."})
+    assert QualificationTry.objects.get().decided_by == owner
+    assert claim(real, ada) is not None
+
+
+def test_the_pages_are_made_seen_and_kept(
+    project: Project, qualification: Qualification, owner: User, labeler: User, stranger: User
+) -> None:
+    pages = "/projects/helpdesk/qualifications/"
+    client = signed_in(owner)
+    form = {
+        "name": "More", "comparisons": "80", "flags": "75", "demonstrations": "6", "groups_known": "0", "tries": "1",
+        "retake_days": "1", "probation": "0", "groups": "children\n\nelders\nchildren",
+    }  # fmt: skip
+    assert client.post(pages, form).status_code == 302
+    assert Qualification.objects.get(name="More").self_assessed == ["children", "elders"]
+    assert client.post(pages, form).status_code == 400
+    one = f"{pages}{qualification.pk}/"
+    assert "try 1" in client.get(one).content.decode()
+    assert client.post(one, {"kind": "ranking", "number": "1", "tasks": "x"}).status_code == 400
+    assert "comes before real work" in signed_in(labeler).get(f"{one}mine/").content.decode()
+    for user, status in ((labeler, 403), (stranger, 404)):
+        assert [signed_in(user).get(page).status_code for page in (pages, one)] == [status, status]
+    assert signed_in(stranger).get(f"{one}mine/").status_code == 404

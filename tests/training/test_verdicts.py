@@ -1,0 +1,101 @@
+"""What can be claimed of an evaluation: tests, what it would take, and whether it depends on who rates."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training.authors import Author
+from training.evaluation import Evaluation, Said
+from training.verdicts import interactions, paired_tests, verdict_of
+from training.virtues import shows, virtues_of
+
+pytestmark = pytest.mark.sqlite
+
+POLICY, SFT, BASE = (Author(name, name, name, name) for name in ("policy", "sft", "base"))
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def evaluation(
+    rate: Callable[[str, int], float], *, prompts: int = 40, raters: int = 12, cohorts: bool = False, **more: Any
+) -> Evaluation:
+    """rate: mean rating of an author by a rater. Two raters a prompt and author, with noise."""
+    rng = np.random.default_rng(0)
+    said = []
+    for prompt in range(prompts):
+        for rater in rng.permutation(raters)[:2] if not cohorts else (prompt % 6, 6 + prompt % 6):
+            for author in (POLICY, SFT, BASE):
+                value = int(np.clip(round(rate(author.key, int(rater)) + rng.normal(0, 0.7)), 1, 7))
+                flags = {"misses_task": False, "hallucination": author == BASE}
+                said.append(Said(author.key, 0, prompt, "chat", int(rater), False, NOW, {"overall": value}, flags))
+    guideline = SimpleNamespace(
+        flags=[{"name": name, "label": name} for name in ("misses_task", "hallucination")], scales=[]
+    )
+    halves = {"one": frozenset((n, NOW) for n in range(6)), "two": frozenset((n, NOW) for n in range(6, 12))}
+    return Evaluation(
+        campaign=SimpleNamespace(guideline=guideline), authors=[POLICY, SFT, BASE], subject=POLICY, baseline=SFT,  # type: ignore[arg-type]
+        raters="people", said=said, by_source={"people": raters}, prompts=prompts,
+        cohorts=halves if cohorts else {}, **more,
+    )  # fmt: skip
+
+
+def says(found: Evaluation) -> str:
+    return verdict_of(found, paired_tests(found), subject="the policy", baseline="SFT")
+
+
+def test_a_clear_difference_can_be_claimed_and_its_limits_are_said() -> None:
+    sentence = says(evaluation(lambda author, _: {"policy": 5.5, "sft": 4.0, "base": 2.0}[author]))
+    assert sentence.startswith("It can be claimed that raters like these find the policy better than SFT")
+    assert "not that it is so on other kinds of prompt" in sentence
+
+
+def test_no_difference_is_no_proof_of_likeness_and_what_it_would_take_is_said() -> None:
+    sentence = says(evaluation(lambda author, _: 4.15 if author == "policy" else 4.0))
+    assert sentence.startswith("It cannot be claimed that the policy is better or worse than SFT; nor that the two are")
+    assert "more ratings" in sentence or "none" in sentence
+
+
+def test_several_comparisons_at_once_are_harder_to_pass() -> None:
+    tests = paired_tests(evaluation(lambda author, _: {"policy": 4.4, "sft": 4.0, "base": 4.2}[author]))
+    assert all(one.adjusted is not None and one.adjusted >= one.p_value.known() for one in tests)
+    assert [one.author for one in tests] == [POLICY, BASE]
+
+
+def test_one_rater_alone_can_claim_nothing() -> None:
+    found = evaluation(lambda author, _: {"policy": 6.0, "sft": 2.0, "base": 2.0}[author], raters=2)
+    assert "Nothing can be claimed" in says(found)
+
+
+def test_a_taste_of_one_cohort_is_an_interaction_and_a_better_model_is_none() -> None:
+    def taste(author: str, rater: int) -> float:
+        return 5.0 if (author == "policy") == (rater < 6) else 3.0
+
+    depends = interactions(evaluation(taste, cohorts=True))[0]
+    assert (depends.one, depends.other) == ("one", "two")
+    assert depends.figure.interval is not None
+    assert depends.figure.interval.low > 2
+    same = interactions(evaluation(lambda author, _: 5.0 if author == "policy" else 3.0, cohorts=True))[0]
+    assert same.figure.interval is not None
+    assert same.figure.interval.holds(0)
+
+
+def test_without_cohorts_nothing_depends_on_them() -> None:
+    assert interactions(evaluation(lambda author, _: 4.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [({"a": False, "b": False}, True), ({"a": True}, False), ({"a": False, "b": None}, None), ({}, None)],
+)
+def test_a_virtue_is_shown_by_answers_and_not_by_silence(flags: dict[str, bool | None], shown: bool | None) -> None:
+    assert shows(["a", "b"], flags) is shown
+
+
+def test_only_what_the_guideline_asks_makes_a_column() -> None:
+    found = virtues_of(evaluation(lambda author, _: 4.0))
+    assert [one.name for one in found] == ["Helpful", "Honest"]
+    honest = {author.key: figure.value for author, figure in found[1].shares}
+    assert honest == {"policy": 1.0, "sft": 1.0, "base": 0.0}

@@ -1,0 +1,185 @@
+"""Whose preferences a project's models carry: one report of who labeled, what researchers chose, where prompts came
+from, and what each does to agreement and to the reward models. Ouyang et al. 2022, section 5.2, ask these questions of
+their own work in words; here they are figures.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from django.db.models import Count, Q
+
+from labeling.backgrounds import FEWEST_SHOWN, Asked, form_of, in_aggregate
+from labeling.models import Assignment, Campaign, Guideline, Labeler, Project, Prompt
+from labeling.reports.agreement import AgreementReport, agreement_report
+from labeling.reports.scope import Scope, default_raters
+from training.models import Job, Round
+from training.origins import choices_of
+
+LARGEST_SOURCES = 8
+
+
+@dataclass(frozen=True)
+class Told:
+    """A name with a number, and the share of all such numbers."""
+
+    name: str
+    number: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A guideline version. submissions: made under it."""
+
+    guideline: Guideline
+    submissions: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A reward model: accuracy on held-out comparisons, with its interval, and what was chosen for it."""
+
+    round: int
+    job: int
+    accuracy: tuple[float, float, float] | None
+    over_longer: tuple[float, float, float] | None
+    choices: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class BiasReport:
+    project: Project
+    made_at: datetime
+
+    # who
+
+    @cached_property
+    def labelers(self) -> list[Told]:
+        """By what they are, of those whose judgments or texts count."""
+        found = Labeler.objects.filter(project=self.project, assignments__current_submission__isnull=False).distinct()
+        by_source = found.order_by().values_list("source").annotate(n=Count("pk", distinct=True))
+        return shares(Counter({str(Labeler.Source(source).label): number for source, number in by_source}))
+
+    @cached_property
+    def concentration(self) -> tuple[float, int] | None:
+        """The share of submissions that the busiest tenth of labelers made, and how many labelers that is."""
+        done = Assignment.objects.filter(
+            campaign__project=self.project, campaign__screening_of__isnull=True, current_submission__counted=True
+        )
+        numbers = sorted(done.order_by().values_list("labeler").annotate(n=Count("pk")).values_list("n", flat=True))
+        if not numbers:
+            return None
+        busiest = max(1, round(len(numbers) / 10))
+        return sum(numbers[-busiest:]) / sum(numbers), busiest
+
+    @cached_property
+    def asked(self) -> list[Asked]:
+        return in_aggregate(self.project)
+
+    @property
+    def reference_source(self) -> str:
+        return form_of(self.project).reference_source
+
+    # what researchers chose
+
+    @cached_property
+    def guidelines(self) -> list[Chosen]:
+        """Every published version, with its changes and the submissions under it."""
+        found = Guideline.objects.filter(project=self.project, published_at__isnull=False)
+        counted = found.annotate(made=Count("submissions")).order_by("kind", "version")
+        return [Chosen(one, one.made) for one in counted]
+
+    @cached_property
+    def campaigns(self) -> list[Campaign]:
+        """Work that was kept for some: a cohort, the qualified, or those who see no models."""
+        kept = Q(cohort__isnull=False) | Q(requires__isnull=False) | Q(blind=True)
+        found = Campaign.objects.filter(kept, project=self.project, screening_of__isnull=True)
+        return list(found.select_related("cohort", "requires").order_by("name")[:100])
+
+    @cached_property
+    def models(self) -> list[Model]:
+        """The newest reward model of every round that has one."""
+        found = []
+        for round_ in Round.objects.filter(project=self.project).order_by("-number")[:30]:
+            jobs = Job.objects.filter(stage__round=round_, kind=Job.Kind.REWARD, state=Job.State.DONE).order_by("-pk")
+            if job := jobs.first():
+                validation = (job.report or {}).get("validation") or {}
+                found.append(
+                    Model(
+                        round_.number, job.pk, _interval(validation.get("accuracy")),
+                        _interval(validation.get("accuracy_over_longer")), choices_of(job),
+                    )
+                )  # fmt: skip
+        return found
+
+    # where prompts came from
+
+    @cached_property
+    def prompts(self) -> dict[str, list[Told]]:
+        """What is counted of the prompts, each with its shares; sources by the group they came from, unnamed."""
+        found = Prompt.objects.filter(project=self.project).order_by()
+
+        def by(field: str) -> Counter[str]:
+            return Counter(dict(found.values_list(field).annotate(n=Count("pk"))))
+
+        labels = {
+            "origin": dict(Prompt.Origin.choices), "use_case": dict(Prompt.UseCase.choices),
+            "style": dict(Prompt.Style.choices), "language": {},
+        }  # fmt: skip
+        return {
+            name: shares(Counter({str(labels[name].get(one, one)): number for one, number in by(name).items()}))
+            for name in labels
+        }
+
+    @cached_property
+    def sources(self) -> tuple[int, float]:
+        """How many authors, customers, documents or conversations prompts came from, and the share of all prompts that
+        the largest few gave."""
+        numbers = sorted(
+            Prompt.objects.filter(project=self.project).order_by().values_list("group_key").annotate(n=Count("pk"))
+            .values_list("n", flat=True)
+        )  # fmt: skip
+        return len(numbers), (sum(numbers[-LARGEST_SOURCES:]) / sum(numbers) if numbers else 0.0)
+
+    @cached_property
+    def consents(self) -> tuple[int, int]:
+        """Customers' prompts with consent, of all customers' prompts."""
+        theirs = Prompt.objects.filter(project=self.project, origin=Prompt.Origin.CUSTOMER)
+        return theirs.exclude(consent="").count(), theirs.count()
+
+    # what each does
+
+    @cached_property
+    def agreement(self) -> AgreementReport:
+        return agreement_report(Scope(project=self.project, raters=default_raters(self.project)))
+
+
+def shares(numbers: Counter[str]) -> list[Told]:
+    total = sum(numbers.values())
+    return [Told(name, number, number / total) for name, number in numbers.most_common() if number]
+
+
+def _interval(told: object) -> tuple[float, float, float] | None:
+    """Mean, low and high of a report's figure, None where it has no interval."""
+    if not isinstance(told, dict) or not all(isinstance(told.get(end), int | float) for end in ("mean", "low", "high")):
+        return None
+    return float(told["mean"]), float(told["low"]), float(told["high"])
+
+
+def missing_of(report: BiasReport) -> Iterable[str]:
+    """What this report cannot say, and what it would take."""
+    if not report.asked:
+        yield "Nobody is asked about their background, so nothing can be said of whom the labelers speak for."
+    elif all(one.answered is None for one in report.asked):
+        yield f"Fewer than {FEWEST_SHOWN} people told about their background; nothing is shown before."
+    elif not form_of(report.project).reference:
+        yield "No population was uploaded, so the shares of labelers stand beside nothing."
+    if not report.agreement.cohorts:
+        yield "No cohort has judgments, so it cannot be told whether groups differ."
+    if not report.models:
+        yield "No reward model was trained, so nothing can be said of what it learned from whom."
+    if report.agreement.pairwise.value is None:
+        yield f"Agreement: {report.agreement.pairwise.reason}"

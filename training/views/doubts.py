@@ -1,0 +1,89 @@
+"""What could be wrong with what an evaluation found, as far as its own tables show it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from django.db.models import Avg, Count, Q
+
+from labeling.models import Response
+from labeling.views.worded import plural
+from training.authors import HUMAN
+from training.evaluation import Evaluation
+from training.views.findings import name_of
+
+LONGER = 1.1
+"""From this ratio of mean lengths on it is worth saying."""
+LARGE_SHARE = 0.3
+"""Of all ratings, by one labeler."""
+
+
+def doubts_of(evaluation: Evaluation, *, left_out: int) -> list[str]:
+    """left_out: prompts that not every model could be asked. Two queries."""
+    if not evaluation.said:
+        return []
+    return [*_length(evaluation), *_cut(evaluation), *_raters(evaluation), *_prompts(evaluation, left_out)]
+
+
+def _length(evaluation: Evaluation) -> Iterator[str]:
+    tokens = _tokens(evaluation)
+    ours, theirs = (tokens.get(one.key) for one in (evaluation.subject, evaluation.baseline))
+    if not ours or not theirs or ours == theirs:
+        return
+    more = max(ours / theirs, theirs / ours)
+    if more >= LONGER:
+        first, second = name_of(evaluation.subject), name_of(evaluation.baseline)
+        longer, shorter = (first, second) if ours > theirs else (second, first)
+        yield (
+            f"Responses of {longer} are {more - 1:.0%} longer than those of {shorter} "
+            f"({ours:.0f} and {theirs:.0f} tokens on average): length may be part of what was rated."
+        ).replace("%", " %")
+
+
+def _tokens(evaluation: Evaluation) -> dict[str, float]:
+    """Mean tokens a response, of each generator where known (one query)."""
+    shown = Response.objects.filter(shown_in__task__campaign=evaluation.campaign, generator__isnull=False)
+    means = shown.values_list("generator").annotate(mean=Avg("token_count")).order_by()
+    return {str(generator): mean for generator, mean in means if mean}
+
+
+def _cut(evaluation: Evaluation) -> Iterator[str]:
+    """One query."""
+    shown = Response.objects.filter(shown_in__task__campaign=evaluation.campaign, generator__isnull=False)
+    counts = shown.values_list("generator").annotate(
+        cut=Count("pk", filter=Q(finish_reason="length")), empty=Count("pk", filter=Q(text="")), number=Count("pk")
+    ).order_by()  # fmt: skip
+    by_key = {str(generator): (cut, empty, number_) for generator, cut, empty, number_ in counts}
+    said = []
+    for author in evaluation.authors:
+        cut, empty, count = by_key.get(author.key, (0, 0, 0))
+        if cut:
+            said.append(f"{cut:,} of {count:,} of {author.label} were cut at the longest length")
+        if empty:
+            said.append(f"{empty:,} of {count:,} of {author.label} are empty")
+    if said:
+        yield f"{'; '.join(said)}. They were rated as they are."
+
+
+def _raters(evaluation: Evaluation) -> Iterator[str]:
+    given = Counter(one.labeler for one in evaluation.said)
+    busiest = given.most_common(1)[0][1] / len(evaluation.said)
+    if len(given) == 1:
+        yield "One labeler gave all ratings: what is said of labelers in general cannot be told from one."
+    elif len(given) > 3 and busiest > LARGE_SHARE:
+        yield f"One of {len(given)} labelers gave {busiest:.0%} of the ratings.".replace("%", " %")
+    if evaluation.raters != "people" and evaluation.by_source.get("simulated"):
+        count = evaluation.by_source["simulated"]
+        yield f"{plural(count, 'rater is a program', 'raters are programs')}: it says what they were made to prefer."
+
+
+def _prompts(evaluation: Evaluation, left_out: int) -> Iterator[str]:
+    rated: dict[int, set[str]] = defaultdict(set)
+    for one in evaluation.said:
+        rated[one.prompt].add(one.author)
+    wanted = {one.key for one in evaluation.authors if one.key != HUMAN}
+    partly = sum(not wanted <= authors for authors in rated.values()) + evaluation.prompts - len(rated)
+    if partly:
+        of = f"of {evaluation.prompts:,} held-out prompts"
+        yield f"{partly:,} {of} {'is' if partly == 1 else 'are'} not rated for every model."
+    if left_out:
+        yield f"{plural(left_out, 'prompt was', 'prompts were')} left out: too long for one of the models."

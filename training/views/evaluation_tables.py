@@ -1,0 +1,178 @@
+"""The figures of an evaluation as its page shows them: every undefined one says why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labeling.agreement.figures import Figure
+from labeling.models import Prompt
+from labeling.views.dots import HALF, SCALE, SHARE, WIDE, Drawing, Row, drawn
+from labeling.views.worded import Cell, cell, number, percent
+from training.authors import Author
+from training.evaluation import ENOUGH_PROMPTS, Evaluation, Said
+from training.virtues import virtues_of
+
+FLAG_LEFT, FLAG_RIGHT = 5.0, 219.0
+"""Where 0 and the highest rate of the table stand in a flag's drawing."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    drawings: list[Drawing]
+    rows: list[tuple[str, Cell]]
+
+
+def means(found: Evaluation) -> Plot:
+    """Each author's mean overall rating."""
+    figures = [(author, found.mean(author)) for author in found.authors]
+    rows = [
+        Row(author.label, figure, _with_reach(figure), strong=author == found.subject, quiet=author.is_human)
+        for author, figure in figures
+    ]
+    return Plot(drawn(rows, SCALE, WIDE), [(author.label, cell(figure)) for author, figure in figures])
+
+
+def _with_reach(figure: Figure) -> str:
+    """ "4.92 ± 0.11": the intervals of means are as long on both sides."""
+    if figure.value is None:
+        return "not rated"
+    reach = f" ± {number(figure.interval.high - figure.value)}" if figure.interval else ""
+    return f"{number(figure.value)}{reach}"
+
+
+def wins(found: Evaluation) -> Plot:
+    """How often the subject is preferred to each of the others."""
+    figures = [(other, found.wins(found.subject, other)) for other in found.authors if other != found.subject]
+    rows = [
+        Row(other.label, figure, "–" if figure.value is None else percent(figure.value), quiet=other.is_human)
+        for other, figure in figures
+    ]
+    return Plot(drawn(rows, SHARE, HALF), [(other.label, cell(figure, share=True)) for other, figure in figures])
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table: a name, a figure for each author, and the differences that follow."""
+
+    name: str
+    cells: list[Cell]
+    difference: Cell | None = None
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class AuthorLine:
+    """One author on one scale: the mean, and the difference from the baseline; None for the baseline itself."""
+
+    author: Author
+    mean: Cell
+    difference: Cell | None
+
+
+def scale_table(found: Evaluation) -> list[tuple[str, list[AuthorLine]]]:
+    """Scale -> its lines, in the guideline's order."""
+    table = []
+    for scale in found.campaign.guideline.scales:
+        lines = [
+            AuthorLine(
+                author, cell(found.mean(author, scale["name"])),
+                None if author == found.baseline else cell(found.difference(author, scale["name"]), sign=True),
+            )
+            for author in found.authors
+        ]  # fmt: skip
+        table.append((str(scale["label"]), lines))
+    return table
+
+
+def cohort_table(found: Evaluation) -> list[Line]:
+    """What the members of each cohort say; nothing where the raters are in none."""
+    return [_part(found, name, said) for name, said in found.by_cohort().items()]
+
+
+def use_case_table(found: Evaluation) -> tuple[list[Line], str]:
+    """Of those use cases that have enough prompts, and a sentence about the others."""
+    parts = found.by_use_case()
+    lines = [_part(found, Prompt.UseCase(name).label, said) for name, said in parts.items()]
+    others = {one.use_case for one in found.said} - set(parts)
+    names = ", ".join(sorted(Prompt.UseCase(name).label for name in others))
+    note = f"Fewer than {ENOUGH_PROMPTS} rated prompts, too few to look at by themselves: {names}." if others else ""
+    return lines, note
+
+
+def _part(found: Evaluation, name: str, said: Sequence[Said]) -> Line:
+    same = found.subject == found.baseline
+    return Line(
+        name=name, cells=[cell(found.mean(author, among=said)) for author in found.authors],
+        difference=None if same else cell(found.difference(found.subject, among=said), sign=True),
+        about=f"{len({one.labeler for one in said})} raters, {len({one.prompt for one in said})} prompts",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FlagLine:
+    """A flag's rates. x: of the baseline (open) and the subject (filled) in the drawing. reading: at 95 %."""
+
+    label: str
+    cells: list[tuple[Cell, bool]]
+    x: tuple[str, str] | None
+    difference: str
+    reading: str
+
+
+@dataclass(frozen=True)
+class Flags:
+    lines: list[FlagLine]
+    scale: str
+    """Of the drawing: "0 to 80 %"."""
+
+
+def flag_lines(found: Evaluation) -> Flags:
+    rates = {
+        flag["name"]: [found.flagged(author, flag["name"]) for author in found.authors]
+        for flag in found.campaign.guideline.flags
+    }
+    highest = max((rate.value or 0 for row in rates.values() for rate in row), default=0)
+    top = next(share for share in (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if highest <= share)
+    lines = [_flag_line(found, flag, rates[flag["name"]], top) for flag in found.campaign.guideline.flags]
+    return Flags(lines, f"0 to {top:.0%}".replace("%", " %"))
+
+
+def _flag_line(found: Evaluation, flag: dict[str, str], rates: list[Figure], top: float) -> FlagLine:
+    by_author = dict(zip((author.key for author in found.authors), rates, strict=True))
+    theirs, ours = by_author[found.baseline.key].value, by_author[found.subject.key].value
+    places = None
+    if theirs is not None and ours is not None:
+        places = (_flag_x(theirs, top), _flag_x(ours, top))
+    difference = found.flag_difference(flag["name"]) if found.subject != found.baseline else None
+    cells = [
+        (cell(rate, share=True), author == found.subject) for author, rate in zip(found.authors, rates, strict=True)
+    ]
+    shown = ""
+    if difference is not None and difference.value is not None:
+        shown = number(difference.value * 100, sign=True)[:-1] if difference.value else "0.0"
+    return FlagLine(flag["label"], cells, places, shown, _reading(difference))
+
+
+def _flag_x(share: float, top: float) -> str:
+    return f"{FLAG_LEFT + share / top * (FLAG_RIGHT - FLAG_LEFT):.1f}"
+
+
+def _reading(difference: Figure | None) -> str:
+    if difference is None:
+        return ""
+    if difference.value is None or difference.interval is None:
+        return "too few"
+    if difference.interval.holds(0):
+        return "not clear"
+    return "more" if difference.value > 0 else "fewer"
+
+
+def virtue_table(found: Evaluation) -> list[tuple[str, str, list[tuple[Cell, bool]]]]:
+    """Helpful, honest, harmless: name, what it is made of, and each author's share."""
+    return [
+        (
+            one.name,
+            ", ".join(one.made_of),
+            [(cell(figure, share=True), author == found.subject) for author, figure in one.shares],
+        )
+        for one in virtues_of(found)
+    ]
