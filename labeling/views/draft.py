@@ -22,7 +22,7 @@ from labeling.written_prompts import like_so_far
 def draft(request: ProjectRequest, uuid: UUID) -> HttpResponse:
     """{"lease_token": …, "fields": {name: text}} -> {"saved_at": …, "lease_until": … or null, "held": true or false}
 
-    Of a prompt that is being written also "like": which prompt it begins like, in words; empty where it is like none.
+    Of a prompt that is being written also "like": {"says": …, "text": …} of a prompt that it is close to, or null.
     """
     assignment = own_assignment_or_404(request, uuid)
     try:
@@ -32,7 +32,8 @@ def draft(request: ProjectRequest, uuid: UUID) -> HttpResponse:
         return JsonResponse(refusal.as_json(), status=refusal.status)
     told: dict[str, Any] = {"saved_at": kept.saved_at, "lease_until": kept.lease_until, "held": kept.held}
     if assignment.campaign.kind == WorkKind.PROMPT:
-        told["like"] = like_so_far(fields, assignment)
+        like = like_so_far(fields, assignment)
+        told["like"] = like and {"says": like.says, "text": like.text}
     return JsonResponse(told)
 
 

@@ -18,11 +18,12 @@ from labeling.checking import TEXT_LIMIT
 from labeling.distress import is_announced_first, show, words_of
 from labeling.errors import GuidelineUnread, Problem, Refusal
 from labeling.forms import fields_of, fields_said, read_form
-from labeling.models import Assignment, Campaign, Labeler, Review
+from labeling.models import Assignment, Campaign, Labeler, Review, WorkKind
 from labeling.reviewing import is_returned, newest_review
 from labeling.screens import screen_of, template_of
 from labeling.standing import done_today, left_nearby
 from labeling.submitting import Outcome, may_correct, submit
+from labeling.written_prompts import like_so_far
 
 SURPLUS = (
     "Thank you. The time for that task had run out and others had done it meanwhile: "
@@ -168,10 +169,12 @@ def _show(
     submitted = assignment.state == State.SUBMITTED
     newest = newest_review(assignment.current_submission) if submitted and assignment.current_submission else None
     returned = newest if newest and newest.state == Review.State.RETURNED else None
+    writes = assignment.campaign.kind == WorkKind.PROMPT and not submitted
     context = {
         "assignment": assignment,
         "campaign": assignment.campaign,
         "guideline": assignment.worked_by,
+        "like": like_so_far(fields, assignment) if writes else None,
         "screen": screen_of(assignment, fields, problems),
         "text_limit": TEXT_LIMIT,
         "key": uuid4(),

@@ -1,6 +1,7 @@
 // Writing a prompt: how it will read beside it, a count against the limit, kept at every pause. The parts of the sheet
 // follow the style by CSS alone.
 import { measureActiveTime } from "./active-time.js";
+import { announce } from "./announce.js";
 import { readFields, writeFields } from "./form-fields.js";
 import { openKeys } from "./key-overlay.js";
 import { listenForKeys } from "./keyboard.js";
@@ -35,6 +36,7 @@ function start(form, signal) {
   const count = form.querySelector("[data-count]");
   const meter = form.querySelector("[data-meter]");
   const outcome = form.querySelector("[data-outcome]");
+  const aside = form.querySelector("[data-like]");
   const work = keepWork(form, document.querySelector("[data-save]"), signal);
 
   const part = (name) => (form.elements[name]?.value ?? "").trim();
@@ -68,6 +70,16 @@ function start(form, signal) {
     count.textContent = over ? gettext("%(many)s characters, at most %(most)s", { many: inWords(size), most: inWords(meter.max) })
       : gettext("%(many)s characters", { many: inWords(size) });
     count.toggleAttribute("data-over", over);
+  }
+
+  /** like: { says, text } of a prompt that is close to this one, or null. Said aloud once, and not again as one types. */
+  function showLike(like) {
+    const [says, text] = [aside.querySelector("[data-like-says]"), aside.querySelector("[data-like-text]")];
+    const isNews = like && (aside.hidden || text.textContent !== like.text);
+    aside.hidden = !like;
+    says.textContent = like?.says ?? "";
+    text.textContent = like?.text ?? "";
+    if (isNews) announce(`${like.says} ${like.text}`);
   }
 
   /** Each problem at its field; a warning shows the box that answers it. */
@@ -104,6 +116,7 @@ function start(form, signal) {
   listenForKeys({ submit, skip: openSkip, guideline: toggleGuideline, keys: openKeys }, { signal });
 
   fill(work.begin());
+  work.onSaved(({ like = null }) => showLike(like));
   work.onChangeElsewhere(fill);
   measureActiveTime(form.querySelector("[data-active-ms]"), signal);
 }

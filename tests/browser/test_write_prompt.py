@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from labeling.models import Assignment, Campaign, Project, Prompt, WorkKind
-from tests.labeling.work import make_campaign
+from labeling.assigning import labeler_of
+from labeling.models import Assignment, Campaign, Membership, Project, Prompt, User, WorkKind
+from tests.labeling.work import make_campaign, must_claim, submit_now, written
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
@@ -86,3 +87,25 @@ def test_it_works_without_script(campaign: Campaign, at_work: Callable) -> None:
     page.locator("#text").fill("Five names for a kettle.")
     page.get_by_role("button", name="Submit and next").click()
     assert Prompt.objects.get().style == "user_based"
+
+
+def test_a_prompt_that_is_close_is_shown_while_one_writes_and_goes_as_the_text_moves_away(
+    project: Project, campaign: Campaign, labeler: User, at_work: Callable
+) -> None:
+    author = labeler_of(Membership.objects.get(user=labeler, project=project))
+    submit_now(must_claim(campaign, author), written("Name five birds that winter in the north of Norway."))
+    page, _ = at_work(campaign)
+    aside, heard = page.get_by_role("complementary", name="A prompt that is close"), page.locator("[data-announcer]")
+    page.locator("#text").fill("name five birds that winter in the north of Norway,")
+    expect(aside).to_contain_text("Close to a prompt that you wrote already:", timeout=5000)
+    expect(aside).to_contain_text("Name five birds that winter in the north of Norway.")
+    expect(heard).to_contain_text("Close to a prompt that you wrote already: Name five birds")
+    page.evaluate("document.querySelector('[data-announcer]').textContent = ''")
+    page.locator("#text").press_sequentially(" please")
+    expect(page.locator("[data-save]")).to_have_attribute("data-state", "saved", timeout=5000)
+    expect(aside).to_be_visible()
+    expect(heard).to_have_text("")  # said once, not at every pause
+    page.reload()
+    expect(aside).to_contain_text("Name five birds")
+    page.locator("#text").fill("How does a bird that stays keep its feet from freezing to the ice?")
+    expect(aside).to_be_hidden(timeout=5000)

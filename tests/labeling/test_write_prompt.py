@@ -13,6 +13,7 @@ from labeling.models import Assignment, Campaign, Labeler, Project, Prompt, Subm
 from labeling.opening import make_tasks
 from labeling.prompt_writing import written_in
 from labeling.records import Kind, PromptText, write_record
+from labeling.written_prompts import like_so_far
 from tests.conftest import signed_in
 from tests.labeling.conftest import Desk, at_desk
 from tests.labeling.work import make_campaign, make_labeler, must_claim, submit_now, written
@@ -248,3 +249,30 @@ def test_words_that_came_in_from_a_file_are_known(project: Project, campaign: Ca
     assignment = must_claim(campaign, ada)
     assert refused(assignment, text=long) == [("prompt_exists", "text")]
     assert refused(assignment, text=long + "Be kind.") == [("prompt_like_another", "sure-near")]
+
+
+def so_far(assignment: Assignment, text: str) -> tuple[bool, str] | None:
+    like = like_so_far({"style": "plain", "text": text}, assignment)
+    return like and (like.is_own, like.text)
+
+
+def test_who_writes_is_told_of_a_prompt_that_is_close(project: Project, campaign: Campaign, ada: Labeler) -> None:
+    birds = "Name five birds that winter in the north of Norway."
+    submit_now(must_claim(campaign, ada), written(birds))
+    long = "Write a letter to my landlord about the damp in the hall of the house. " * 5
+    take_prompt(project, PromptText([{"role": "user", "content": long + "The rent is 900 a month."}]))
+    assignment = must_claim(campaign, ada)
+    assert so_far(assignment, "Name five birds that winter in the south of Norway.") == (True, birds)
+    assert so_far(assignment, "Name the longest river in the north of Norway.") is None
+    assert so_far(assignment, "Name five") is None  # too little to tell
+    is_own, text = so_far(assignment, long + "Be kind.") or (True, "")
+    assert not is_own
+    assert long.startswith(text.removesuffix("…"))  # no more of another's than is in one's own
+
+
+def test_of_anothers_own_words_only_the_very_same_are_told(campaign: Campaign, ada: Labeler, project: Project) -> None:
+    submit_now(must_claim(campaign, make_labeler(project, "bo")), written("Name five birds that winter in Norway."))
+    assignment = must_claim(campaign, ada)
+    assert so_far(assignment, "Name five birds that winter in Norway, please.") is None
+    # The same words are refused in any case: better now than at the end.
+    assert so_far(assignment, "Name five birds that winter in Norway.") is not None
