@@ -1,4 +1,4 @@
-"""Who gets which task next: claim, lease, skip, expiry.
+"""Who gets which task next: claim and lease. What is given back is in releasing.py, what is skipped in skipping.py.
 
 One code serves PostgreSQL and SQLite. On PostgreSQL rows are locked; on SQLite select_for_update does nothing and the
 IMMEDIATE transaction serialises instead. Locks are taken in one order: cursor, membership, tasks by id, assignment.
@@ -7,14 +7,12 @@ Leases are compared with the database's clock, never with this machine's.
 
 import random
 import secrets
-from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.db import transaction
-from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -22,11 +20,9 @@ from labeling.access import LABELS, READS_DATA, RESEARCHES
 from labeling.beside import next_beside, not_avoided
 from labeling.circumstances import Circumstances, circumstances_of
 from labeling.errors import (
-    AlreadySubmitted,
     CampaignNotOpen,
     GuidelineUnread,
     KeptOut,
-    StaleLease,
     TooManyInHand,
 )
 from labeling.models import (
@@ -45,23 +41,18 @@ from labeling.models import (
 )
 from labeling.prepared import Prepared, as_time
 from labeling.quotas import has_enough_of, make_task
+from labeling.releasing import release_expired
 from labeling.screening import decide_what_is_due, hindrance_to
-from labeling.setting_aside import set_aside
 
 NOTHING_FOR = timedelta(seconds=30)
 """How long a claim remembers that there was nothing, but for what comes back; without it every claim costs the search
 once round."""
-SKIPPED_FOR = timedelta(minutes=30)
-"""When a task skipped under the policy "back later" is offered to the same labeler again."""
 KEPT_APART = 4
 """Tasks at least, wherever there are so many, before a rater meets another response to the same prompt."""
 LEASE_CEILING = 4
 """Saving keeps a lease alive, but never beyond this many times the campaign's lease since the task was handed out."""
-RELEASE_AT_ONCE = 100
-"""Lapsed leases that one call releases at most."""
 MOST_IN_HAND = 5
 """Live leases of one person in all campaigns of a project."""
-NUMBER = IntegerField()
 NO_POSITION = 2**62
 """Behind every task."""
 
@@ -406,16 +397,6 @@ def take_slot(task: Task) -> None:
     Task.objects.filter(pk=task.pk).update(open_slots=left, returned=task.returned and left > 0)
 
 
-def give_back_slots(task_id: int, slots: int = 1) -> None:
-    """Needs the task locked. A task that is aside wants nobody in their place: it has so many fewer."""
-    queue = Q(aside="")
-    Task.objects.filter(pk=task_id).update(
-        open_slots=Case(When(queue, then=F("open_slots") + slots), default=F("open_slots"), output_field=NUMBER),
-        overlap=Case(When(queue, then=F("overlap")), default=F("overlap") - slots, output_field=NUMBER),
-        returned=Case(When(queue, then=Value(True)), default=Value(False)),
-    )
-
-
 def _take_up(earlier: Assignment, cursor: ClaimCursor, clock: datetime) -> Assignment:
     """The labeler's own earlier assignment under a new lease, draft and order kept."""
     lease = _new_lease(cursor.campaign, clock) | {"skipped_until": None}
@@ -447,112 +428,3 @@ def extended_lease(assignment: Assignment, clock: datetime) -> datetime | None:
         return assignment.lease_until
     lease = timedelta(minutes=assignment.campaign.lease_minutes)
     return max(assignment.lease_until, min(clock + lease, assignment.opened_at + LEASE_CEILING * lease))
-
-
-@dataclass(frozen=True)
-class SkipReason:
-    """Why a task is not done. for_good: not offered to the same person again, whatever the campaign's policy. of_task:
-    it lies in the task and not in the person, so that others would skip it too. free: it costs nothing, and is counted
-    nowhere."""
-
-    name: str
-    words: str
-    for_good: bool = False
-    of_task: bool = False
-    free: bool = False
-
-
-SKIP_REASONS = (
-    SkipReason("unclear", "I cannot tell what the prompt asks", of_task=True),
-    SkipReason("subject", "I do not know enough about the subject"),
-    SkipReason("language", "I do not read this language well", for_good=True),
-    SkipReason("distress", "I would rather not read this (costs nothing)", for_good=True, free=True),
-    SkipReason("broken", "Something is broken on the page", of_task=True),
-)
-FREE_REASONS = [reason.name for reason in SKIP_REASONS if reason.free]
-WRITING_SKIP_REASONS = (
-    SkipReason("no_idea", "Nothing comes to mind just now"),
-    SkipReason("broken", "Something is broken on the page"),
-)
-
-
-def skip_reasons_of(campaign: Campaign) -> tuple[SkipReason, ...]:
-    return WRITING_SKIP_REASONS if campaign.kind == WorkKind.PROMPT else SKIP_REASONS
-
-
-def skip(assignment: Assignment, reason: SkipReason, *, lease_token: UUID) -> None:
-    """Gives the slot back; the draft is kept. Skipping twice is skipping once. Raises AlreadySubmitted, StaleLease."""
-    with transaction.atomic():
-        task = Task.objects.select_for_update().get(pk=assignment.task_id)
-        locked = (
-            Assignment.objects.select_for_update(of=("self",))
-            .select_related("campaign")
-            .annotate(clock=Now())
-            .get(pk=assignment.pk)
-        )
-        if locked.state == State.SUBMITTED:
-            raise AlreadySubmitted("This task is submitted already; it cannot be skipped any more.")
-        if locked.lease_token != lease_token:
-            raise StaleLease(STALE)
-        if locked.state == State.SKIPPED:
-            return
-        if locked.occurrence == 0:
-            if reason.of_task and locked.campaign.skip_policy == Campaign.SkipPolicy.WITHDRAW and not task.aside:
-                set_aside(task, Task.Aside.WITHDRAWN)
-            if locked.state == State.LIVE:
-                give_back_slots(locked.task_id)
-        again = locked.campaign.skip_policy == Campaign.SkipPolicy.BACK_LATER and not reason.for_good
-        # Whoever has no idea now may have one later.
-        again = again or locked.campaign.kind == WorkKind.PROMPT
-        Assignment.objects.filter(pk=locked.pk).update(
-            state=State.SKIPPED,
-            skip_reason=reason.name,
-            skipped_until=locked.clock + SKIPPED_FOR if again else None,
-            lease_until=None,
-        )
-
-
-def release_expired(*, campaign: Campaign | None = None, but_not_of: Labeler | None = None) -> int:
-    """Gives the slots of lapsed leases back, of one campaign or of all; returns how many. Part of every claim, and of a
-    sweep. Tasks that somebody has locked just now are left for the next call."""
-    lapsed = Assignment.objects.filter(state=State.LIVE, lease_until__lte=Now())
-    if campaign is not None:
-        lapsed = lapsed.filter(campaign=campaign)
-    if but_not_of is not None:
-        lapsed = lapsed.exclude(labeler=but_not_of)
-    return _release(lapsed.order_by("lease_until"), skip_locked=True)
-
-
-def release_held(campaign: Campaign) -> int:
-    """Takes back whatever is in hand of a campaign, whose draft is kept; returns how much it was. Needs the campaign
-    to be seen by others as one that hands out nothing: claims that are under way are waited for, later ones refused."""
-    with transaction.atomic():
-        # A claim has its cursor locked from before it looks at the state until its task is handed out.
-        list(ClaimCursor.objects.filter(campaign=campaign).order_by("pk").select_for_update().values_list("pk"))
-    return release_all(Assignment.objects.filter(campaign=campaign, state=State.LIVE))
-
-
-def release_all(held: QuerySet[Assignment]) -> int:
-    """Takes back all of these live leases, waiting for whoever has a task locked just now; returns how many."""
-    released = 0
-    while held.exists():
-        # By task: where the caller's transaction holds those of one portion while it waits for the next.
-        released += _release(held.order_by("task_id"), skip_locked=False)
-    return released
-
-
-def _release(held: QuerySet[Assignment], *, skip_locked: bool) -> int:
-    """Makes the first RELEASE_AT_ONCE of these live leases expired at most, and gives their slots back."""
-    task_ids = list(held.values_list("task_id", flat=True)[:RELEASE_AT_ONCE])
-    if not task_ids:
-        return 0
-    with transaction.atomic():
-        locked = Task.objects.filter(pk__in=task_ids).order_by("pk").select_for_update(skip_locked=skip_locked)
-        found = held.filter(task_id__in=[task.pk for task in locked]).select_for_update(of=("self",))
-        released = {
-            pk: (task_id, not beside) for pk, task_id, beside in found.values_list("pk", "task_id", "occurrence")
-        }
-        Assignment.objects.filter(pk__in=released).update(state=State.EXPIRED)
-        for task_id, slots in Counter(task_id for task_id, took_slot in released.values() if took_slot).items():
-            give_back_slots(task_id, slots)
-    return len(released)

@@ -3,8 +3,9 @@
 from django.db.models import QuerySet
 
 from labeling.access import LABELS
-from labeling.assigning import SEE_GENERATORS, State, kept_out_of, release_all
+from labeling.assigning import SEE_GENERATORS, State, kept_out_of
 from labeling.models import Assignment, Membership
+from labeling.releasing import release_all
 
 
 def held_by(membership: Membership) -> QuerySet[Assignment]:

@@ -11,10 +11,10 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from labeling.assigning import release_all
 from labeling.leases import held_by
 from labeling.members import lock_owners
 from labeling.models import CohortMember, Invitation, Membership, ProjectToken, Submission
+from labeling.releasing import release_all
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from labeling.assigning import release_held
 from labeling.completing import is_wanted_again
 from labeling.errors import EmptyCampaign, InvalidTask, WrongState
 from labeling.models import Campaign, ClaimCursor, Guideline, Prompt, Response, Task, TaskResponse, WorkKind
+from labeling.releasing import release_held
 
 RESPONSES_A_TASK = {WorkKind.DEMONSTRATION: (0, 0), WorkKind.RANKING: (2, 9), WorkKind.RATING: (1, 1)}
 """How many responses a task shows, (fewest, most), by the campaign's kind."""

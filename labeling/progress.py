@@ -11,8 +11,9 @@ from django.db.models import Count, Max, Q, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from labeling.assigning import FREE_REASONS, SKIP_REASONS, WRITING_SKIP_REASONS, State
+from labeling.assigning import State
 from labeling.models import Assignment, Campaign, Submission, Task, WorkKind
+from labeling.skipping import FREE_REASONS, SKIP_REASONS, WRITING_SKIP_REASONS
 from labeling.standing import start_of_day
 
 DAYS = 30

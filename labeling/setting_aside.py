@@ -1,7 +1,7 @@
 """Tasks leave the slot queue and come back: as gold, or withdrawn until somebody has looked at them.
 
 A task that is aside keeps what it has, submitted or in hand, as its overlap, and has no open slot; what is let go of
-makes the overlap smaller (assigning.give_back_slots). Back in the queue it is wanted by as many as its campaign asks.
+makes the overlap smaller (releasing.give_back_slots). Back in the queue it is wanted by as many as its campaign asks.
 """
 
 from django.db import transaction

@@ -7,19 +7,11 @@ from django.core.cache import cache
 from django.db.models import Count, Exists, Min, OuterRef, Q, Sum
 from django.utils import timezone
 
-from labeling.assigning import (
-    FREE_REASONS,
-    KEPT_OUT,
-    NOT_IN_COHORT,
-    State,
-    is_in_cohort,
-    is_kept_out,
-    open_tasks,
-    tasks_handed_out,
-)
+from labeling.assigning import KEPT_OUT, NOT_IN_COHORT, State, is_in_cohort, is_kept_out, open_tasks, tasks_handed_out
 from labeling.beside import with_beside
 from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Submission, WorkKind
 from labeling.quotas import has_enough_of, left_to_write
+from labeling.skipping import FREE_REASONS
 
 COUNTED_UP_TO = 99
 """What is left is counted up to here: every page shows it, and a million tasks would be counted each time."""

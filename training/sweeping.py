@@ -8,8 +8,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from labeling.api.once import forget_old_answers
-from labeling.assigning import release_expired
 from labeling.completing import complete_all
+from labeling.releasing import release_expired
 from labeling.webhooks import forget_old_deliveries
 from training import jobs
 from training.models import Job, Round, Stage

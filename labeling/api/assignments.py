@@ -18,7 +18,7 @@ from labeling.api.fields import OneOf, Sent, Shown, Text, Truth, Uuid, Whole
 from labeling.api.guidelines import FlagShown, ScaleShown
 from labeling.api.paging import A_PAGE, Paged
 from labeling.api.resource import Allowed, Resource, found_or_404, operation
-from labeling.assigning import SKIP_REASONS, WRITING_SKIP_REASONS, State, claim, labeler_of, skip, skip_reasons_of
+from labeling.assigning import State, claim, labeler_of
 from labeling.checking import LETTERS, NOTE_LIMIT, TEXT_LIMIT, Said, Work, scales_of
 from labeling.errors import InvalidWork, Problem
 from labeling.models import Assignment, Campaign, Labeler, Review, Submission, WorkKind
@@ -26,6 +26,7 @@ from labeling.models import Response as ResponseText
 from labeling.prompt_writing import FIELDS
 from labeling.reviewing import is_returned, newest_review
 from labeling.scopes import Scope
+from labeling.skipping import SKIP_REASONS, WRITING_SKIP_REASONS, skip, skip_reasons_of
 from labeling.standing import standings_of
 from labeling.submitting import DRAFT_FIELDS, DRAFT_LIMIT, keep_draft, may_correct, submit
 

@@ -7,7 +7,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from labeling.access import LABELS, ProjectRequest, project_page
-from labeling.assigning import labeler_of, release_expired
+from labeling.assigning import labeler_of
+from labeling.releasing import release_expired
 from labeling.reviewing import returned_to
 from labeling.standing import (
     done_since,

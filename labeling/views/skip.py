@@ -10,8 +10,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from labeling.access import LABELS, ProjectRequest, project_page
-from labeling.assigning import STALE, skip, skip_reasons_of
+from labeling.assigning import STALE
 from labeling.errors import Refusal, StaleLease
+from labeling.skipping import skip, skip_reasons_of
 from labeling.views.task import next_address, own_assignment_or_404
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.access import LABELS, ProjectRequest, project_page
-from labeling.assigning import State, claim, labeler_of, skip_reasons_of
+from labeling.assigning import State, claim, labeler_of
 from labeling.checking import TEXT_LIMIT
 from labeling.distress import is_announced_first, show, words_of
 from labeling.errors import GuidelineUnread, Problem, Refusal
@@ -21,6 +21,7 @@ from labeling.forms import fields_of, fields_said, read_form
 from labeling.models import Assignment, Campaign, Labeler, Review, WorkKind
 from labeling.reviewing import is_returned, newest_review
 from labeling.screens import screen_of, template_of
+from labeling.skipping import skip_reasons_of
 from labeling.standing import done_today, left_nearby
 from labeling.submitting import Outcome, may_correct, submit
 from labeling.written_prompts import like_so_far

@@ -7,7 +7,6 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from labeling.assigning import SKIP_REASONS
 from labeling.browsing.edition import edition_of
 from labeling.checking import Said, Work
 from labeling.models import (
@@ -22,6 +21,7 @@ from labeling.models import (
     User,
     WorkKind,
 )
+from labeling.skipping import SKIP_REASONS
 from labeling.views import campaign_tasks
 from tests.conftest import signed_in
 from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, skip_now, submit_now

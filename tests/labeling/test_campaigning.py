@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from labeling.assigning import claim, release_expired
+from labeling.assigning import claim
 from labeling.campaigning import (
     change_overlap,
     change_settings,
@@ -15,6 +15,7 @@ from labeling.campaigning import (
 from labeling.errors import CannotDelete, InvalidSetting, WrongState
 from labeling.models import Campaign, Guideline, Project, Response, Submission, Task
 from labeling.opening import close_campaign, pause_campaign
+from labeling.releasing import release_expired
 from labeling.standing import left_for, left_nearby, why_nothing
 from tests.labeling.work import (
     let_lapse,

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from labeling.access import LABELS
-from labeling.assigning import claim, labeler_of, release_expired
+from labeling.assigning import claim, labeler_of
 from labeling.checking import Said, Work
 from labeling.errors import CampaignNotOpen, KeptOut
 from labeling.leaving import leave
@@ -25,6 +25,7 @@ from labeling.models import (
     WorkKind,
 )
 from labeling.opening import close_campaign, make_tasks, pause_campaign
+from labeling.releasing import release_expired
 from labeling.reviewing import review
 from tests.conftest import make_member
 from tests.labeling.work import (

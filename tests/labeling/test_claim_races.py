@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from labeling import assigning
+from labeling import assigning, releasing
 from labeling.assigning import claim, labeler_of
 from labeling.campaigning import change_overlap
 from labeling.errors import CampaignNotOpen, KeptOut
@@ -160,7 +160,7 @@ def test_a_change_of_the_overlap_locks_tasks_in_the_order_of_their_ids(project: 
 def test_who_leaves_gives_tasks_back_in_the_order_of_their_ids(
     project: Project, labeler: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assigning, "RELEASE_AT_ONCE", 1)
+    monkeypatch.setattr(releasing, "RELEASE_AT_ONCE", 1)
     membership = Membership.objects.get(user=labeler)
     held = [must_claim(make_campaign(project), labeler_of(membership)) for _ in range(2)]
     Assignment.objects.filter(pk=held[0].pk).update(lease_until=Now() + timedelta(hours=9))

@@ -2,11 +2,12 @@
 
 import pytest
 
-from labeling.assigning import SKIP_REASONS, claim, labeler_of
+from labeling.assigning import claim, labeler_of
 from labeling.distress import avoid, say_what_it_holds, words_of
 from labeling.models import Campaign, Content, Project, Prompt, User
 from labeling.opening import make_tasks
 from labeling.progress import progress_of
+from labeling.skipping import SKIP_REASONS
 from labeling.standing import left_for, skipped_since, start_of_day
 from tests.conftest import signed_in
 from tests.labeling.conftest import Desk, at_desk

@@ -7,9 +7,9 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from labeling.assigning import release_expired
 from labeling.errors import AlreadySubmitted, InvalidWork, StaleLease
 from labeling.models import Assignment, Project
+from labeling.releasing import release_expired
 from labeling.submitting import keep_draft
 from tests.labeling.work import let_lapse, make_campaign, make_labeler, must_claim, ranked, submit_now
 

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from labeling import beside
-from labeling.assigning import claim, labeler_of, release_expired
+from labeling.assigning import claim, labeler_of
 from labeling.beside import due_at
 from labeling.errors import AlreadySubmitted, InvalidWork, NotReviewable
 from labeling.gold import Gold, order_of, responses_of, retire_gold, write_gold
@@ -22,6 +22,7 @@ from labeling.models import (
     Task,
     User,
 )
+from labeling.releasing import release_expired
 from labeling.standing import left_nearby
 from tests.conftest import make_member, signed_in
 from tests.labeling.conftest import Desk

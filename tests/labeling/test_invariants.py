@@ -25,11 +25,13 @@ from hypothesis.stateful import (
 )
 
 from labeling import beside
-from labeling.assigning import SKIP_REASONS, claim, release_expired
+from labeling.assigning import claim
 from labeling.errors import AlreadySubmitted, StaleLease
 from labeling.gold import Gold, retire_gold, write_gold
 from labeling.models import Assignment, Campaign, ClaimCursor, GoldAnswer, Project, Role, Submission, Task
+from labeling.releasing import release_expired
 from labeling.setting_aside import put_back
+from labeling.skipping import SKIP_REASONS
 from labeling.submitting import keep_draft
 from tests.conftest import make_member
 from tests.labeling.work import let_lapse, make_campaign, make_labeler, ranked, recounted_slots, skip_now, submit_now

@@ -3,10 +3,12 @@
 import pytest
 from django.utils import timezone
 
-from labeling.assigning import WRITING_SKIP_REASONS, claim, release_expired
+from labeling.assigning import claim
 from labeling.campaigning import change_overlap
 from labeling.errors import InvalidSetting
 from labeling.models import Assignment, Project, Submission, Task, WorkKind
+from labeling.releasing import release_expired
+from labeling.skipping import WRITING_SKIP_REASONS
 from labeling.standing import standings_of
 from tests.labeling.work import let_lapse, make_campaign, make_labeler, must_claim, skip_now, submit_now, written
 

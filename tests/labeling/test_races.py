@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.db.models import Q
 
-from labeling.assigning import WRITING_SKIP_REASONS, claim, labeler_of, release_expired
+from labeling.assigning import claim, labeler_of
 from labeling.campaigning import change_overlap
 from labeling.checking import Work
 from labeling.errors import AlreadyReviewed, AlreadySubmitted, InvalidWork, StaleLease
@@ -29,7 +29,9 @@ from labeling.models import (
     WorkKind,
 )
 from labeling.opening import close_campaign
+from labeling.releasing import release_expired
 from labeling.reviewing import review
+from labeling.skipping import WRITING_SKIP_REASONS
 from tests.conftest import make_member
 from tests.labeling.work import (
     let_lapse,

@@ -2,10 +2,12 @@
 
 import pytest
 
-from labeling.assigning import SKIP_REASONS, claim, release_expired
+from labeling.assigning import claim
 from labeling.campaigning import change_overlap
 from labeling.models import Campaign, Project, Role, Task, User
+from labeling.releasing import release_expired
 from labeling.setting_aside import put_back
+from labeling.skipping import SKIP_REASONS
 from tests.conftest import make_member, signed_in
 from tests.labeling.work import (
     let_lapse,

@@ -3,9 +3,10 @@
 import pytest
 from django.db.models.functions import Now
 
-from labeling.assigning import SKIP_REASONS, claim
+from labeling.assigning import claim
 from labeling.errors import AlreadySubmitted, StaleLease
 from labeling.models import Assignment, Campaign, ClaimCursor, Project, Task
+from labeling.skipping import SKIP_REASONS
 from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, recounted_slots, skip_now, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]

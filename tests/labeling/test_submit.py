@@ -7,11 +7,11 @@ from uuid import uuid4
 import pytest
 from django.db.models.functions import Now
 
-from labeling.assigning import release_expired
 from labeling.checking import Said, Work
 from labeling.errors import AlreadySubmitted, CampaignNotOpen, InvalidWork, StaleLease
 from labeling.models import Assignment, Judgment, Project, Response, Submission, Task, WorkKind
 from labeling.opening import close_campaign, pause_campaign
+from labeling.releasing import release_expired
 from tests.labeling.work import (
     let_lapse,
     make_campaign,

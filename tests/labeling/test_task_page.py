@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 
 from labeling import standing
-from labeling.assigning import release_expired
 from labeling.models import Assignment, Project, Prompt, Response, Submission, User, WorkKind
 from labeling.opening import close_campaign
+from labeling.releasing import release_expired
 from tests.conftest import make_member, signed_in
 from tests.labeling.conftest import Desk, at_desk
 from tests.labeling.work import (

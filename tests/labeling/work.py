@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from django.db.models.functions import Now
 
-from labeling.assigning import SKIP_REASONS, SkipReason, claim, labeler_of, skip
+from labeling.assigning import claim, labeler_of
 from labeling.checking import Said, Work
 from labeling.models import (
     Assignment,
@@ -27,6 +27,7 @@ from labeling.models import (
     WorkKind,
 )
 from labeling.opening import make_tasks, open_campaign
+from labeling.skipping import SKIP_REASONS, SkipReason, skip
 from labeling.submitting import Outcome, submit
 
 FLAGS = [
