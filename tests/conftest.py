@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from labeling.models import Membership, Project, Role, User
-from tests.emptying import django_db_setup  # noqa: F401
+from tests.emptying import analyze, django_db_setup  # noqa: F401
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ which took more time than most tests. What holds rows is deleted instead; what n
 and their permissions) stays.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -30,6 +32,39 @@ def switch_autovacuum_off() -> None:
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             cursor.execute(f"ALTER TABLE {connection.ops.quote_name(table)} SET (autovacuum_enabled = false)")
+
+
+FORGET = """
+UPDATE pg_class SET relpages = 0, reltuples = -1
+WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace AND (relpages, reltuples) <> (0, -1)
+"""
+
+
+@pytest.fixture
+def analyze(django_db_blocker: Any) -> Iterator[Callable[[], None]]:
+    """Lets PostgreSQL count its tables, for a test of what a query reads, and has the counts forgotten afterwards.
+
+    They outlive the test's transaction: a table without a row at that moment would count as empty for all tests that
+    follow, and a join over it goes by nested loops whatever it holds by then.
+    """
+
+    def count() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+
+    with _beside(django_db_blocker) as beside:
+        beside.execute("VACUUM")  # or an index leads through the rows that earlier tests took back
+    yield count
+    with _beside(django_db_blocker) as beside:
+        beside.execute(FORGET)
+
+
+@contextmanager
+def _beside(django_db_blocker: Any) -> Iterator[Any]:
+    """A connection of its own, outside of the test's transaction."""
+    with django_db_blocker.unblock(), connection.get_new_connection(connection.get_connection_params()) as opened:
+        opened.autocommit = True
+        yield opened
 
 
 @pytest.fixture(scope="session")

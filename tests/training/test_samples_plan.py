@@ -1,6 +1,7 @@
 """The page of a job that sampled reads what the job wrote, however much others wrote in the project."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from django.db import connection
@@ -14,7 +15,9 @@ from training.views.samples import reading_of
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
-def test_it_reads_as_little_in_a_project_with_many_responses(project: Project, round_with_base: Round) -> None:
+def test_it_reads_as_little_in_a_project_with_many_responses(
+    project: Project, round_with_base: Round, analyze: Callable[[], None]
+) -> None:
     stage = round_with_base.stages.get(kind="sample")
     job = Job.objects.create(project=project, stage=stage, kind="sample", config={}, state="done")
     prompts, by = [make_prompt(project) for _ in range(50)], generator(project)
@@ -22,8 +25,7 @@ def test_it_reads_as_little_in_a_project_with_many_responses(project: Project, r
         Response(prompt=prompts[number % 50], generator=by, text="x" * 400, sampling={"job": job.pk - number // 20})
         for number in range(8000)
     )
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    analyze()
     asked = []
 
     def listen(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
