@@ -100,17 +100,24 @@ def _locked_draft(guideline: Guideline) -> Guideline:
     return locked
 
 
-def publish(guideline: Guideline, *, without_flags: bool = False, major: bool = False) -> None:
+def publish(guideline: Guideline, *, without_flags: bool = False, major: bool = False, seen: str | None = None) -> None:
     """From then on campaigns can be made under it, and it never changes. Campaigns that are there keep their version.
 
     without_flags: said on purpose, where a ranking or rating guideline asks no yes-or-no question. Publishing twice is
-    publishing once. major: labelers must read it before their next task under it. Raises InvalidWork with everything
-    that is in the way.
+    publishing once. major: labelers must read it before their next task under it. seen: the digest of what whoever
+    publishes has read; words that somebody saved since are not published unread. Raises InvalidWork with everything
+    that is in the way, WrongState.
     """
     with transaction.atomic():
         locked = Guideline.objects.select_for_update().get(pk=guideline.pk)
         if locked.published_at is None:
-            problems = problems_of(WorkKind(locked.kind), content_of(locked))
+            content = content_of(locked)
+            if seen is not None and content.digest != seen:
+                raise WrongState(
+                    "Somebody has saved this draft since you looked at it, so it was not published. Read what it says "
+                    "now, then publish it."
+                )
+            problems = problems_of(WorkKind(locked.kind), content)
             if asks_about_flags(locked) and not without_flags:
                 problems.append(Problem("no_flags", NO_FLAGS, "without_flags"))
             if problems:

@@ -162,15 +162,17 @@ def publish_page(request: ProjectRequest, guideline_id: int) -> HttpResponse:
     if request.method == "POST":
         try:
             without_flags, major = (bool(request.POST.get(name)) for name in ("without_flags", "major"))
-            publish(draft, without_flags=without_flags, major=major)
+            publish(draft, without_flags=without_flags, major=major, seen=request.POST.get("seen"))
         except Refusal as refusal:
-            problems, status = refusal.problems, 400
+            problems, status = refusal.problems, refusal.status
+            draft.refresh_from_db()
         else:
             messages.success(request, f"Version {draft.version} is published. New campaigns can be made under it.")
     if draft.published_at is not None:
         return redirect("guideline_version", request.project.slug, draft.pk)
     context = {
         "guideline": draft,
+        "seen": content_of(draft).digest,
         "problems": problems,
         "refused": status != 200,
         "asks": asks_about_flags(draft),

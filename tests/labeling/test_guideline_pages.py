@@ -121,11 +121,28 @@ def test_publishing_asks_first_and_then_it_is_what_labelers_read(
     assert signed_in(labeler).get(f"{LIST}{draft.pk}/").status_code == 200
 
 
+def test_words_that_were_saved_after_the_look_are_not_published_unread(
+    client: Client, project: Project, draft: Guideline
+) -> None:
+    page = f"{LIST}{draft.pk}/publish/"
+    seen = re.search(r'name="seen" value="(\w+)"', client.get(page).content.decode())
+    assert seen
+    Guideline.objects.filter(pk=draft.pk).update(body="Rank by length.")
+    answer = client.post(page, {"seen": seen[1]})
+    assert answer.status_code == 409
+    assert "Somebody has saved this draft since you looked at it" in text(answer)
+    assert Guideline.objects.get(pk=draft.pk).published_at is None
+    again = re.search(r'name="seen" value="(\w+)"', answer.content.decode())
+    assert again
+    assert client.post(page, {"seen": again[1]}).status_code == 302
+    assert Guideline.objects.get(pk=draft.pk).published_at
+
+
 def test_no_flags_are_asked_about_and_not_published_by_the_button_alone(client: Client, draft: Guideline) -> None:
     Guideline.objects.filter(pk=draft.pk).update(flags=[])
     page = f"{LIST}{draft.pk}/publish/"
     assert "This guideline has no flags. Is that meant?" in text(client.get(page))
-    assert client.post(page).status_code == 400
+    assert client.post(page).status_code == 422
     assert Guideline.objects.get(pk=draft.pk).published_at is None
     client.post(page, {"without_flags": "yes"})
     assert Guideline.objects.get(pk=draft.pk).published_at
