@@ -54,7 +54,7 @@ def compare(before: Content, after: Content) -> Comparison:
     return Comparison(
         lines=list(_shortened(list(_lines(before.body.splitlines(), after.body.splitlines())))),
         flags=_rows(before.flags, after.flags, "{label}, key {letter}, named {name}"),
-        scales=_rows(before.scales, after.scales, "{label}: 1 {low}, 7 {high}"),
+        scales=_rows(before.scales, after.scales, "{label}: 1 {low}, 7 {high}{steps}"),
     )
 
 
@@ -115,8 +115,16 @@ def _rows(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]
 
     def words(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         blank = {"label": "", "letter": "none", "low": "", "high": ""}
-        return {str(row.get("name")): form.format(**{**blank, "name": "", **row}) for row in rows}
+        return {
+            str(row.get("name")): form.format(**{**blank, "name": "", **row, "steps": _steps_in_words(row)})
+            for row in rows
+        }
 
     old, new = words(before), words(after)
     names = [*old, *(name for name in new if name not in old)]
     return [Row(old.get(name, ""), new.get(name, "")) for name in names if old.get(name) != new.get(name)]
+
+
+def _steps_in_words(scale: Mapping[str, Any]) -> str:
+    """ "; 4: half of it helps" for a scale with words for that step."""
+    return "".join(f"; {step}: {words}" for step, words in sorted(scale.get("steps", {}).items()))

@@ -14,6 +14,7 @@ EMPTY_ROWS = 3
 MOST_ROWS = MOST_FLAGS + EMPTY_ROWS
 FLAG_PARTS = ("label", "letter", "name")
 SCALE_PARTS = ("label", "low", "high")
+STEPS = "1234567"
 
 
 def read_content(data: Mapping[str, str], kind: WorkKind, known: Content) -> Content:
@@ -50,7 +51,9 @@ def _scales(data: Mapping[str, str], known: Content) -> Iterator[dict[str, Any]]
     for usual in scales_offered(known):
         name = usual["name"]
         if name == OVERALL["name"] or data.get(f"scale-{name}-asked"):
-            yield {"name": name} | {part: data.get(f"scale-{name}-{part}", "").strip() for part in SCALE_PARTS}
+            scale = {"name": name} | {part: data.get(f"scale-{name}-{part}", "").strip() for part in SCALE_PARTS}
+            steps = {step: words for step in STEPS if (words := data.get(f"scale-{name}-step-{step}", "").strip())}
+            yield scale | ({"steps": steps} if steps else {})
 
 
 def scales_offered(content: Content) -> list[dict[str, Any]]:
@@ -90,7 +93,14 @@ class ScaleRow:
     high: str
     asked: bool
     always: bool
+    steps: Sequence[tuple[str, str]] = ()
+    """(step, its words), 1 to 7."""
     problems: Sequence[Problem] = ()
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether any step has words, or wrong ones."""
+        return any(words for _, words in self.steps) or any("-step-" in problem.place for problem in self.problems)
 
 
 def flag_rows(content: Content, problems: Sequence[Problem]) -> list[FlagRow]:
@@ -108,6 +118,7 @@ def scale_rows(content: Content, problems: Sequence[Problem]) -> list[ScaleRow]:
         ScaleRow(
             name=scale["name"], label=scale.get("label", ""), low=scale.get("low", ""), high=scale.get("high", ""),
             asked=scale["name"] in asked, always=scale["name"] == OVERALL["name"],
+            steps=[(step, scale.get("steps", {}).get(step, "")) for step in STEPS],
             problems=[problem for problem in problems if problem.place.startswith(f"scale-{scale['name']}-")],
         )
         for scale in scales_offered(content)

@@ -190,6 +190,10 @@ def _scale_problems(scales: Sequence[dict[str, Any]]) -> Iterator[Problem]:
             if not scale.get(part):
                 says = f"The scale {scale.get('name')} has no {words}."
                 yield Problem("scale_incomplete", says, f"scale-{scale.get('name')}-{part}")
+        for step in scale.get("steps", {}):
+            if step not in tuple("1234567"):
+                says = f"The scale {scale.get('name')} has words for the step {step[:20]!r}; its steps are 1 to 7."
+                yield Problem("scale_step", says, f"scale-{scale.get('name')}-label")
 
 
 def _unkeepable(content: Content) -> Iterator[Problem]:
@@ -215,7 +219,9 @@ def _short_texts(content: Content) -> Iterator[tuple[str, str, str]]:
     for number, flag in enumerate(content.flags):
         yield from ((f"flag-{number}", part, str(text)) for part, text in flag.items())
     for scale in content.scales:
-        yield from ((f"scale-{scale.get('name')}", part, str(text)) for part, text in scale.items())
+        texts = {part: text for part, text in scale.items() if part != "steps"}
+        texts |= {f"step-{step}": text for step, text in scale.get("steps", {}).items()}
+        yield from ((f"scale-{scale.get('name')}", part, str(text)) for part, text in texts.items())
 
 
 def delete_draft(guideline: Guideline) -> None:

@@ -3,6 +3,7 @@
 A response appears under a letter and nothing else: no id, no generator, no order but the one drawn for this assignment.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from labeling.prompt_screen import Writing, writing_of
 from labeling.rendering import render_all
 
 SUMMARY_CHARACTERS = 160
+MARKS = re.compile(r"`+|\*\*|__|^\s*(?:#{1,6}|>|[-*])\s+", re.MULTILINE)
+"""Of markdown, that a line of plain text is better without."""
 LONG_PROMPT = 900
 """Characters from which a prompt stands beside the responses: above them it would scroll in a strip."""
 STRENGTHS = (("0", gettext_lazy("slightly")), ("1", gettext_lazy("clearly")), ("2", gettext_lazy("much")))
@@ -34,12 +37,19 @@ class ShownScale:
     low: str
     high: str
     chosen: str
+    words: Mapping[str, str]
+    """The guideline's, for some of the steps."""
 
     @property
-    def steps(self) -> list[tuple[str, str]]:
-        """(value, how it is read aloud where that is more than the number)."""
-        ends = {"1": f"1, {self.low}", "7": f"7, {self.high}"}
-        return [(str(step), ends.get(str(step), "")) for step in range(1, 8)]
+    def steps(self) -> list[tuple[str, str, str]]:
+        """(value, how it is read aloud where that is more than the number, its words)."""
+        said = {"1": self.low, "7": self.high} | dict(self.words)
+        return [(step, f"{step}, {said[step]}" if step in said else "", self.words.get(step, "")) for step in "1234567"]
+
+    @property
+    def anchors(self) -> list[tuple[str, str]]:
+        """The steps that have words, the best first."""
+        return sorted(self.words.items(), reverse=True)
 
 
 @dataclass(frozen=True)
@@ -165,7 +175,7 @@ def shown_prompt(prompt: Prompt, html: Sequence[SafeString]) -> ShownPrompt:
         use_case = str(prompt.get_use_case_display())
         facts.insert(0, use_case[0].lower() + use_case[1:])
     size = sum(len(str(message["content"])) for message in prompt.messages)
-    summary = " ".join(prompt.last_turn.split())[:SUMMARY_CHARACTERS]
+    summary = " ".join(MARKS.sub("", prompt.last_turn[: 4 * SUMMARY_CHARACTERS]).split())[:SUMMARY_CHARACTERS]
     return ShownPrompt(turns, ", ".join(facts), summary, is_long=size > LONG_PROMPT)
 
 
@@ -199,14 +209,15 @@ def questions_of(guideline: Guideline) -> tuple[list[ShownScale], list[ShownFlag
 
 
 def _scale(scale: Mapping[str, Any], letter: str, fields: Mapping[str, str]) -> ShownScale:
-    field = f"rating-{letter}-{scale['name']}"
+    place = f"rating-{letter}-{scale['name']}"
     return ShownScale(
-        field=field,
+        field=place,
         name=scale["name"],
         label=scale["label"],
         low=scale.get("low") or gettext("worst"),
         high=scale.get("high") or gettext("best"),
-        chosen=fields.get(field, ""),
+        chosen=fields.get(place, ""),
+        words=scale.get("steps", {}),
     )
 
 

@@ -38,12 +38,13 @@ class Flag(Sent):
 
 
 class Scale(Sent):
-    """A question that is answered 1 to 7. low, high: words for the ends."""
+    """A question that is answered 1 to 7. low, high: words for the ends; steps: words for any of "1" to "7"."""
 
     name = Text(most=NAME_LIMIT)
     label = Text(most=LABEL_LIMIT)  # type: ignore[assignment]
     low = Text(most=LABEL_LIMIT)
     high = Text(most=LABEL_LIMIT)
+    steps = serializers.DictField(child=Text(most=LABEL_LIMIT), required=False)
 
 
 class FlagShown(Shown):
@@ -57,6 +58,7 @@ class ScaleShown(Shown):
     label = serializers.CharField()  # type: ignore[assignment]
     low = serializers.CharField(required=False)
     high = serializers.CharField(required=False)
+    steps = serializers.DictField(child=serializers.CharField(), required=False)
 
 
 class GuidelineShown(Shown):

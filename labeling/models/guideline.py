@@ -22,7 +22,8 @@ class Guideline(models.Model):
     """One version of the rules for one kind of work.
 
     flags: [{"name": "hallucination", "label": "Hallucination", "letter": "h"}, …], yes-or-no questions to a response.
-    scales: [{"name": "overall", "label": "Overall", "low": "worst", "high": "best"}, …], each answered 1 to 7.
+    scales: [{"name": "overall", "label": "Overall", "low": "worst", "high": "best"}, …], each answered 1 to 7;
+    a scale may have words for its steps: "steps": {"4": "half of it helps", …}.
     read_from: labelers must have read this version, or a later one, before they take a task under this guideline; 0 is
     none. A version that changes what is right (a major one) is its own; any other takes over that of the one before.
     """

@@ -36,6 +36,18 @@ def test_digits_go_from_scale_to_scale(project: Project, at_work: Callable) -> N
     assert Judgment.objects.get().ratings == {"overall": 7, "helpful": 3}
 
 
+def test_the_guidelines_words_stand_at_the_steps(project: Project, at_work: Callable) -> None:
+    steps = {"7": "send it as it is", "4": "half of it helps"}
+    scale = {"name": "overall", "label": "Overall", "low": "worst", "high": "best", "steps": steps}
+    Guideline.objects.create(project=project, kind=WorkKind.RATING, version=1, body="x", flags=FLAGS, scales=[scale])
+    page, _ = at_work(make_campaign(project, kind=WorkKind.RATING))
+    anchors = page.locator(".scale__anchors > div")
+    assert anchors.all_inner_texts() == ["7\nsend it as it is", "4\nhalf of it helps"]
+    page.get_by_label("4, half of it helps").check(force=True)
+    expect(page.get_by_label("1, worst")).not_to_be_checked()
+    expect(page.locator('[name="rating-A-overall"]:checked')).to_have_value("4")
+
+
 def test_nothing_rated_is_refused_in_words(project: Project, at_work: Callable) -> None:
     page, _ = at_work(make_campaign(project, kind=WorkKind.RATING))
     page.keyboard.press("Control+Enter")

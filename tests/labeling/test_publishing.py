@@ -9,7 +9,7 @@ from django.conf import settings
 
 from labeling.comparing import Line, Piece, compare
 from labeling.errors import CannotDelete, InvalidWork, WrongState
-from labeling.guideline_form import flag_rows, read_content
+from labeling.guideline_form import flag_rows, read_content, scale_rows
 from labeling.guidelines import FLAGS, OVERALL, guideline_for
 from labeling.models import Campaign, Guideline, Project, WorkKind
 from labeling.publishing import (
@@ -190,3 +190,25 @@ def test_unchanged_lines_far_from_a_change_are_counted_and_not_shown() -> None:
     found = compare(Content(body=text), Content(body=text + "\nnew"))
     assert [line.skipped for line in found.lines] == [18, 0, 0, 0]
     assert compare(Content(body=text), Content(body=text)).is_empty
+
+
+STEPS = {"7": "send it as it is", "4": "half of it helps"}
+
+
+def test_words_at_the_steps_of_a_scale_are_read_kept_and_compared(project: Project) -> None:
+    fields = {f"scale-overall-step-{step}": f" {words} " for step, words in STEPS.items()}
+    data = {"scale-overall-label": "Overall", "scale-overall-low": "worst", "scale-overall-high": "best"} | fields
+    scale = {"name": "overall", "label": "Overall", "low": "worst", "high": "best"}
+    read = read_content(data, WorkKind.RATING, Content())
+    assert list(read.scales) == [scale | {"steps": STEPS}]
+    assert dict(scale_rows(read, [])[0].steps)["4"] == "half of it helps"
+    after = compare(replace(FULL, scales=[scale]), replace(FULL, scales=read.scales)).scales[0].after
+    assert after == "Overall: 1 worst, 7 best; 4: half of it helps; 7: send it as it is"
+    assert codes(replace(FULL, scales=read.scales)) == []
+
+
+def test_words_at_a_step_that_is_none_or_too_long_are_refused() -> None:
+    scale = {"name": "overall", "label": "Overall", "low": "worst", "high": "best"}
+    assert codes(replace(FULL, scales=[scale | {"steps": {"8": "more"}}])) == [("scale_step", "scale-overall-label")]
+    long = replace(FULL, scales=[scale | {"steps": {"4": "x" * 121}}])
+    assert codes(long) == [("text_too_long", "scale-overall-step-4")]

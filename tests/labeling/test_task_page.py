@@ -263,6 +263,7 @@ def test_the_queries_of_the_page_do_not_grow_with_the_responses(
 def test_it_says_how_many_are_left(project: Project, labeler: User, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = at_desk(labeler, make_campaign(project, tasks=6))
     assert "0 today, 5 left<" in desk.client.get(desk.page).content.decode()
+    assert " · task 1" in desk.client.get(desk.page).content.decode()
     desk.client.post(desk.page, desk.form(**RANKED))
     assert "1 today, 4 left<" in desk.client.get(desk.page).content.decode()
     monkeypatch.setattr(standing, "LOOKED_AT", 3)

@@ -52,7 +52,18 @@ def make_guidelines(project: Project) -> dict[str, Guideline]:
     }
     scales = {
         WorkKind.RATING: [
-            {"name": "overall", "label": "Overall quality", "low": "worst", "high": "best"},
+            {
+                "name": "overall",
+                "label": "Overall quality",
+                "low": "worst",
+                "high": "best",
+                "steps": {
+                    "7": "send it as it is",
+                    "5": "does the job, a line or two to change",
+                    "4": "half of it helps",
+                    "2": "on the subject and of no use",
+                },
+            },
             {"name": "helpful", "label": "Helpful", "low": "not at all", "high": "very"},
         ]
     }
