@@ -4,6 +4,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from labeling.access import LABELS, READS_DATA, RESEARCHES
 from labeling.models import Membership, Role, User
@@ -13,6 +14,7 @@ from labeling.waiting import NOTHING, what_waits
 MOST_LISTED = 200
 
 
+@require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """?all shows the list to who has one project too."""
