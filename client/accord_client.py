@@ -4,12 +4,15 @@
     for record in accord.records("rankings", split="train"):
         ...
     accord.push_prompts([{"id": "ticket-17", "messages": [{"role": "user", "content": "How do I return a parcel?"}]}])
+    accord.export("comparisons", "pairs.parquet", layout="preference", format="parquet")
     accord.wait_for_round(3)
 
 A token is made on the project's page of tokens; it opens one project, so none is named here. docs/api.md has the rest.
 """
 
 import gzip
+import hashlib
+import http.client
 import json
 import time
 import urllib.error
@@ -19,6 +22,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 LINES_AT_ONCE = 5_000
@@ -27,6 +31,7 @@ AGAIN_AFTER = (1.0, 2.0, 4.0, 8.0)
 """Seconds before a request that met a busy or absent server is sent again."""
 PASSING = (429, 500, 502, 503, 504)
 OVER = ("done", "failed", "cancelled")
+PIECE_BYTES = 1 << 20
 
 
 class AccordError(Exception):
@@ -82,13 +87,84 @@ class Accord:
     def records(self, kind: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Records of a kind (prompts, demonstrations, candidates, rankings, comparisons, ratings), as they stream in.
 
-        parameters: of docs/exports.md, split="train" and the like.
+        parameters: of docs/exports.md, split="train" and the like; format="jsonl.gz" takes a third of the way. Files of
+        other formats are what export() is for.
         """
+        packed = parameters.get("format") == "jsonl.gz"
+        if not packed and parameters.get("format", "jsonl") != "jsonl":
+            raise ValueError(f"format is {parameters['format']!r}; expected jsonl or jsonl.gz, or export() for a file")
         with self._open("GET", f"records/{kind}", parameters) as answer:
-            stream = gzip.GzipFile(fileobj=answer) if answer.headers.get("Content-Encoding") == "gzip" else answer
-            for line in stream:
+            for line in gzip.GzipFile(fileobj=answer) if packed else answer:
                 if line.strip():
                     yield json.loads(line)
+
+    # files
+
+    def export(
+        self,
+        kind: str,
+        path: str | Path,
+        *,
+        every_seconds: float = 2.0,
+        at_most_seconds: float | None = None,
+        **parameters: Any,
+    ) -> dict[str, Any]:
+        """Has an export prepared and fetches its file; answers what it is, with its datasheet, rows and sha256.
+
+        Raises TimeoutError; the export goes on being prepared, and download() fetches it later.
+        """
+        asked = self.post("exports", {"records": kind, **{name: _said(value) for name, value in parameters.items()}})
+        deadline = None if at_most_seconds is None else time.monotonic() + at_most_seconds
+        while asked["state"] not in OVER:
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"Export {asked['id']} is not prepared after {at_most_seconds:g} seconds.")
+            time.sleep(every_seconds)
+            asked = self.get(f"exports/{asked['id']}")
+        if asked["state"] != "done":
+            raise AccordError(409, "export_failed", asked["error"] or "The export failed.")
+        self.download(asked["id"], path)
+        return dict(asked)
+
+    def download(self, export: str, path: str | Path) -> Path:
+        """Fetches the file of a prepared export. What an earlier try left (path + ".part") is not fetched again.
+
+        Raises OSError for a file that is not what the server says it is, by its sha256.
+        """
+        whole = Path(path)
+        part = whole.with_name(f"{whole.name}.part")
+        expected = self.get(f"exports/{export}")["sha256"]
+        for pause in (*AGAIN_AFTER, None):
+            try:
+                self._fetch(f"exports/{export}/file", part, expected)
+            except AccordError as refused:
+                if pause is None or refused.status not in PASSING:
+                    raise
+            except (OSError, http.client.HTTPException):
+                if pause is None:
+                    raise
+            else:
+                if _sha256(part) == expected:
+                    part.replace(whole)
+                    return whole
+                part.unlink()  # what was there was of another file
+                if pause is None:
+                    break
+            time.sleep(pause)
+        raise OSError(f"The file of export {export} arrived with another sha256 than {expected}.")
+
+    def _fetch(self, where: str, part: Path, sha256: str) -> None:
+        """Appends what is missing."""
+        there = part.stat().st_size if part.exists() else 0
+        more = {"Range": f"bytes={there}-", "If-Range": f'"{sha256}"'} if there else {}
+        try:
+            answer = self._open("GET", where, {}, headers=more)
+        except AccordError as refused:
+            if there and refused.status == 416:  # nothing is missing
+                return
+            raise
+        with answer, part.open("ab" if answer.status == 206 else "wb") as file:
+            while piece := answer.read(PIECE_BYTES):
+                file.write(piece)
 
     # pushes
 
@@ -161,12 +237,18 @@ class Accord:
         raise AssertionError("unreachable")
 
     def _open(
-        self, method: str, path: str, parameters: Mapping[str, Any], body: Any = None, key: str | None = None
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, Any],
+        body: Any = None,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         where = path if path.startswith("/") else f"/api/v1/projects/{self.project}/{path}"
-        said = {name: str(value).lower() if isinstance(value, bool) else value for name, value in parameters.items()}
+        said = {name: _said(value) for name, value in parameters.items()}
         query = f"?{urllib.parse.urlencode(said)}" if said else ""
-        headers = {"Authorization": f"Token {self._token}"}
+        headers = {"Authorization": f"Token {self._token}", **(headers or {})}
         if body is not None:
             headers["Content-Type"] = "application/json"
         if key is not None:
@@ -177,6 +259,19 @@ class Accord:
             return urllib.request.urlopen(request, timeout=self._timeout)
         except urllib.error.HTTPError as failure:
             raise _error(failure) from None
+
+
+def _said(value: Any) -> str:
+    """As a parameter is written."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _error(failure: urllib.error.HTTPError) -> AccordError:
