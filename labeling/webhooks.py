@@ -108,7 +108,9 @@ def announce(project_id: int, event: str, data: Mapping[str, Any]) -> int:
 def ping(webhook: Webhook) -> Delivery:
     """A trial message, sent like every other."""
     body = body_of("ping", {"project": webhook.project.slug})
-    return Delivery.objects.create(webhook=webhook, event="ping", body=body, next_try_at=timezone.now())
+    made = Delivery.objects.create(webhook=webhook, event="ping", body=body, next_try_at=Now())
+    made.refresh_from_db(fields=["next_try_at"])
+    return made
 
 
 def replay(delivery: Delivery) -> None:
