@@ -46,7 +46,7 @@ def main(folder: Path) -> dict[str, Any]:
         "output_dir": str(folder / "out"),
         "max_steps": STEPS,
         "per_device_train_batch_size": 2,
-        "max_length": 128,
+        "max_length": 1024,  # the trainers' own; a shorter one leaves pairs of longer texts out, here all
         "use_cpu": True,
         "bf16": False,
         "report_to": "none",
@@ -99,7 +99,7 @@ def made_tokenizer(texts: Dataset) -> PreTrainedTokenizerFast:
 def _config(tokenizer: PreTrainedTokenizerFast, **more: Any) -> LlamaConfig:
     return LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
-        max_position_embeddings=256, pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, **more,
+        max_position_embeddings=1024, pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, **more,
     )  # fmt: skip
 
 

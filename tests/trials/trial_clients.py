@@ -19,7 +19,7 @@ from labeling.models import Project, ProjectToken, Role
 from tests.conftest import make_member
 from tests.labeling_data.test_adapters import DATA
 
-pytestmark = [pytest.mark.trial, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEERS = ROOT / "bench" / "peers"
