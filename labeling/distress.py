@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.text import get_text_list
+from django.utils.translation import gettext
 
 from labeling.models import Assignment, ClaimCursor, Content, Labeler, Prompt, Task, kinds_in
 
@@ -22,8 +24,7 @@ def show(assignment: Assignment) -> None:
 
 def words_of(content: int) -> str:
     """ "violence and hatred of groups of people"."""
-    words = [kind.words for kind in kinds_in(content)]
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return get_text_list([kind.words for kind in kinds_in(content)], gettext("and"))
 
 
 def sum_of(names: Iterable[str]) -> int:

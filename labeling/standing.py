@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
-from django.db.models import Count, Exists, Min, OuterRef, Q, Sum
+from django.db.models import Count, Exists, Min, OuterRef, Q, Subquery, Sum
 from django.utils import timezone
+from django.utils.translation import get_language, gettext, gettext_lazy, ngettext, pgettext, pgettext_lazy
 
 from labeling.assigning import KEPT_OUT, NOT_IN_COHORT, State, is_in_cohort, is_kept_out, open_tasks, tasks_handed_out
 from labeling.beside import with_beside
-from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Submission, WorkKind
+from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Submission, Task, TaskResponse, WorkKind
+from labeling.numbers import in_words
 from labeling.quotas import has_enough_of, left_to_write
 from labeling.skipping import FREE_REASONS
 
@@ -21,17 +23,20 @@ KEPT_SECONDS = 20
 """How long a count that is no exact one is shown again, page after page."""
 RECENT = 10
 
+FEWEST_FOR_PACE = 3
+"""Tasks of this week from which it is said how long one takes."""
+
 VERBS = {
-    WorkKind.PROMPT: "Write",
-    WorkKind.DEMONSTRATION: "Write",
-    WorkKind.RANKING: "Rank",
-    WorkKind.RATING: "Rate",
+    WorkKind.PROMPT: pgettext_lazy("verb", "Write"),
+    WorkKind.DEMONSTRATION: pgettext_lazy("verb", "Write"),
+    WorkKind.RANKING: pgettext_lazy("verb", "Rank"),
+    WorkKind.RATING: pgettext_lazy("verb", "Rate"),
 }
 ASKS = {
-    WorkKind.PROMPT: "Write a prompt that somebody might send.",
-    WorkKind.DEMONSTRATION: "Write the response yourself.",
-    WorkKind.RANKING: "Read the responses to a prompt, rate each, then rank them.",
-    WorkKind.RATING: "Rate one response at a time.",
+    WorkKind.PROMPT: gettext_lazy("Write a prompt that somebody might send."),
+    WorkKind.DEMONSTRATION: gettext_lazy("Write the response yourself."),
+    WorkKind.RANKING: gettext_lazy("Read the responses to a prompt, rate each, then rank them."),
+    WorkKind.RATING: gettext_lazy("Rate one response at a time."),
 }
 
 
@@ -46,7 +51,16 @@ class Done:
     def active_in_words(self) -> str:
         """ "1 h 21 min"."""
         hours, minutes = divmod(self.active_ms // 60_000, 60)
-        return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+        if hours:
+            return gettext("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": f"{minutes:02}"}
+        return gettext("%(minutes)s min") % {"minutes": minutes}
+
+
+def done_by_campaign(labeler: Labeler, since: datetime) -> dict[int, Done]:
+    """What the labeler submitted since then in each campaign, by its id (one query)."""
+    first = Submission.objects.filter(assignment__labeler=labeler, submitted_at__gte=since, number=1)
+    sums = first.values_list("assignment__campaign").order_by().annotate(Count("pk"), Sum("active_ms"))
+    return {campaign: Done(many, active_ms or 0) for campaign, many, active_ms in sums}
 
 
 def done_since(labeler: Labeler, since: datetime) -> Done:
@@ -107,9 +121,9 @@ def left_nearby(campaign: Campaign, labeler: Labeler) -> str:
     """
     if campaign.kind == WorkKind.PROMPT:
         left = left_for(campaign, labeler)
-        return f"{left} or more left" if left >= COUNTED_UP_TO else f"{left} left"
+        return _left_in_words(left, more=left >= COUNTED_UP_TO)
     # The time tells campaigns apart that have one id after the other.
-    key = f"left:{campaign.pk}:{campaign.created_at.timestamp()}:{labeler.pk}"
+    key = f"left:{get_language()}:{campaign.pk}:{campaign.created_at.timestamp()}:{labeler.pk}"
     kept: str | None = cache.get(key)
     if kept is not None:
         return kept
@@ -117,10 +131,15 @@ def left_nearby(campaign: Campaign, labeler: Labeler) -> str:
     nearby = _open_nearby(campaign, -1 if cursor is None else cursor.position)
     left = open_tasks(campaign, labeler, timezone.now()).filter(pk__in=nearby).order_by().count()
     if len(nearby) < LOOKED_AT:
-        return f"{with_beside(left, cursor, campaign, up_to=2 * LOOKED_AT)} left"
-    told = f"{left} or more left" if left else ""
+        return _left_in_words(with_beside(left, cursor, campaign, up_to=2 * LOOKED_AT))
+    told = _left_in_words(left, more=True) if left else ""
     cache.set(key, told, KEPT_SECONDS)
     return told
+
+
+def _left_in_words(left: int, *, more: bool = False) -> str:
+    says = ngettext("%(left)s or more left", "%(left)s or more left", left) if more else None
+    return (says or ngettext("%(left)s left", "%(left)s left", left)) % {"left": left}
 
 
 def _open_nearby(campaign: Campaign, position: int) -> list[int]:
@@ -134,32 +153,57 @@ def _open_nearby(campaign: Campaign, position: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Standing:
-    """A campaign as its labeler sees it. held: their live task; why: a sentence where there is nothing to do."""
+    """A campaign as its labeler sees it. held: their live task; why: a sentence where there is nothing to do. shown:
+    responses that its first task shows."""
 
     campaign: Campaign
     held: Assignment | None
     left: int
     why: str
+    shown: int = 0
+
+    @property
+    def is_of_pairs(self) -> bool:
+        return self.campaign.kind == WorkKind.RANKING and self.shown == 2
 
     @property
     def verb(self) -> str:
-        return VERBS[WorkKind(self.campaign.kind)]
+        return pgettext("verb", "Compare") if self.is_of_pairs else str(VERBS[WorkKind(self.campaign.kind)])
 
     @property
     def asks(self) -> str:
-        return ASKS[WorkKind(self.campaign.kind)]
+        if self.is_of_pairs:
+            return gettext("Read two responses to a prompt, and say which is better.")
+        if self.campaign.kind == WorkKind.RANKING and self.shown > 2:
+            says = gettext("Read %(many)s responses to a prompt, rate each, then rank them.")
+            return says % {"many": self.shown}
+        return str(ASKS[WorkKind(self.campaign.kind)])
+
+    def pace(self, done: Done | None) -> str:
+        """How long a task takes, by what the labeler did in it; empty where that is too little to tell."""
+        if done is None or done.submissions < FEWEST_FOR_PACE or not done.active_ms:
+            return ""
+        minutes = round(done.active_ms / done.submissions / 60_000)
+        if minutes < 1:
+            return gettext("Less than a minute each at your pace.")
+        says = ngettext(
+            "About %(minutes)s minute each at your pace.",
+            "About %(minutes)s minutes each at your pace.",
+            minutes,
+        )
+        return says % {"minutes": minutes}
 
     @property
     def held_in_words(self) -> str:
         if self.held is None or self.held.lease_until is None:
             return ""
         if self.held.lease_until < timezone.now():
-            return "Its time ran out; it is yours as long as nobody else was handed it."
-        return f"It is yours until {_clock(self.held.lease_until)}."
+            return gettext("Its time ran out; it is yours as long as nobody else was handed it.")
+        return gettext("It is yours until %(time)s.") % {"time": _clock(self.held.lease_until)}
 
     @property
     def left_in_words(self) -> str:
-        return f"more than {self.left}" if self.left >= COUNTED_UP_TO else str(self.left)
+        return gettext("more than %(left)s") % {"left": self.left} if self.left >= COUNTED_UP_TO else str(self.left)
 
 
 def standings_of(labeler: Labeler) -> list[Standing]:
@@ -171,63 +215,79 @@ def standings_of(labeler: Labeler) -> list[Standing]:
         Campaign.objects.filter(project=labeler.project_id, imported=False)
         .filter(Q(state__in=[Campaign.State.OPEN, Campaign.State.PAUSED]) | Q(pk__in=held, state=Campaign.State.CLOSED))
         .select_related("guideline", "project")
+        .annotate(shown=_responses_shown())
     )
     found = [_standing(campaign, labeler, held.get(campaign.pk)) for campaign in campaigns]
     return sorted(found, key=lambda standing: bool(standing.why))
 
 
 def _standing(campaign: Campaign, labeler: Labeler, held: Assignment | None) -> Standing:
+    shown = getattr(campaign, "shown", None) or 0
     if is_kept_out(campaign, labeler):
-        return Standing(campaign, None, 0, KEPT_OUT)
+        return Standing(campaign, None, 0, str(KEPT_OUT), shown)
     if campaign.state == Campaign.State.PAUSED:
-        return Standing(
-            campaign, held, 0, "Paused. Nothing is handed out until it goes on; what you hold can be submitted."
-        )
+        says = gettext("Paused. Nothing is handed out until it goes on; what you hold can be submitted.")
+        return Standing(campaign, held, 0, says, shown)
     if campaign.state == Campaign.State.CLOSED:
-        return Standing(campaign, held, 0, "Closed. What you hold can still be submitted, and counts.")
+        says = gettext("Closed. What you hold can still be submitted, and counts.")
+        return Standing(campaign, held, 0, says, shown)
     if not is_in_cohort(campaign, labeler):
-        return Standing(campaign, held, 0, NOT_IN_COHORT)
+        return Standing(campaign, held, 0, str(NOT_IN_COHORT), shown)
     left = left_for(campaign, labeler)
-    return Standing(campaign, held, left, "" if left or held else why_nothing(campaign, labeler))
+    return Standing(campaign, held, left, "" if left or held else why_nothing(campaign, labeler), shown)
+
+
+def _responses_shown() -> Subquery:
+    """Of each campaign's first task; its others mostly show as many."""
+    first = Task.objects.filter(campaign=OuterRef(OuterRef("pk"))).order_by("position").values("pk")[:1]
+    shown = TaskResponse.objects.filter(task=Subquery(first)).order_by()
+    return Subquery(shown.values("task").annotate(many=Count("pk")).values("many"))
 
 
 def why_nothing(campaign: Campaign, labeler: Labeler) -> str:
     """Why an open campaign has nothing for this labeler, and when it might have (two queries)."""
     tasks = tasks_handed_out(campaign)
     if campaign.kind == WorkKind.PROMPT and has_enough_of(campaign, labeler):
-        return (
-            f"You have written what one person may write here: {campaign.per_labeler}. The others are left to others."
-        )
+        says = gettext("You have written what one person may write here: %(many)s. The others are left to others.")
+        return says % {"many": campaign.per_labeler}
     if not tasks.exists():
-        return "No tasks are in it yet. They appear here as soon as they are made."
+        return gettext("No tasks are in it yet. They appear here as soon as they are made.")
     held = Q(assignments__state=State.LIVE) & ~Q(assignments__labeler=labeler)
     back = Q(assignments__labeler=labeler, assignments__state=State.SKIPPED, assignments__skipped_until__isnull=False)
     times = tasks.aggregate(
         free_at=Min("assignments__lease_until", filter=held), back_at=Min("assignments__skipped_until", filter=back)
     )
     if times["back_at"]:
-        return f"What is left you skipped for now; it comes back at {_clock(times['back_at'])}."
+        says = gettext("What is left you skipped for now; it comes back at %(time)s.")
+        return says % {"time": _clock(times["back_at"])}
     if campaign.kind == WorkKind.PROMPT:
         return _why_nothing_to_write(campaign, times["free_at"])
     if times["free_at"]:
-        return (
+        says = gettext(
             "You have done everything that is open to you. The rest is with other labelers; "
-            f"if one of them lets go, it may come back from {_clock(times['free_at'])} on."
+            "if one of them lets go, it may come back from %(time)s on."
         )
+        return says % {"time": _clock(times["free_at"])}
     if campaign.pilot_tasks is not None:
-        size = "1 task" if campaign.pilot_tasks == 1 else f"{campaign.pilot_tasks:,} tasks"
-        return (
-            f"This campaign begins with a pilot of {size}, and you have done all of it that is open to you. "
-            "The rest is handed out once the pilot was looked at."
+        says = ngettext(
+            "This campaign begins with a pilot of %(many)s task, and you have done all of it that is open to you. "
+            "The rest is handed out once the pilot was looked at.",
+            "This campaign begins with a pilot of %(many)s tasks, and you have done all of it that is open to you. "
+            "The rest is handed out once the pilot was looked at.",
+            campaign.pilot_tasks,
         )
-    return "You have done everything that is open to you. New tasks appear here as soon as they are made."
+        return says % {"many": in_words(campaign.pilot_tasks)}
+    return gettext("You have done everything that is open to you. New tasks appear here as soon as they are made.")
 
 
 def _why_nothing_to_write(campaign: Campaign, free_at: datetime | None) -> str:
-    says = f"All prompts that were asked for ({campaign.quota}) are written"
     if free_at is None:
-        return f"{says}."
-    return f"{says} or being written; if somebody lets go, one may come back from {_clock(free_at)} on."
+        return gettext("All prompts that were asked for (%(quota)s) are written.") % {"quota": campaign.quota}
+    says = gettext(
+        "All prompts that were asked for (%(quota)s) are written or being written; "
+        "if somebody lets go, one may come back from %(time)s on."
+    )
+    return says % {"quota": campaign.quota, "time": _clock(free_at)}
 
 
 def _clock(time: datetime) -> str:

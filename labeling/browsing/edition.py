@@ -4,7 +4,7 @@ Letters are by the order of storage and the same for everybody here; each labele
 their own, which is told beside what they said. Nothing is left out: surplus, withdrawn and corrected work is marked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Prefetch, QuerySet
@@ -76,16 +76,18 @@ class Said:
 
 @dataclass(frozen=True)
 class Voice:
-    """A labeler who submitted. seen: the letters of the columns in the order in which this labeler met them."""
+    """A labeler who submitted. seen: the letters of the columns in the order in which this labeler met them. beside:
+    what it is, where it came beside the slot queue; empty where it took a slot."""
 
     assignment: Assignment
     seen: str
+    beside: str
     now: Said
     earlier: Sequence[Said]
 
     @property
     def counts(self) -> bool:
-        """Whether what they say is data: within the overlap, not withdrawn, no hidden repeat."""
+        """Whether what they say is data: within the overlap, not withdrawn, neither gold nor a repeat."""
         submission = self.now.submission
         return submission.counted and submission.withdrawn_at is None and self.assignment.occurrence == 0
 
@@ -142,7 +144,8 @@ def edition_of(task: Task) -> Edition:
         for letter, one, text in zip(LETTERS, responses, columns_html, strict=False)
     ]
     letters = {column.response.pk: column.letter for column in columns}
-    voices = [voice for one in assignments if (voice := _voice(one, letters, rendered)) is not None]
+    in_queue = {one.labeler_id for one in assignments if one.occurrence == 0}
+    voices = [voice for one in assignments if (voice := _voice(one, letters, rendered, in_queue)) is not None]
     heard = {voice.assignment.pk for voice in voices}
     return Edition(
         task=task,
@@ -170,8 +173,10 @@ def _texts_of(submission: Submission) -> list[str]:
     return [one.text for one in submission.responses.all()] + [one.last_turn for one in submission.prompts.all()]
 
 
-def _voice(assignment: Assignment, letters: Mapping[int, str], rendered: Mapping[str, str]) -> Voice | None:
-    """None for who submitted nothing."""
+def _voice(
+    assignment: Assignment, letters: Mapping[int, str], rendered: Mapping[str, str], in_queue: Container[int]
+) -> Voice | None:
+    """None for who submitted nothing. in_queue: labelers to whom the task was handed from the slot queue."""
     said = [_said(one, assignment, letters, rendered) for one in assignment.submissions.all()]
     if not said:
         return None
@@ -181,7 +186,15 @@ def _voice(assignment: Assignment, letters: Mapping[int, str], rendered: Mapping
         seen=" ".join(letters[pk] for pk in assignment.order if pk in letters),
         now=now,
         earlier=[one for one in said if one is not now],
+        beside=_beside(assignment, met_before=assignment.labeler_id in in_queue),
     )
+
+
+def _beside(assignment: Assignment, *, met_before: bool) -> str:
+    """Only who had it from the queue is asked again; everybody else met it as gold, whatever it is by now."""
+    if assignment.occurrence == 0:
+        return ""
+    return f"hidden repeat {assignment.occurrence}" if met_before else "as gold"
 
 
 def _said(

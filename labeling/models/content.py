@@ -2,6 +2,8 @@
 
 from enum import IntFlag
 
+from django.utils.translation import gettext_lazy
+
 
 class Content(IntFlag):
     """Kinds of distressing material, as bits: a prompt, its tasks and a labeler's wishes each hold a sum of them."""
@@ -15,15 +17,15 @@ class Content(IntFlag):
     @property
     def words(self) -> str:
         """What one kind is called on pages."""
-        return WORDS[self]
+        return str(WORDS[self])
 
 
 WORDS = {
-    Content.SEXUAL: "sexual content",
-    Content.VIOLENT: "violence",
-    Content.SELF_HARM: "suicide and self-harm",
-    Content.ABUSE: "abuse and terrorism",
-    Content.HATE: "hatred of groups of people",
+    Content.SEXUAL: gettext_lazy("sexual content"),
+    Content.VIOLENT: gettext_lazy("violence"),
+    Content.SELF_HARM: gettext_lazy("suicide and self-harm"),
+    Content.ABUSE: gettext_lazy("abuse and terrorism"),
+    Content.HATE: gettext_lazy("hatred of groups of people"),
 }
 
 

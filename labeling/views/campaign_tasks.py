@@ -16,7 +16,7 @@ ROWS = 50
 
 
 def _campaign_or_404(request: ProjectRequest, campaign_id: int) -> Campaign:
-    found = Campaign.objects.filter(project=request.project).select_related("guideline")
+    found = Campaign.objects.filter(project=request.project).select_related("guideline", "cohort")
     return get_object_or_404(found, pk=campaign_id)
 
 

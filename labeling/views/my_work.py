@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from labeling.access import LABELS, ProjectRequest, project_page
 from labeling.assigning import labeler_of
 from labeling.history import by_day_and_campaign
+from labeling.own_pages import own_pages
 from labeling.questions import answers_for
 from labeling.standing import Done, done_since, recent_submissions, start_of_week
 from labeling.submitting import may_correct
@@ -29,6 +30,7 @@ def my_work(request: ProjectRequest) -> HttpResponse:
         "week": done_since(labeler, start_of_week()),
         "page": page,
         "rows": [row | {"active": Done(row["submissions"], row["active_ms"] or 0)} for row in page.object_list],
+        "own_pages": own_pages(labeler),
         "answers": answers_for(labeler)[:ANSWERS_SHOWN],
         "recent": [(one, may_correct(one, timezone.now())) for one in recent_submissions(labeler)],
     }

@@ -1,5 +1,6 @@
 """The tasks of a campaign, and one task with all that was said of it."""
 
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 
@@ -173,6 +174,19 @@ class TestTheEdition:
         Assignment.objects.filter(pk=again.pk).update(current_submission=repeat)
         assert edition_of(campaign.tasks.get()).counting == 1
         assert "hidden repeat 1" in text_of(ines.get(page_of(campaign.tasks.get())))
+
+    def test_work_on_gold_is_called_gold_and_no_repeat(self, project: Project, ines: Client) -> None:
+        campaign = make_campaign(project, overlap=2, shown=2)
+        Task.objects.filter(campaign=campaign).update(aside=Task.Aside.GOLD)
+        assignment = Assignment.objects.create(
+            task=campaign.tasks.get(), campaign=campaign, labeler=make_labeler(project, "a"), occurrence=1,
+            order=list(campaign.tasks.get().shown.values_list("response_id", flat=True)),
+            lease_until=datetime.now(UTC) + timedelta(hours=1),
+        )  # fmt: skip
+        submit_now(assignment, ranked(1, 2))
+        page = text_of(ines.get(page_of(campaign.tasks.get())))
+        assert "as gold" in page
+        assert "hidden repeat" not in page
 
     def test_a_correction_is_the_next_number_and_what_was_said_before_stays(
         self, project: Project, ines: Client

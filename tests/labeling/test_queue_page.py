@@ -1,10 +1,26 @@
 """A labeler's home says what there is to do, and why there is nothing."""
 
+import re
+
 import pytest
 from django.test import Client
 
 from labeling.assigning import labeler_of
-from labeling.models import Assignment, Campaign, Guideline, Membership, Project, User, WorkKind
+from labeling.distress import avoid
+from labeling.models import (
+    Assignment,
+    BackgroundForm,
+    Campaign,
+    Content,
+    Guideline,
+    Membership,
+    Project,
+    Qualification,
+    QualificationTry,
+    Submission,
+    User,
+    WorkKind,
+)
 from labeling.opening import close_campaign, pause_campaign
 from tests.conftest import signed_in
 from tests.labeling.conftest import Desk
@@ -141,3 +157,36 @@ def test_a_guideline_has_a_page_once_it_is_published(project: Project, labeler: 
     client = signed_in(labeler)
     assert "Ties are welcome." in client.get(f"{QUEUE}guidelines/{campaign.guideline_id}/").content.decode()
     assert client.get(f"{QUEUE}guidelines/{unpublished.pk}/").status_code == 404
+
+
+def test_it_says_what_is_asked_of_pairs_and_how_long_a_task_takes(project: Project, labeler: User) -> None:
+    make_campaign(project, shown=9)
+    pairs = make_campaign(project, shown=2, tasks=4)
+    worker = labeler_of(Membership.objects.get(user=labeler))
+    for _ in range(3):
+        submit_now(must_claim(pairs, worker), ranked(1, 2))
+    Submission.objects.update(active_ms=125_000)
+    html = page(labeler)
+    assert "Read 9 responses to a prompt, rate each, then rank them." in html
+    assert "Read two responses to a prompt, and say which is better." in html
+    assert f"Compare: {pairs.name}" in html
+    assert html.count("About 2 minutes each at your pace.") == 1
+
+
+def test_it_leads_to_the_background_the_qualifications_and_what_is_kept_from_one(
+    project: Project, labeler: User
+) -> None:
+    assert "background/" not in page(labeler)  # The project asks nothing.
+    BackgroundForm.objects.create(project=project, questions=[{"name": "age", "label": "Age", "choices": ["18"]}])
+    tried = Qualification.objects.create(project=project, name="Desk work")
+    Qualification.objects.create(project=project, name="Not open")
+    worker = labeler_of(Membership.objects.get(user=labeler))
+    QualificationTry.objects.create(qualification=tried, labeler=worker, state="passed")
+    avoid(worker, Content.VIOLENT | Content.HATE)
+    for html in (page(labeler), signed_in(labeler).get(f"{QUEUE}my-work/").content.decode()):
+        said = " ".join(re.sub("<[^>]*>", " ", html).split())
+        assert f"{QUEUE}background/" in html
+        assert "Your background not told" in said
+        assert "Desk work passed" in said
+        assert "Not open" not in said
+        assert "Kept from you violence and hatred of groups of people" in said
