@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.cookiejar import CookieJar
 from pathlib import Path
 
@@ -65,12 +66,20 @@ def state(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def site(state: Path) -> Iterator[tuple[Site, int]]:
-    port = free_port()
-    started = Site(state, port)
-    yield started, port
-    started.stop()
+@dataclass(frozen=True)
+class Standing:
+    site: Site
+    links: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """A site that is up; each of its links is opened by one test alone."""
+    site = Site(tmp_path_factory.mktemp("site"), free_port())
+    try:
+        yield Standing(site, site.read_links())
+    finally:
+        site.stop()
 
 
 def open_page(*links: str) -> str:
@@ -97,11 +106,15 @@ def wait_until_gone(pids: list[int]) -> list[int]:
     return pids
 
 
-def test_it_prints_links_that_sign_in_and_stops_all_of_it(site: tuple[Site, int], state: Path) -> None:
-    started, port = site
-    links = started.read_links()
-    assert set(links) == {"researcher", "labeler", "rehearse"}
-    assert "First project" in open_page(links["researcher"])
+def test_it_prints_links_that_sign_in(standing: Standing) -> None:
+    assert set(standing.links) == {"researcher", "labeler", "rehearse"}
+    assert "First project" in open_page(standing.links["labeler"])
+
+
+def test_stopped_it_leaves_nothing_running_and_a_second_start_takes_up_where_it_was(state: Path) -> None:
+    port = free_port()
+    started = Site(state, port)
+    started.read_links()
     children = children_of(started.process.pid)
     assert len(children) >= 2
     assert started.stop() == 0
@@ -110,35 +123,29 @@ def test_it_prints_links_that_sign_in_and_stops_all_of_it(site: tuple[Site, int]
     again = Site(state, port)
     try:
         assert "First project" in open_page(again.read_links()["labeler"])
+        # Killed, it takes its processes along.
+        children = children_of(again.process.pid)
+        again.process.kill()
+        again.process.wait(10)
+        assert wait_until_gone(children) == []
     finally:
-        assert again.stop() == 0
+        again.stop()
 
 
-def test_it_prints_the_page_where_a_newcomer_begins(site: tuple[Site, int]) -> None:
-    links = site[0].read_links()
-    page = open_page(links["researcher"], links["rehearse"])
+def test_it_prints_the_page_where_a_newcomer_begins(standing: Standing) -> None:
+    page = open_page(standing.links["researcher"], standing.links["rehearse"])
     assert "Rehearse a round" in page
     assert "Base: training." in page
 
 
-def test_the_worker_gives_way_to_the_web_server(site: tuple[Site, int]) -> None:
-    started, _ = site
-    started.read_links()
+def test_the_worker_gives_way_to_the_web_server(standing: Standing) -> None:
+    started = standing.site
     ours = os.getpriority(os.PRIO_PROCESS, started.process.pid)
     above: dict[str, int] = {}
     for pid in children_of(started.process.pid):
         command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
         above |= {name: os.getpriority(os.PRIO_PROCESS, pid) - ours for name in ("granian", "work") if name in command}
     assert above == {"granian": 0, "work": NICENESS}
-
-
-def test_killing_it_leaves_no_orphans(site: tuple[Site, int]) -> None:
-    started, _ = site
-    started.read_links()
-    children = children_of(started.process.pid)
-    started.process.kill()
-    started.process.wait(10)
-    assert wait_until_gone(children) == []
 
 
 def test_a_port_in_use_is_named_with_the_remedy(state: Path) -> None:

@@ -18,7 +18,7 @@ from training.rounds import open_round
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
 PAGE = "/projects/helpdesk/rounds/1/evaluation/"
-LOOKS = [("light", 1440), ("dark", 390)]
+LOOKS = [("dark", 390)]
 
 
 @pytest.fixture

@@ -1,12 +1,17 @@
 """A founded rehearsal, and rounds in it whose machines are played by the test."""
 
+from functools import cache, partial
+
 import pytest
 
 from labeling.models import Project, Prompt, Response, User
 from tests.conftest import make_member
 from tests.training.conftest import own_folders, round_with_base  # noqa: F401
+from training import founding
 from training.founding import found_rehearsal
 from training.models import Checkpoint, Job, Round, Stage
+from training.rehearsal import corpus, material, prompts
+from training.rehearsal.recipe import FULL
 from training.rehearsing import Settings, rehearse
 from training.rounds import advance
 from training.self_running import run_by_itself
@@ -17,6 +22,20 @@ TEXTS = (
     "Hello, my friend. The {0} eats mint. Come by any time.",
     "What does the {0} eat? Where does the {0} sleep?",
 )
+
+
+# The village of one seed is always the same: it is made once for all tests that found it.
+MAKE_CORPUS, TRAINING_PROMPTS = cache(corpus.make_corpus), cache(prompts.training_prompts)
+DEMONSTRATIONS = cache(partial(material.demonstrations, recipe=FULL))
+HELD_OUT = cache(partial(material.prompts_to_evaluate, recipe=FULL))
+
+
+@pytest.fixture(autouse=True)
+def one_village(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(founding, "make_corpus", MAKE_CORPUS)
+    monkeypatch.setattr(founding, "training_prompts", TRAINING_PROMPTS)
+    monkeypatch.setattr(founding.material, "demonstrations", lambda world, recipe: DEMONSTRATIONS(world))
+    monkeypatch.setattr(founding.material, "prompts_to_evaluate", lambda world, recipe: HELD_OUT(world))
 
 
 @pytest.fixture

@@ -99,11 +99,11 @@ def changed(recipe: Recipe, *, name: str, about: str, stages: Mapping[str, Secti
 SHORT = changed(
     FULL,
     name="short",
-    about="The same in a minute and a half of one core, for the tests.",
-    demonstrations=300,
-    ranked_prompts=400,
+    about="The same in two minutes of one core, for the tests.",
+    demonstrations=700,
+    ranked_prompts=350,
     stages={
-        "pretrain": {"pretrain": {"steps": 250}},
+        "pretrain": {"pretrain": {"steps": 400}},
         "ppo": {"ppo": {"episodes": 12 * 96}},
     },
 )

@@ -1,4 +1,4 @@
-"""The rehearsal in its shortened form: fixed steps, one thread, about a minute and a half of one core.
+"""The rehearsal in its shortened form: fixed steps, one thread, about two minutes of one core.
 
 It asserts what the loop is for, on prompts that no stage has seen, and nothing about absolute values.
 """
