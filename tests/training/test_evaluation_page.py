@@ -47,6 +47,18 @@ def text_of(client: Client, **query: str) -> str:
     return " ".join(unescape(answer.content.decode()).split())
 
 
+def test_the_round_opens_with_the_finding_once_all_ratings_are_in(ready: Round, ines: Client) -> None:
+    page = PAGE.removesuffix("evaluation/")
+    assert "rate the policy" not in ines.get(page).content.decode()
+    rated(ready)
+    evaluated = ready.stages.get(kind="evaluate")
+    assert evaluated.state == "done"
+    claim = ines.get(PAGE, {"as": "json"}).json()["claim"]
+    assert "People rate the policy" in claim
+    opened = " ".join(unescape(ines.get(page).content.decode()).split())
+    assert f'<a href="{PAGE}">{claim}</a>' in opened
+
+
 class TestWhoMaySeeIt:
     def test_a_stranger_meets_404(self, ready: Round, stranger: User) -> None:
         rated(ready)

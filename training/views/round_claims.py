@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+from django.core.cache import cache
+
+from training.evaluation import evaluation_of
 from training.models import Round, Stage
-from training.views.stage_cards import StageCard
+from training.views import findings
+from training.views.stage_cards import StageCard, progress_of
 
 Kind = Stage.Kind
 
@@ -37,6 +41,27 @@ def claim_of(round_: Round, cards: Sequence[StageCard]) -> str:
             if card.shape == shape:
                 return words(card)
     return f"{name} waits, with {done} of {len(cards)} stages done."
+
+
+KEEP_SECONDS = 24 * 3600
+
+
+def finding_of(round_: Round, stages: Sequence[Stage]) -> str:
+    """What people or simulated raters found of a round whose evaluation is done, in the sentence of its page; empty
+    before. Reckoned once for so many ratings."""
+    done = [one for one in stages if one.kind == Kind.EVALUATE and one.state == Stage.State.DONE and one.campaign]
+    if not done:
+        return ""
+    campaign = done[0].campaign
+    assert campaign is not None
+    rated = progress_of([campaign])[campaign.pk].done
+    key = f"finding:{campaign.pk}:{rated}"
+    found: str | None = cache.get(key)
+    if found is None:
+        evaluation = evaluation_of(round_, campaign) if rated else None
+        found = findings.claim_of(evaluation, over=True) if evaluation and evaluation.said else ""
+        cache.set(key, found, KEEP_SECONDS)
+    return found
 
 
 def _waits(name: str, card: StageCard, round_: Round) -> str:

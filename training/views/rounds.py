@@ -30,7 +30,7 @@ from training.views.curves import drawn_curves
 from training.views.evaluation_forms import choices_of, overlap_in
 from training.views.launch_forms import checked_launch, launch_form, watch_in
 from training.views.recipe_changes import changes_in
-from training.views.round_claims import claim_of
+from training.views.round_claims import claim_of, finding_of
 from training.views.sheet import sheet_of, stage_looked_at
 from training.views.stage_cards import StageCard, cards_of
 from training.waiting import WAITS, read_number
@@ -206,6 +206,7 @@ def _show(
         "beginning": beginning_of(round_),
         "cards": cards,
         "claim": claim_of(round_, cards),
+        "finding": finding_of(round_, stages),
         "looked_at": cards[stages.index(stage)],
         "sheet": sheet,
         "curves": drawn_curves(sheet.job) if sheet.job else [],
