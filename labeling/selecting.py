@@ -44,16 +44,18 @@ class Selection:
     """What is asked for; None and False: nothing in particular.
 
     split: of the prompt. round: campaigns of the round of this number. cohort: what was said by people while they were
-    in it. since, until: when it was said (of prompts and demonstrations that came from a file: when they came in),
-    until itself not among them. review: of a prompt or a demonstration. surplus, withdrawn: what does not count goes
-    out too, and is marked. ties: what becomes of pairs that share a rank; "both" gives each twice, once either way.
-    margin: how far apart two responses are, by what; for the layout preference only.
+    in it. labelers: keys of those whose judgments are asked for. since, until: when it was said (of prompts and
+    demonstrations that came from a file: when they came in), until itself not among them. review: of a prompt or a
+    demonstration. surplus, withdrawn: what does not count goes out too, and is marked. ties: what becomes of pairs that
+    share a rank; "both" gives each twice, once either way. margin: how far apart two responses are, by what; for the
+    layout preference only.
     """
 
     split: str | None = None
     campaign: Campaign | None = None
     round: int | None = None
     cohort: Cohort | None = None
+    labelers: frozenset[int] | None = None
     since: datetime | None = None
     until: datetime | None = None
     review: str | None = None
@@ -115,6 +117,8 @@ def chosen_assignments(selection: Selection) -> QuerySet[Assignment]:
         found = found.filter(current_submission__withdrawn_at__isnull=True)
     if selection.cohort:
         found = found.filter(_in_cohort(selection.cohort, labeler="labeler", at="current_submission__submitted_at"))
+    if selection.labelers is not None:
+        found = found.filter(labeler__in=selection.labelers)
     return found if selection.simulated else found.exclude(labeler__source=Labeler.Source.SIMULATED)
 
 

@@ -145,12 +145,15 @@ def _renew(transfer: Any, over: threading.Event) -> None:
 
 
 def forget_old() -> int:
-    """Deletes files that were kept for long enough; the rows stay and say what there was."""
+    """Deletes files that were kept for long enough, or hold what somebody took back; the rows stay and say what there
+    was."""
+    from labeling.exporting.recalling import recall_withdrawn
+
     old = Export.objects.filter(finished_at__lt=Now() - KEPT).exclude(path="")
     for export in old:
         (Path(settings.EXPORTS_DIR) / export.path).unlink(missing_ok=True)
         Export.objects.filter(pk=export.pk).update(path="")
-    return len(old) + _forget_uploads()
+    return len(old) + recall_withdrawn() + _forget_uploads()
 
 
 def _forget_uploads() -> int:

@@ -14,6 +14,7 @@ REFUSALS = {
     "403": "Your role or the token's scopes do not allow it.",
     "404": "There is nothing at this address, or it is not yours.",
     "409": "The state of things does not allow it now, or the idempotency key came with another request.",
+    "412": "It was changed since the answer whose ETag came with If-Match.",
     "413": "The body is larger than what is taken here.",
     "415": "The body is not JSON in UTF-8.",
     "422": "The request is well formed, and cannot be done: the message says why.",
@@ -64,6 +65,13 @@ IF_NONE_MATCH = {
     "description": "The ETag of an answer that is at hand: 304 where it is still so.",
     "schema": {"type": "string"},  # any: what is no ETag of ours matches nothing, and is not refused
 }
+IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The ETag of the answer that this changes: 412 where it is not so any more.",
+    "schema": {"type": "string"},
+}
+CHANGES = ("PUT", "PATCH", "DELETE")
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
@@ -89,14 +97,20 @@ class Described(AutoSchema):
         parameters = operation.setdefault("parameters", [])
         reads = self.method in ("GET", "HEAD")
         parameters.append(IF_NONE_MATCH if reads else KEY)
+        allows = getattr(self.view, "allows", {})
+        guarded = self.method in CHANGES and "GET" in allows
+        if guarded:
+            parameters.append(IF_MATCH)
         responses = operation["responses"]
         for response in responses.values():
             response["headers"] = {**response.get("headers", {}), **RATE}
         for status in OF_READING if reads else REFUSALS:
+            if status == "412" and not guarded:
+                continue
             responses.setdefault(status, _refusal(status))
         if reads:
             responses["304"] = {"description": "What is at hand is still so."}
-        if (allowed := getattr(self.view, "allows", {}).get(self.method)) is not None:
+        if (allowed := allows.get(self.method)) is not None:
             roles = ", ".join(sorted(allowed.roles))
             scope = f"the scope `{allowed.scope}`" if allowed.scope else "any scope"
             operation["description"] = f"{operation.get('description', '')}\n\nRoles: {roles}; a token of {scope}."

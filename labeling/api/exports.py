@@ -14,7 +14,8 @@ from labeling.api.resource import Allowed, Resource, found_or_404, operation
 from labeling.exporting.asked import PARAMETERS, read_asked
 from labeling.exporting.counting import count_rows
 from labeling.exporting.downloading import file_answer
-from labeling.exporting.making import asked_of, file_name, file_of, prepare
+from labeling.exporting.making import file_of, name_and_type_of, prepare
+from labeling.exporting.recalling import file_to_send
 from labeling.models import Export
 from labeling.records import Kind
 from labeling.scopes import Scope
@@ -144,9 +145,8 @@ class ExportFileView(OneExport):
     )
     def get(self, request: Request, slug: str, uuid: Any) -> Any:
         export = self.export(uuid)
-        path = file_of(export)
+        path = file_to_send(export)
         if path is None:
             raise Http404
-        asked = asked_of(export)
-        name = file_name(export)
-        return file_answer(request._request, path, name=name, media_type=asked.format.media_type, sha256=export.sha256)
+        name, media_type = name_and_type_of(export)
+        return file_answer(request._request, path, name=name, media_type=media_type, sha256=export.sha256)

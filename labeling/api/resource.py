@@ -4,7 +4,6 @@ A view says in `allows` which roles and which scope each of its methods takes, a
 @operation: what it takes, what it answers. That is what is checked, and what the schema says.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.access import membership_or_404
+from labeling.api.changed import IF_MATCH, etag_of, only_if_unchanged
 from labeling.api.errors import InvalidQuery, ScopeMissing
 from labeling.api.fields import Sent, members_of
 from labeling.api.limits import rate_headers
@@ -123,19 +123,19 @@ class Resource(APIView):
             raise ScopeMissing(f"This takes a token with the scope {allowed.scope}; the scopes of this one are: {had}.")
 
     def _prepare(self, request: Request, method: str) -> None:
-        """Reads the parameters, and sees to it that a writing request with a key is done once."""
+        """Reads the parameters, and sees to it that a writing request with a key is done once, and one with an ETag
+        only where that is still so."""
         handler = getattr(self, method.lower())
         self.query = read_query(request, getattr(handler, "query", None))
         if method in SAFE:
             return
+        act: Callable[[], Response] = partial(handler, request, **self.kwargs)
+        if IF_MATCH in request.headers:
+            act = only_if_unchanged(self, request, act)
         if key := key_of(request):
-            act = partial(handler, request, **self.kwargs)
-
-            def once(*args: Any, **kwargs: Any) -> Response:
-                return answered_once(request, self.project, act, key=key, together=not self.apart)
-
-            # dispatch() asks for the handler after this.
-            setattr(self, method.lower(), once)
+            act = partial(answered_once, request, self.project, act, key=key, together=not self.apart)
+        # dispatch() asks for the handler after this.
+        setattr(self, method.lower(), lambda *args, **kwargs: act())
 
     def sent(self, request: Request) -> dict[str, Any]:
         """The body, checked against what the method takes. Raises ValidationError."""
@@ -153,7 +153,7 @@ class Resource(APIView):
             answer["Cache-Control"] = "private, no-cache"
         if request.method in ("GET", "HEAD") and answer.status_code == 200 and isinstance(answer, Response):
             answer.render()
-            etag = f'"{hashlib.sha256(answer.content).hexdigest()[:32]}"'
+            etag = etag_of(answer.content)
             answer["ETag"] = etag
             return get_conditional_response(django_request, etag=etag, response=answer) or answer
         return answer

@@ -13,6 +13,7 @@ from typing import Any
 from labeling.errors import Refusal
 from labeling.exporting.formats import FORMATS, Format
 from labeling.exporting.layouts import LAYOUTS, RECORDS, TABLE, Layout, layouts_of
+from labeling.exporting.weighing import HEAVIEST, LIGHTEST, labelers_of_weight
 from labeling.models import Campaign, Cohort, Project
 from labeling.records import REVIEWS, SPLITS, Kind
 from labeling.selecting import Selection
@@ -33,6 +34,7 @@ PARAMETERS: dict[str, frozenset[Kind]] = {
     "campaign": ALL,
     "round": JUDGED | {Kind.CANDIDATES},
     "cohort": WRITTEN | JUDGED,
+    "weight": JUDGED,
     "since": WRITTEN | JUDGED,
     "until": WRITTEN | JUDGED,
     "review": WRITTEN,
@@ -65,8 +67,12 @@ class Asked:
     @property
     def stem(self) -> str:
         """The file's name without its ending."""
-        said = "" if self.layout.name in (RECORDS, TABLE) else f"-{self.layout.name}"
-        return f"{self.project.slug}-{self.kind}{said}"
+        return stem_of(self.project, self.kind, self.layout)
+
+
+def stem_of(project: Project, kind: Kind, layout: Layout) -> str:
+    said = "" if layout.name in (RECORDS, TABLE) else f"-{layout.name}"
+    return f"{project.slug}-{kind}{said}"
 
 
 def parameters_of(kind: Kind) -> list[str]:
@@ -80,6 +86,12 @@ def read_asked(project: Project, kind: Kind, given: Mapping[str, str]) -> Asked:
         if name not in known:
             raise CannotExport(f"The parameter {name[:60]!r} is not known here; known are: {', '.join(known)}.")
     query = {name: value for name, value in given.items() if value != ""}
+    layout, chosen = shape_of(kind, query)
+    return Asked(project, kind, layout, chosen, _selection(project, query, layout), query)
+
+
+def shape_of(kind: Kind, query: Mapping[str, str]) -> tuple[Layout, Format]:
+    """How the rows are laid out and written. Raises CannotExport."""
     chosen = FORMATS[_choice(query, "format", FORMATS, "jsonl")]
     layout = LAYOUTS[kind, _choice(query, "layout", layouts_of(kind), TABLE if chosen.typed else RECORDS)]
     if not chosen.takes(layout):
@@ -87,7 +99,7 @@ def read_asked(project: Project, kind: Kind, given: Mapping[str, str]) -> Asked:
             f"layout is {layout.name!r}, whose rows differ in their members; {chosen.name} takes one of"
             f" {', '.join(name for name in layouts_of(kind) if name != RECORDS)}."
         )
-    return Asked(project, kind, layout, chosen, _selection(project, query, layout), query)
+    return layout, chosen
 
 
 def _selection(project: Project, query: Mapping[str, str], layout: Layout) -> Selection:
@@ -96,6 +108,7 @@ def _selection(project: Project, query: Mapping[str, str], layout: Layout) -> Se
         campaign=_named(Campaign, project, query, "campaign"),
         round=_round(query.get("round", "")),
         cohort=_named(Cohort, project, query, "cohort"),
+        labelers=_of_weight(project, query),
         since=_time(query, "since"),
         until=_time(query, "until"),
         review=_choice(query, "review", REVIEWS, "") or None,
@@ -149,6 +162,18 @@ def _round(value: str) -> int | None:
     if not re.fullmatch(r"[1-9][0-9]{0,8}", value, flags=re.ASCII):
         raise CannotExport(f"round is {value[:60]!r}; expected the number of a round, as 2.")
     return int(value)
+
+
+def _of_weight(project: Project, query: Mapping[str, str]) -> frozenset[int] | None:
+    value = query.get("weight")
+    if value is None:
+        return None
+    if not re.fullmatch(r"[0-2](\.[0-9]{1,3})?", value, flags=re.ASCII) or not LIGHTEST <= float(value) <= HEAVIEST:
+        raise CannotExport(
+            f"weight is {value[:60]!r}; expected the least weight of a labeler, a number from {LIGHTEST} to"
+            f" {HEAVIEST}, as 0.8."
+        )
+    return labelers_of_weight(project, float(value), simulated=_yes(query, "simulated"))
 
 
 def _time(query: Mapping[str, str], name: str) -> datetime | None:

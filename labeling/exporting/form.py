@@ -11,6 +11,7 @@ from django import forms
 from labeling.exporting.asked import MARGINS, PARAMETERS, TIES
 from labeling.exporting.formats import FORMATS
 from labeling.exporting.layouts import LAYOUTS, layouts_of
+from labeling.exporting.weighing import HEAVIEST, LIGHTEST
 from labeling.models import Campaign, Cohort, Project
 from labeling.records import REVIEWS, SPLITS, Kind
 from labeling.selecting import WORK_KINDS
@@ -23,6 +24,7 @@ IN_WORDS = {
     "campaign": "Campaign",
     "round": "Round",
     "cohort": "Cohort",
+    "weight": "Labelers of weight, at least",
     "since": "Said since",
     "until": "Said until",
     "review": "Review",
@@ -40,6 +42,12 @@ FORMAT_WORDS = {
     "csv": "CSV, for looking",
 }
 TIE_WORDS = {"": "as the layout has it", "keep": "kept, marked", "drop": "dropped", "both": "each once either way"}
+BOXES: dict[str, dict[str, Any]] = {
+    "since": {"type": "date"},
+    "until": {"type": "date"},
+    "round": {"type": "number", "min": "1"},
+    "weight": {"type": "number", "min": LIGHTEST, "max": HEAVIEST, "step": "0.05"},
+}
 TICKED = ("simulated", "surplus", "withdrawn")
 
 
@@ -59,8 +67,7 @@ def _field(name: str, choices: list[tuple[str, str]] | None) -> forms.Field:
     attributes: dict[str, Any] = {"class": "field__input"}
     if choices is not None:
         return forms.ChoiceField(label=label, required=False, choices=choices, widget=forms.Select(attrs=attributes))
-    kind = "date" if name in ("since", "until") else "number"
-    widget = forms.TextInput(attrs=attributes | {"type": kind} | ({"min": "1"} if kind == "number" else {}))
+    widget = forms.TextInput(attrs=attributes | BOXES[name])
     return forms.CharField(label=label, required=False, widget=widget)
 
 

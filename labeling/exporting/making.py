@@ -9,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from labeling.exporting.asked import Asked, CannotExport, read_asked
+from labeling.exporting.asked import Asked, CannotExport, read_asked, shape_of, stem_of
 from labeling.exporting.streaming import Stream
 from labeling.models import Export, Project, User
 from labeling.records import Kind
@@ -85,8 +85,9 @@ def file_of(export: Export) -> Path | None:
     return path if export.path and path.is_file() else None
 
 
-def file_name(export: Export) -> str:
-    """As whoever fetches it meets it: with the day, for there may be many of a kind."""
-    asked = asked_of(export)
+def name_and_type_of(export: Export) -> tuple[str, str]:
+    """The file's name as whoever fetches it meets it, with the day, for there may be many of a kind; its media type."""
+    kind = Kind(export.kind)
+    layout, chosen = shape_of(kind, export.query)
     day = export.as_of.strftime("%Y-%m-%d") if export.as_of else "unfinished"
-    return f"{asked.stem}-{day}{asked.format.ending}"
+    return f"{stem_of(export.project, kind, layout)}-{day}{chosen.ending}", chosen.media_type

@@ -16,8 +16,9 @@ from labeling.exporting.counting import count_rows
 from labeling.exporting.datasheet import as_markdown
 from labeling.exporting.downloading import file_answer
 from labeling.exporting.form import ExportForm
-from labeling.exporting.making import asked_of, file_name, file_of, prepare
+from labeling.exporting.making import name_and_type_of, prepare
 from labeling.exporting.reading import plainly
+from labeling.exporting.recalling import file_to_send
 from labeling.exporting.streaming import streamed
 from labeling.models import Export
 from labeling.records import Kind
@@ -111,11 +112,11 @@ def _export(request: ProjectRequest, uuid: Any) -> Export:
 def export_file(request: ProjectRequest, uuid: Any) -> HttpResponseBase:
     """A prepared file, whole or in parts."""
     export = _export(request, uuid)
-    path = file_of(export)
+    path = file_to_send(export)
     if path is None:
         raise Http404("There is no such page, or it is not yours.")
-    media_type = asked_of(export).format.media_type
-    return file_answer(request, path, name=file_name(export), media_type=media_type, sha256=export.sha256)
+    name, media_type = name_and_type_of(export)
+    return file_answer(request, path, name=name, media_type=media_type, sha256=export.sha256)
 
 
 @never_cache

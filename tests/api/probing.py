@@ -21,7 +21,7 @@ CONFIG = {
     "generation": {"allow-x00": False, "mode": "all"},
     "checks": {
         # What is well formed may still be refused by the state of the project, with 409 or 422 and the reason.
-        "positive_data_acceptance": {"expected-statuses": ["2xx", "304", "401", "403", "404", "409", "422"]},
+        "positive_data_acceptance": {"expected-statuses": ["2xx", "304", "401", "403", "404", "409", "412", "422"]},
         "negative_data_rejection": {"expected-statuses": ["4xx"]},
     },
 }

@@ -1,6 +1,7 @@
 """Idempotency keys, ETags, pages."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -63,23 +64,29 @@ def test_a_claim_with_a_key_is_answered_as_before(filled: Filled) -> None:
     assert api.post(path, Idempotency_Key="c1") == first
 
 
-@pytest.mark.postgres
-@pytest.mark.django_db(transaction=True)
-def test_of_two_at_once_with_one_key_one_acts_and_both_get_its_answer(project: Project) -> None:
-    api = fill(project).api(Role.OWNER)
+def at_once(number: int, send: Callable[[int], Any]) -> list[Any]:
+    """What each of so many threads was answered."""
     answers: list[Any] = []
 
-    def send() -> None:
+    def run(place: int) -> None:
         try:
-            answers.append(Api(api.token).post("cohorts", {"name": "New"}, Idempotency_Key="k1"))
+            answers.append(send(place))
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=send) for _ in range(4)]
+    threads = [threading.Thread(target=run, args=[place]) for place in range(number)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    return answers
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_with_one_key_one_acts_and_both_get_its_answer(project: Project) -> None:
+    api = fill(project).api(Role.OWNER)
+    answers = at_once(4, lambda _: Api(api.token).post("cohorts", {"name": "New"}, Idempotency_Key="k1"))
     assert answers == [answers[0]] * 4
     assert answers[0][0] == 201
     assert (Cohort.objects.filter(name="New").count(), AnsweredRequest.objects.count()) == (1, 1)
@@ -96,6 +103,55 @@ def test_what_is_still_so_is_not_sent_again(filled: Filled, owner_api: Api) -> N
     assert changed.status_code == 200
     assert changed["ETag"] != first["ETag"]
     assert "private" in first["Cache-Control"]
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("change", [("PATCH", {"name": "Elders"}), ("DELETE", None)])
+def test_a_change_is_made_only_to_what_its_client_read(filled: Filled, owner_api: Api, change: tuple[str, Any]) -> None:
+    method, body = change
+    path = f"cohorts/{filled.rows['cohort_id']}"
+    read = owner_api.ask("GET", path)["ETag"]
+    Cohort.objects.filter(pk=filled.rows["cohort_id"]).update(about="Changed by another.")
+    status, answer = owner_api.send(method, path, body, If_Match=read)
+    assert (status, answer["error"]["code"]) == (412, "changed_meanwhile")
+    assert Cohort.objects.get(pk=filled.rows["cohort_id"]).name == "Experts"
+    now = owner_api.ask("GET", path)["ETag"]
+    assert owner_api.send(method, path, body, If_Match=f'"odd", {now}')[0] in (200, 204)
+    assert not Cohort.objects.filter(name="Experts").exists()
+
+
+@pytest.mark.sqlite
+def test_a_change_to_the_project_itself_is_compared_with_what_it_is_now(filled: Filled, owner_api: Api) -> None:
+    read = owner_api.ask("GET", "")["ETag"]
+    assert owner_api.send("PATCH", "", {"name": "One"}, If_Match=read)[0] == 200
+    assert owner_api.send("PATCH", "", {"name": "Two"}, If_Match=read)[0] == 412
+    assert owner_api.send("PATCH", "", {"name": "Two"}, If_Match="*")[0] == 200
+    assert Project.objects.get(slug="helpdesk").name == "Two"
+
+
+@pytest.mark.sqlite
+def test_a_repeat_of_a_guarded_change_gets_its_first_answer(filled: Filled, owner_api: Api) -> None:
+    headers = {"If_Match": owner_api.ask("GET", "")["ETag"], "Idempotency_Key": "k1"}
+    first = owner_api.send("PATCH", "", {"name": "One"}, **headers)
+    assert owner_api.send("PATCH", "", {"name": "One"}, **headers) == first
+    assert first[0] == 200
+
+
+@pytest.mark.sqlite
+def test_a_condition_where_nothing_is_read_is_refused(filled: Filled) -> None:
+    """It would be believed to hold."""
+    api = filled.api(Role.LABELER)
+    status, body = api.send("PUT", f"assignments/{filled.rows['uuid']}/draft", {"fields": {}}, If_Match='"x"')
+    assert (status, body["error"]["code"]) == (400, "invalid_query")
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_those_who_read_the_same_one_writes(project: Project) -> None:
+    api = fill(project).api(Role.OWNER)
+    read = api.ask("GET", "")["ETag"]
+    answers = at_once(4, lambda place: Api(api.token).send("PATCH", "", {"name": f"Name {place}"}, If_Match=read))
+    assert sorted(status for status, _ in answers) == [200, 412, 412, 412]
 
 
 @pytest.mark.sqlite
