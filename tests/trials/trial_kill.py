@@ -60,7 +60,7 @@ def round_(project: Project, tmp_path: Path, settings: Any) -> Round:
     import_text(project, text)
     demonstrations(project, 40)
     demonstrations(project, 4, split="valid")
-    project.guidelines.create(kind="ranking", version=1, body="Rank.")
+    project.guidelines.create(kind="ranking", version=1, body="Rank.", published_at="2026-01-01T00:00:00Z")
     rating_guideline(project)
     held_out(project, 30)
     return open_round(project)
