@@ -1,36 +1,32 @@
 """How long the reports take on a large project: pages asked for cold, one after another, and the memory they need.
 
-    python bench/reports.py --judgments 200000
+    python -m bench.reports --judgments 200000 --write docs/reports_speed.md
 
-makes a project with so many judgments of ranked responses in a database of its own (the test database of DATABASE_URL),
-asks for every report as a researcher would, and prints a table. Every page is asked for once, with empty caches.
+makes a project with so many judgments of ranked responses, and as many ratings of an evaluation, in a database of its
+own (beside the one of DATABASE_URL, named after it), asks for every report as a researcher would, and prints a table.
+Every page is asked for with empty caches. A page's seconds are those of the clock, and so grow with whatever else the
+machine does; the processor's seconds of this process hardly do.
 """
 
 import argparse
 import cProfile
 import os
+import platform
 import pstats
-import random
 import resource
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("ACCORD_MODE", "local")
 
 import django
+from django.conf import settings
 from django.test.utils import setup_databases, setup_test_environment, teardown_databases
 
-LABELERS = 40
-RESPONSES = 4
-OVERLAP = 2
-DAYS = 120
-FLAGS = ("misses_task", "hallucination", "inappropriate", "harmful", "denigrates", "opinion")
-AT_ONCE = 5_000
+HEAD = "| report | seconds | of them on this processor | queries | kB of page | most memory so far, MB |"
 
 
 def main() -> int:
@@ -38,40 +34,65 @@ def main() -> int:
     options.add_argument("--judgments", type=int, default=200_000)
     options.add_argument("--profile", default="", help="name of a report: its functions by time, instead of the table")
     options.add_argument("--limit-seconds", type=float, default=3.0, help="a slower page makes the command fail")
+    options.add_argument("--keep", action="store_true", help="use the project of the last time, and leave it there")
+    options.add_argument("--write", type=Path, help="a page with the table")
     asked = options.parse_args()
     django.setup()
     setup_test_environment()
-    made = setup_databases(verbosity=0, interactive=False)
+    database = settings.DATABASES["default"]
+    database["TEST"] = {**database.get("TEST", {}), "NAME": f"reports_of_{database['NAME']}"}
+    made = setup_databases(verbosity=0, interactive=False, keepdb=asked.keep)
     try:
-        return measure(asked.judgments, asked.limit_seconds, asked.profile)
+        return measure(asked.judgments, asked.limit_seconds, asked.profile, asked.write)
     finally:
-        teardown_databases(made, verbosity=0)
+        if not asked.keep:
+            teardown_databases(made, verbosity=0)
 
 
-def measure(judgments: int, limit: float, profiled: str) -> int:
+def measure(judgments: int, limit: float, profiled: str, page: Path | None) -> int:
     from django.core.cache import cache
-    from django.db import connection
 
-    began = time.perf_counter()
-    client, pages = fill(judgments)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    print(f"{judgments:,} judgments made in {time.perf_counter() - began:.0f} s\n")
+    client, pages = enter(judgments)
     if profiled:
         profiler = cProfile.Profile()
         profiler.runcall(client.get, pages[profiled])
         pstats.Stats(profiler).sort_stats("cumulative").print_stats(60)
         return 0
-    print("| report | seconds | of them on this processor | queries | kB of page | most memory so far, MB |")
-    print("|---|---|---|---|---|---|")
-    slow = False
+    lines = [HEAD, "|---|---|---|---|---|---|"]
+    print("\n".join(lines))
+    slow = []
     for name, address in pages.items():
         cache.clear()
         seconds, busy, queries, size = ask(client, address)
-        slow |= seconds > limit
+        if seconds > limit:
+            slow.append(name)
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"| {name} | {seconds:.2f} | {busy:.2f} | {queries} | {size / 1000:.0f} | {most:.0f} |", flush=True)
-    return int(slow)
+        lines.append(f"| {name} | {seconds:.2f} | {busy:.2f} | {queries} | {size / 1000:.0f} | {most:.0f} |")
+        print(lines[-1], flush=True)
+    if page:
+        page.write_text(page_of(lines, judgments, limit, slow))
+    return int(bool(slow))
+
+
+def enter(judgments: int) -> tuple[Any, dict[str, str]]:
+    """A client signed in as the owner of a large project, and the addresses of the reports by name."""
+    from django.test import Client
+    from django.urls import reverse
+
+    from bench.large_project import fill
+    from labeling.models import Project, User
+
+    project = Project.objects.filter(slug="large").first()
+    if project is None:
+        began = time.perf_counter()
+        project = fill(judgments)
+        print(f"{judgments:,} judgments and as many ratings made in {time.perf_counter() - began:.0f} s\n")
+    client = Client()
+    client.force_login(User.objects.get(username="olga"))
+    names = ("agreement", "agreement_json", "quality", "quality_json", "bias", "bias_json")
+    pages = {name: reverse(name, args=[project.slug]) for name in names}
+    evaluation = reverse("evaluation", args=[project.slug, 1])
+    return client, pages | {"evaluation": evaluation, "evaluation_json": f"{evaluation}?as=json"}
 
 
 def ask(client: Any, address: str) -> tuple[float, float, int, int]:
@@ -87,119 +108,26 @@ def ask(client: Any, address: str) -> tuple[float, float, int, int]:
     return seconds, busy, len(queries), len(answer.content)
 
 
-def fill(judgments: int) -> tuple[Any, dict[str, str]]:
-    """A client signed in as the owner, and the addresses of the reports by name."""
-    from django.test import Client
-    from django.urls import reverse
-    from django.utils import timezone
-
-    from labeling.models import (
-        Assignment,
-        Campaign,
-        Cohort,
-        CohortMember,
-        Generator,
-        Guideline,
-        Judgment,
-        Labeler,
-        Membership,
-        Project,
-        Prompt,
-        Response,
-        Submission,
-        Task,
-        TaskResponse,
-        User,
+def page_of(lines: list[str], judgments: int, limit: float, slow: list[str]) -> str:
+    """The table, with what it was measured on and whether every page kept within the limit."""
+    load = os.getloadavg()[0]
+    kept = f"Slower than {limit:g} s: {', '.join(slow)}." if slow else f"Every page came within {limit:g} s."
+    return "\n".join(
+        [
+            "# How fast the reports are",
+            "",
+            f"{judgments:,} judgments of rankings by 40 labelers, four responses to a prompt and two labelers a task,",
+            "and as many ratings of an evaluation of four models. Each page is asked for once, with empty caches, by",
+            f"`python -m bench.reports --judgments {judgments} --write docs/reports_speed.md`. Python",
+            f"{platform.python_version()} and PostgreSQL on one machine with {os.cpu_count()} processors; its load was",
+            f"{load:.1f} when the last page had come.",
+            "",
+            *lines,
+            "",
+            kept,
+            "",
+        ]
     )
-
-    chance = random.Random(0)
-    now = timezone.now()
-    project = Project.objects.create(name="Large", slug="large")
-    owner = User.objects.create_user("olga")
-    Membership.objects.create(user=owner, project=project, role="owner")
-    flags = [{"name": name, "label": name.capitalize().replace("_", " "), "letter": name[0]} for name in FLAGS]
-    guideline = Guideline.objects.create(
-        project=project, kind="ranking", version=1, body="Rank.", flags=flags, published_at=now
-    )
-    labelers = Labeler.objects.bulk_create(
-        Labeler(project=project, pseudonym=f"L-{number:02}", source="imported") for number in range(LABELERS)
-    )
-    ability = {one.pk: chance.uniform(0.3, 2.0) for one in labelers}
-    for name, half in (("terse", labelers[::2]), ("warm", labelers[1::2])):
-        cohort = Cohort.objects.create(project=project, name=name)
-        CohortMember.objects.bulk_create(
-            CohortMember(cohort=cohort, labeler=one, since=now - timedelta(days=2 * DAYS)) for one in half
-        )
-    generator = Generator.objects.create(project=project, name="sft", kind="sft")
-    campaign = Campaign.objects.create(
-        project=project, name="Wave", kind="ranking", guideline=guideline, overlap=OVERLAP, state="open"
-    )
-    tasks_wanted = max(1, judgments // (RESPONSES * OVERLAP))
-    use_cases = Prompt.UseCase.values
-
-    for start in range(0, tasks_wanted, AT_ONCE):
-        some = range(start, min(tasks_wanted, start + AT_ONCE))
-        prompts = Prompt.objects.bulk_create(
-            Prompt(
-                project=project, messages=[{"role": "user", "content": f"Question {number}"}], origin="import",
-                use_case=use_cases[number % len(use_cases)], group_key=f"g{number}", split="train",
-                fingerprint=f"{number:064}",
-            )
-            for number in some
-        )  # fmt: skip
-        responses = Response.objects.bulk_create(
-            Response(prompt=prompt, generator=generator, text="word " * chance.randrange(5, 60))
-            for prompt in prompts
-            for _ in range(RESPONSES)
-        )
-        tasks = Task.objects.bulk_create(
-            Task(campaign=campaign, prompt=prompt, overlap=OVERLAP, open_slots=0, position=number)
-            for number, prompt in zip(some, prompts, strict=True)
-        )
-        shown = [responses[RESPONSES * at : RESPONSES * (at + 1)] for at in range(len(tasks))]
-        TaskResponse.objects.bulk_create(
-            TaskResponse(task=task, response=response, place=place)
-            for task, answers in zip(tasks, shown, strict=True)
-            for place, response in enumerate(answers)
-        )
-        assignments = []
-        for task, answers in zip(tasks, shown, strict=True):
-            for labeler in chance.sample(labelers, OVERLAP):
-                order = [one.pk for one in answers]
-                chance.shuffle(order)
-                assignments.append(
-                    Assignment(task=task, campaign=campaign, labeler=labeler, state="submitted", order=order)
-                )
-        Assignment.objects.bulk_create(assignments)
-        submissions = Submission.objects.bulk_create(
-            Submission(
-                assignment=one, number=1, key=one.uuid, counted=True, active_ms=chance.randrange(20_000, 400_000),
-                guideline=guideline,
-                submitted_at=now - timedelta(days=DAYS * (1 - one.task.position / tasks_wanted), seconds=one.pk % 999),
-            )
-            for one in assignments
-        )  # fmt: skip
-        for assignment, submission in zip(assignments, submissions, strict=True):
-            assignment.current_submission = submission
-        Assignment.objects.bulk_update(assignments, ["current_submission"], batch_size=2_000)
-        said = []
-        for assignment, submission in zip(assignments, submissions, strict=True):
-            felt = {pk: ability[assignment.labeler_id] * -place + chance.gauss(0, 1) for place, pk in
-                    enumerate(sorted(assignment.order))}  # fmt: skip
-            best_first = sorted(felt, key=lambda pk: -felt[pk])
-            for rank, pk in enumerate(best_first, start=1):
-                said.append(
-                    Judgment(
-                        submission=submission, response_id=pk, rank=rank,
-                        ratings={"overall": min(7, max(1, round(4 + felt[pk])))},
-                        flags={name: chance.random() < 0.03 for name in FLAGS},
-                    )
-                )  # fmt: skip
-        Judgment.objects.bulk_create(said, batch_size=2_000)
-    client = Client()
-    client.force_login(owner)
-    names = ("agreement", "agreement_json", "quality", "quality_json", "bias", "bias_json")
-    return client, {name: reverse(name, args=[project.slug]) for name in names}
 
 
 if __name__ == "__main__":

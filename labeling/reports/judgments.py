@@ -1,19 +1,18 @@
 """The judgments of a scope as arrays: a few queries, however many rows, and no object a row.
 
-A submission is one row of `Submissions`; what it says of each response is one row of `Judgments`. JSON columns come as
-text, since few different ones occur, and each of these is parsed once.
+A submission is one row of `Submissions`; what it says of each response is one row of `Judgments`. Of JSON columns few
+different ones occur, and each of these is parsed once.
 """
 
 import json
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from django.db.models import TextField
-from django.db.models.functions import Cast, Length
+from django.db.models.functions import Length
 
 from labeling.agreement import Judged
 from labeling.agreement.figures import Bools, Floats, Ints
@@ -30,27 +29,11 @@ from labeling.models import (
     TaskResponse,
     WorkKind,
 )
+from labeling.reports.columns import Codes, Joined, JoinedSeconds, lists_of_ids, numbers, parts_of, whole_numbers
 from labeling.reports.scope import Scope
 
 UNKNOWN = -1
 RATING_LEVELS = tuple(range(1, 8))
-
-
-@dataclass(frozen=True)
-class Codes:
-    """Values as numbers from 0: codes (N,), and what each stands for."""
-
-    codes: Ints
-    values: tuple[Any, ...]
-
-    @classmethod
-    def of(cls, column: Iterable[Any]) -> "Codes":
-        found: dict[Any, int] = {}
-        codes = np.fromiter((found.setdefault(value, len(found)) for value in column), dtype=np.int64)
-        return cls(codes, tuple(found))
-
-    def only(self, rows: Bools | Ints) -> "Codes":
-        return Codes(self.codes[rows], self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +41,8 @@ class Submissions:
     """(S,) each, in the order in which the tasks' submissions were first made. labelers: codes of `who`.
 
     submitted: seconds since 1970 of the current submission. active_ms: NaN where unknown. place: 0 for the first of
-    its task that counts; from `overlap` on it was asked for because others disagreed. orders: ids of responses as
-    shown, () where unknown.
+    its task that counts; from `overlap` on it was asked for because others disagreed. orders: (S, K)
+    ids of the responses as shown, 0 where there are fewer or the order is unknown.
     """
 
     ids: Ints
@@ -73,7 +56,7 @@ class Submissions:
     active_ms: Floats
     place: Ints
     overlap: Ints
-    orders: tuple[tuple[int, ...], ...]
+    orders: Ints
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -86,12 +69,9 @@ class Submissions:
 
     def only(self, rows: Bools) -> "Submissions":
         kept: dict[str, Any] = {
-            name: value.only(rows) if isinstance(value, Codes) else value[rows]
-            for name, value in vars(self).items()
-            if name != "orders"
+            name: value.only(rows) if isinstance(value, Codes) else value[rows] for name, value in vars(self).items()
         }
-        orders = tuple(order for order, keep in zip(self.orders, rows, strict=True) if keep)
-        return replace(self, **kept, orders=orders)
+        return replace(self, **kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,61 +203,64 @@ class Ranked:
         some = np.isfinite(ranks).sum(axis=1) >= 2
         return cls(rows=submission[starts][some], ranks=ranks[some], responses=responses[some])
 
-    def places(self, orders: tuple[tuple[int, ...], ...]) -> Floats:
-        """(R, K) at which place each response was shown, from 0; NaN where that is unknown. orders: of the
-        submissions."""
+    def places(self, orders: Ints) -> Floats:
+        """(R, K) at which place each response was shown, from 0; NaN where that is unknown. orders: (S, K) ids."""
         found = np.full(self.ranks.shape, np.nan)
-        shown = np.array([len(orders[row]) for row in self.rows], dtype=np.int64)
-        there = (self.responses > 0).sum(axis=1)
+        given = orders[self.rows]
+        shown, there = (given > 0).sum(axis=1), (self.responses > 0).sum(axis=1)
         for size in np.unique(there):
             rows = np.flatnonzero((there == size) & (shown == size))
-            if not len(rows):
-                continue
-            given = np.array([orders[self.rows[row]] for row in rows], dtype=np.int64)
-            same = (np.sort(given, axis=1) == self.responses[rows, :size]).all(axis=1)
-            found[rows[same], :size] = np.argsort(given[same], axis=1)
+            if len(rows):
+                ids = given[rows, :size]
+                same = (np.sort(ids, axis=1) == self.responses[rows, :size]).all(axis=1)
+                found[rows[same], :size] = np.argsort(ids[same], axis=1)
         return found
 
 
-FIELDS = (
-    "current_submission_id", "task_id", "task__prompt_id", "campaign_id", "current_submission__guideline_id",
-    "task__prompt__use_case", "labeler_id", "current_submission__submitted_at", "current_submission__active_ms",
-    "current_submission__number", "task__overlap", "task__room", "order_text", "pk",
-)  # fmt: skip
-
-
 def judgments_in(scope: Scope) -> Judgments:
-    """Five queries."""
-    rows = list(scope.assignments().annotate(order_text=Cast("order", TextField())).order_by().values_list(*FIELDS))
-    said = _judgments(scope, _submissions(rows))
+    """Four queries."""
+    said = _judgments(scope, _submissions(scope))
     return said.only(members_of(scope.cohort, said)) if scope.cohort else said
 
 
-def _submissions(rows: list[tuple[Any, ...]]) -> Submissions:
-    columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(FIELDS)
-    seconds = np.array([moment.timestamp() for moment in columns[7]], dtype=np.float64)
-    first = _first_times(columns, seconds)
-    tasks = Codes.of(columns[1])
-    unsorted = Submissions(
-        ids=np.array(columns[0], dtype=np.int64),
+def _submissions(scope: Scope) -> Submissions:
+    ids = {
+        "ids": "current_submission", "tasks": "task", "prompts": "task__prompt", "campaigns": "campaign",
+        "guidelines": "current_submission__guideline", "labelers": "labeler", "assignments": "pk",
+        "number": "current_submission__number", "overlap": "task__overlap", "room": "task__room",
+    }  # fmt: skip
+    columns = {name: Joined(field) for name, field in ids.items()} | {
+        "use_cases": Joined("task__prompt__use_case"), "active_ms": Joined("current_submission__active_ms"),
+        "orders": Joined("order"), "submitted": JoinedSeconds("current_submission__submitted_at"),
+    }  # fmt: skip
+    parts = list(parts_of(scope.assignments(), by="current_submission_id", columns=columns))
+
+    def texts(name: str) -> list[str]:
+        return [part[name] for part in parts]
+
+    found = {name: whole_numbers(texts(name)) for name in ids}
+    submitted = numbers(texts("submitted"))
+    first = _first_times(found["assignments"], found["number"], submitted)
+    tasks = Codes.of_ids(found["tasks"])
+    return Submissions(
+        ids=found["ids"],
         tasks=tasks,
-        prompts=Codes.of(columns[2]),
-        campaigns=Codes.of(columns[3]),
-        guidelines=Codes.of(columns[4]),
-        use_cases=Codes.of(columns[5]),
-        labelers=Codes.of(columns[6]),
-        submitted=seconds,
-        active_ms=np.array([np.nan if ms is None else ms for ms in columns[8]], dtype=np.float64),
-        place=_places(tasks.codes, first, np.array(columns[13], dtype=np.int64)),
-        overlap=np.array(columns[10], dtype=np.int64) - np.array(columns[11], dtype=np.int64),
-        orders=tuple(tuple(json.loads(text)) if text else () for text in columns[12]),
+        prompts=Codes.of_ids(found["prompts"]),
+        campaigns=Codes.of_ids(found["campaigns"]),
+        guidelines=Codes.of_ids(found["guidelines"]),
+        use_cases=Codes.of(texts("use_cases")),
+        labelers=Codes.of_ids(found["labelers"]),
+        submitted=submitted,
+        active_ms=numbers(texts("active_ms")),
+        place=_places(tasks.codes, first, found["assignments"]),
+        overlap=found["overlap"] - found["room"],
+        orders=lists_of_ids(texts("orders")),
     )
-    return unsorted
 
 
-def _first_times(columns: list[Any], seconds: Floats) -> Floats:
+def _first_times(assignments: Ints, numbers_: Ints, seconds: Floats) -> Floats:
     """When each task was first submitted by its labeler: a correction keeps its place (at most one query)."""
-    corrected = {pk: row for row, (pk, number) in enumerate(zip(columns[13], columns[9], strict=True)) if number > 1}
+    corrected = {int(assignments[row]): row for row in np.flatnonzero(numbers_ > 1)}
     if not corrected:
         return seconds
     found = seconds.copy()
@@ -301,14 +284,14 @@ def _places(tasks: Ints, first: Floats, ids: Ints) -> Ints:
 def _judgments(scope: Scope, of: Submissions) -> Judgments:
     people = Labeler.objects.filter(pk__in=of.labelers.values).values_list("pk", "pseudonym", "source")
     known = {pk: Person(pk=pk, pseudonym=pseudonym, source=source) for pk, pseudonym, source in people}
-    current = scope.assignments().order_by().values("current_submission_id")
-    found = Judgment.objects.filter(submission__in=current).annotate(
-        ratings_text=Cast("ratings", TextField()), flags_text=Cast("flags", TextField())
-    )
-    rows = list(found.order_by().values_list("submission_id", "response_id", "rank", "ratings_text", "flags_text"))
-    columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * 5
+    found = Judgment.objects.filter(submission__in=scope.assignments().order_by().values("current_submission_id"))
+    columns = {
+        "submission": Joined("submission"), "response": Joined("response"), "rank": Joined("rank"),
+        "ratings": Joined("ratings"), "flags": Joined("flags"),
+    }  # fmt: skip
+    parts = list(parts_of(found, by="submission_id", columns=columns))
+    ids = whole_numbers(part["submission"] for part in parts)
     order = np.argsort(of.ids)
-    ids = np.array(columns[0], dtype=np.int64)
     place = np.searchsorted(of.ids[order], ids)
     # What was submitted between the two queries is in the second one alone.
     there = (
@@ -320,14 +303,14 @@ def _judgments(scope: Scope, of: Submissions) -> Judgments:
         of=of,
         who=tuple(known[pk] for pk in of.labelers.values),
         submission=submission[sort],
-        responses=np.array(columns[1], dtype=np.int64)[there][sort],
-        rank=np.array([np.nan if rank is None else rank for rank in columns[2]], dtype=np.float64)[there][sort],
-        ratings=_parsed(columns[3]).only(there).only(sort),
-        flags=_parsed(columns[4]).only(there).only(sort),
+        responses=whole_numbers(part["response"] for part in parts)[there][sort],
+        rank=numbers(part["rank"] for part in parts)[there][sort],
+        ratings=_parsed([part["ratings"] for part in parts]).only(there).only(sort),
+        flags=_parsed([part["flags"] for part in parts]).only(there).only(sort),
     )
 
 
-def _parsed(texts: Iterable[str]) -> Codes:
+def _parsed(texts: list[str]) -> Codes:
     coded = Codes.of(texts)
     return Codes(coded.codes, tuple(json.loads(text) for text in coded.values))
 
