@@ -20,6 +20,7 @@ from labeling.rendering import render_all
 SUMMARY_CHARACTERS = 160
 MARKS = re.compile(r"`+|\*\*|__|^\s*(?:#{1,6}|>|[-*])\s+", re.MULTILINE)
 """Of markdown, that a line of plain text is better without."""
+QUESTION_CHARACTERS = 240
 LONG_PROMPT = 900
 """Characters from which a prompt stands beside the responses: above them it would scroll in a strip."""
 STRENGTHS = (("0", gettext_lazy("slightly")), ("1", gettext_lazy("clearly")), ("2", gettext_lazy("much")))
@@ -113,6 +114,8 @@ class ShownPrompt:
     facts: str
     summary: str
     is_long: bool = False
+    asks_last: bool = False
+    """Whether it is long and ends with a question: that is what the rest is read for, and stays in view."""
 
     @property
     def is_conversation(self) -> bool:
@@ -176,7 +179,17 @@ def shown_prompt(prompt: Prompt, html: Sequence[SafeString]) -> ShownPrompt:
         facts.insert(0, use_case[0].lower() + use_case[1:])
     size = sum(len(str(message["content"])) for message in prompt.messages)
     summary = " ".join(MARKS.sub("", prompt.last_turn[: 4 * SUMMARY_CHARACTERS]).split())[:SUMMARY_CHARACTERS]
-    return ShownPrompt(turns, ", ".join(facts), summary, is_long=size > LONG_PROMPT)
+    question = question_at_end(prompt.last_turn) if size > LONG_PROMPT else ""
+    return ShownPrompt(
+        turns, ", ".join(facts), question or summary, is_long=size > LONG_PROMPT, asks_last=bool(question)
+    )
+
+
+def question_at_end(text: str) -> str:
+    """The last paragraph of a text, if it is a short question on one line; else empty."""
+    last = text.rstrip().rpartition("\n\n")[2].strip()
+    is_question = last.endswith(("?", "？", "؟")) and "\n" not in last and len(last) <= QUESTION_CHARACTERS
+    return MARKS.sub("", last) if is_question else ""
 
 
 def language_in_words(code: str) -> str:

@@ -43,7 +43,8 @@ export function viewOf(form, answers) {
     const order = ranks.orderInShort(state.order);
     find("[data-status]").textContent = statusOf(what);
     find("[data-confirm]").hidden = !isProposal;
-    find("[data-brief]").textContent = isProposal ? gettext("%(order)s (proposed)", { order }) : order;
+    find("[data-brief]").textContent = order;
+    find("[data-brief-title]").textContent = isProposal ? gettext("Proposed, tap to confirm") : gettext("Ranking, tap to change");
     find("[data-mode]").textContent = section === "ranking" ? gettext("Digits send %(current)s to a rank", { current })
       : section === "ratings" ? gettext("Digits rate %(current)s", { current }) : gettext("Reading the prompt");
     find("[data-untray]").setAttribute("aria-label", gettext("Put %(current)s back to not ranked", { current }));

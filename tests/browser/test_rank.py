@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from labeling.models import Assignment, Project, Submission, Task
+from labeling.models import Assignment, Project, Prompt, Submission, Task
 from tests.labeling.work import make_campaign
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -343,3 +343,18 @@ def test_no_key_acts_while_a_note_is_written(project: Project, at_work: Callable
     press(page, "Escape", "4")
     expect(page.locator('input[name="rating-A-overall"][value="4"]')).to_be_checked()
     expect(page.get_by_label("Note on response A")).to_have_value("5 just so, 7")
+
+
+def test_the_question_at_the_end_of_a_long_prompt_stays_in_view(project: Project, at_work: Callable) -> None:
+    campaign = make_campaign(project, shown=4)
+    passage = "\n\n".join(f"Paragraph {number} of a passage that is long to read." * 6 for number in range(30))
+    messages = [{"role": "user", "content": f"{passage}\n\nWhen was the **bridge** opened?"}]
+    Prompt.objects.filter(tasks__campaign=campaign).update(messages=messages)
+    page, _ = at_work(campaign, viewport={"width": 1440, "height": 900})
+    question = page.locator("[data-prompt] .prose > p:last-child")
+    expect(question).to_have_text("When was the bridge opened?")
+    expect(question).to_be_in_viewport(ratio=1)
+    assert page.locator("[data-prompt]").evaluate("prompt => prompt.scrollTop") == 0
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator(".prompt__summary")).to_have_text("When was the bridge opened?")
+    expect(page.locator(".prompt__summary")).to_be_in_viewport()
