@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext
 
 from labeling.models import Membership, Project, Role, User
 
@@ -39,7 +40,7 @@ def membership_or_404(user: Any, slug: str) -> Membership:
     """The user's membership in the project; Http404 where there is none or no such project (one query)."""
     membership = Membership.objects.select_related("project", "user").filter(user=user, project__slug=slug).first()
     if membership is None:
-        raise Http404("There is no such page, or it is not yours.")
+        raise Http404(gettext("There is no such page, or it is not yours."))
     return membership
 
 
@@ -60,7 +61,8 @@ def project_page(
             request.project = request.membership.project
             request.roles = allowed
             if request.membership.role not in allowed:
-                raise PermissionDenied(f"Your role here is {request.membership.role}; this page is not part of it.")
+                says = gettext("Your role here is %(role)s; this page is not part of it.")
+                raise PermissionDenied(says % {"role": request.membership.get_role_display().lower()})
             return view(request, *args, **kwargs)
 
         return guarded

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling.errors import InvalidSetting, WrongState
 from labeling.models import Background, BackgroundForm, Cohort, CohortMember, Labeler, Project
@@ -51,13 +52,14 @@ def answer(labeler: Labeler, answers: Mapping[str, str], *, consents: bool) -> B
     form = form_of(labeler.project)
     if not consents or not form.consent:
         raise WrongState(
-            "Nothing is kept without your consent. Tick it, or leave the page: nothing else depends on it."
+            gettext("Nothing is kept without your consent. Tick it, or leave the page: nothing else depends on it.")
         )
     offered = {str(one["name"]): one["choices"] for one in form.questions}
     given = {name: value for name, value in answers.items() if value}
     for name, value in given.items():
         if value not in offered.get(name, ()):
-            raise InvalidSetting(f"{value[:40]!r} is not one of the answers to {name[:40]!r}.")
+            says = gettext("%(value)s is not one of the answers to %(question)s.")
+            raise InvalidSetting(says % {"value": repr(value[:40]), "question": repr(name[:40])})
     with transaction.atomic():
         kept, _ = Background.objects.update_or_create(
             labeler=labeler, defaults={"answers": given, "consent": form.consent, "consented_at": timezone.now()}

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import QueryDict
+from django.utils.translation import gettext
 
 from labeling import prompt_writing
 from labeling.checking import LETTERS, Said, Work
@@ -52,7 +53,8 @@ class _Reading:
             return None
         if value.isascii() and value.isdigit() and len(value) <= 12:
             return int(value)
-        self.wrong("not_a_number", f"{what} is {value[:40]!r}; expected a whole number.", name)
+        says = gettext("%(what)s is %(value)s; expected a whole number.")
+        self.wrong("not_a_number", says % {"what": what, "value": repr(value[:40])}, name)
         return None
 
 
@@ -62,10 +64,11 @@ def read_form(data: QueryDict) -> Sent:
     fields = fields_of(data)
     for name in data:
         if len(data.getlist(name)) > 1:
-            reading.wrong("given_twice", f"{name} is given twice; it can have one value.", name)
+            says = gettext("%(name)s is given twice; it can have one value.") % {"name": name}
+            reading.wrong("given_twice", says, name)
     work = _work(fields, reading)
     key, token = (_uuid(data, name, reading) for name in ("key", "lease_token"))
-    corrects = reading.whole_number("corrects", data.get("corrects", ""), "The number corrected") or 0
+    corrects = reading.whole_number("corrects", data.get("corrects", ""), gettext("The number corrected")) or 0
     if reading.problems or key is None or token is None:
         raise InvalidWork(reading.problems)
     return Sent(work=work, key=key, lease_token=token, corrects=corrects, fields=fields)
@@ -89,9 +92,8 @@ def _uuid(data: QueryDict, name: str, reading: _Reading) -> UUID | None:
     try:
         return UUID(data.get(name, ""))
     except ValueError:
-        reading.wrong(
-            "bad_envelope", f"The form's {name} is missing or damaged. Reload the page; the draft is kept.", ""
-        )
+        says = gettext("The form's %(name)s is missing or damaged. Reload the page; the draft is kept.")
+        reading.wrong("bad_envelope", says % {"name": name}, "")
         return None
 
 
@@ -102,22 +104,24 @@ def _work(fields: Mapping[str, str], reading: _Reading) -> Work:
         if name in WHOLE or name in prompt_writing.FIELDS:
             continue
         if kind not in OF_A_RESPONSE or len(rest) + 1 != OF_A_RESPONSE[kind]:
-            reading.wrong("unknown_field", f"{name[:60]!r} is not a field of this form.", "")
+            says = gettext("%(name)s is not a field of this form.") % {"name": repr(name[:60])}
+            reading.wrong("unknown_field", says, "")
             continue
         letter = rest[0]
         if letter not in LETTERS or len(letter) != 1:
-            reading.wrong("unknown_response", f"There is no response {letter[:20]!r} here.", name)
+            says = gettext("There is no response %(letter)s here.") % {"letter": repr(letter[:20])}
+            reading.wrong("unknown_response", says, name)
             continue
         _read_field(said.setdefault(letter, {"ratings": {}, "flags": {}}), name, value, reading)
     work = Work(
         responses={letter: Said(**one) for letter, one in said.items()},
         verdict=fields.get("verdict", ""),
-        strength=reading.whole_number("strength", fields.get("strength", ""), "The strength"),
+        strength=reading.whole_number("strength", fields.get("strength", ""), gettext("The strength")),
         note=_lines(fields.get("note", "")),
         text=_lines(fields.get("text", "")),
         writing={name: _lines(value) for name, value in fields.items() if name in prompt_writing.FIELDS},
         order_is_proposed=fields.get("order") == "proposed",
-        active_ms=reading.whole_number("active_ms", fields.get("active_ms", ""), "The time at work"),
+        active_ms=reading.whole_number("active_ms", fields.get("active_ms", ""), gettext("The time at work")),
     )
     return _decide_pair(work, fields.get("better", ""), reading)
 
@@ -132,15 +136,18 @@ def _read_field(one: dict[str, Any], name: str, value: str, reading: _Reading) -
     if kind == "note":
         one["note"] = _lines(value)
     elif kind == "rank":
-        one["rank"] = reading.whole_number(name, value, f"The rank of response {letter}")
+        what = gettext("The rank of response %(letter)s") % {"letter": letter}
+        one["rank"] = reading.whole_number(name, value, what)
     elif kind == "rating":
-        rating = reading.whole_number(name, value, f"The {rest[0][:40]} rating of response {letter}")
+        what = gettext("The %(scale)s rating of response %(letter)s") % {"scale": rest[0][:40], "letter": letter}
+        rating = reading.whole_number(name, value, what)
         if rating is not None:
             one["ratings"][rest[0]] = rating
     elif value in FLAG_VALUES:
         one["flags"][rest[0]] = FLAG_VALUES[value]
     else:
-        reading.wrong("not_yes_or_no", f"The flag is {value[:40]!r}; expected yes, no, or no answer.", name)
+        says = gettext("The flag is %(value)s; expected yes, no, or no answer.") % {"value": repr(value[:40])}
+        reading.wrong("not_yes_or_no", says, name)
 
 
 def _decide_pair(work: Work, better: str, reading: _Reading) -> Work:
@@ -152,7 +159,8 @@ def _decide_pair(work: Work, better: str, reading: _Reading) -> Work:
     if better == "neither":
         return replace(work, verdict=Submission.Verdict.NONE_ACCEPTABLE)
     if better not in BETTER:
-        reading.wrong("unknown_decision", f"{better[:40]!r} is no decision; expected A, B, equal or neither.", "better")
+        says = gettext("%(value)s is no decision; expected A, B, equal or neither.") % {"value": repr(better[:40])}
+        reading.wrong("unknown_decision", says, "better")
         return work
     ranks = BETTER[better]
     responses = {letter: replace(work.responses.get(letter, Said()), rank=rank) for letter, rank in ranks.items()}

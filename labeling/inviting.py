@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext
 
 from labeling.errors import BadName, InvalidWork, InvitationGone, NotInvited, Problem
 from labeling.models import Invitation, Membership, Project, Role, User
@@ -179,13 +180,16 @@ def open_invitation(token: str, *, lock: bool = False) -> Invitation:
         found = found.select_for_update(of=("self",))
     invitation = found.filter(digest=Invitation.digest_of(token)).first()
     if invitation is None:
-        raise InvitationGone("This link leads to no invitation. Look whether it was copied whole.")
+        raise InvitationGone(gettext("This link leads to no invitation. Look whether it was copied whole."))
     if invitation.accepted_at:
-        raise InvitationGone("This invitation was accepted already; its link works once.")
+        raise InvitationGone(gettext("This invitation was accepted already; its link works once."))
     if invitation.withdrawn_at:
-        raise InvitationGone("This invitation was withdrawn, or replaced by a newer one. Look for a newer mail.")
+        raise InvitationGone(
+            gettext("This invitation was withdrawn, or replaced by a newer one. Look for a newer mail.")
+        )
     if invitation.expires_at <= timezone.now():
-        raise InvitationGone(f"This invitation ended on {in_words(invitation)}. Ask for another.")
+        says = gettext("This invitation ended on %(day)s. Ask for another.")
+        raise InvitationGone(says % {"day": in_words(invitation)})
     return invitation
 
 
@@ -211,7 +215,9 @@ def accept_as_new(token: str, *, name: str, password: str) -> Membership:
     with transaction.atomic():
         invitation = open_invitation(token, lock=True)
         if has_account(invitation.email):
-            raise InvitationGone("There is an account with this address already. Sign in, then open the link again.")
+            raise InvitationGone(
+                gettext("There is an account with this address already. Sign in, then open the link again.")
+            )
         user = User(username=_free_username(invitation.email), email=invitation.email, first_name=_checked_name(name))
         try:
             validate_password(password, user)

@@ -1,6 +1,7 @@
 """Members of a project and their roles. A project always has an owner who can sign in."""
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from labeling.errors import LastOwner, Refusal
 from labeling.leases import release_what_role_may_not_do
@@ -16,10 +17,10 @@ def lock_owners(membership: Membership, *, what: str) -> None:
     # Not with values_list: the lock is on the rows as they are then.
     locked = [owner.pk for owner in owners.order_by("pk").select_for_update(of=("self",))]
     if locked == [membership.pk]:
-        raise LastOwner(
-            f"{membership.user} is the only owner of {membership.project.name} and cannot {what}. "
-            "Make somebody else an owner first."
+        says = gettext(
+            "%(person)s is the only owner of %(project)s and cannot %(what)s. Make somebody else an owner first."
         )
+        raise LastOwner(says % {"person": membership.user, "project": membership.project.name, "what": what})
 
 
 def change_role(membership: Membership, role: str) -> Membership:

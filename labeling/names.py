@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from django.utils.translation import gettext
+
 from labeling.errors import BadName
 
 UNSEEN = {"Cc", "Cs", "Cf", "Zl", "Zp"}
@@ -12,10 +14,12 @@ def checked_line(text: str, *, what: str, most: int) -> str:
     """The name without spaces around it. what: "name of the project". Raises BadName."""
     name = text.strip()
     if not name:
-        raise BadName(f"The {what} is empty; write one.")
+        raise BadName(gettext("The %(what)s is empty; write one.") % {"what": what})
     if len(name) > most:
-        raise BadName(f"The {what} has {len(name)} characters; at most {most} are kept.")
+        says = gettext("The %(what)s has %(many)s characters; at most %(most)s are kept.")
+        raise BadName(says % {"what": what, "many": len(name), "most": most})
     for character in name:
         if unicodedata.category(character) in UNSEEN:
-            raise BadName(f"The {what} holds an unseen character (U+{ord(character):04X}); remove it.")
+            says = gettext("The %(what)s holds an unseen character (%(code)s); remove it.")
+            raise BadName(says % {"what": what, "code": f"U+{ord(character):04X}"})
     return name

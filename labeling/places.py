@@ -8,6 +8,8 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 
 from labeling.access import LABELS, READS_DATA, RESEARCHES, REVIEWS
 from labeling.models import Membership, Role
@@ -19,7 +21,7 @@ class Place:
     also: names of other addresses that belong to this place. rehearsal: in simulated projects only."""
 
     name: str
-    words: str
+    words: str | Promise
     roles: frozenset[str]
     alone: bool = False
     also: tuple[str, ...] = ()
@@ -30,21 +32,26 @@ REPORTS: tuple[str, ...] = ("quality", "bias")
 """Pages that lie beside agreement: what the judgments say of those who made them."""
 
 PLACES = (
-    Place("queue", "Work", LABELS, alone=True),
-    Place("my_work", "My work", LABELS),
-    Place("project", "Overview", RESEARCHES, also=("project_settings", "delete_project", "tokens", "webhooks")),
-    Place("campaigns", "Campaigns", RESEARCHES),
-    Place("guidelines", "Guidelines", RESEARCHES),
-    Place("prompts", "Prompts", RESEARCHES),
-    Place("data", "Data", READS_DATA),
-    Place("review_queue", "Review", REVIEWS),
-    Place("rehearse", "Rehearse", RESEARCHES, rehearsal=True),
-    Place("rounds", "Rounds", RESEARCHES),
-    Place("jobs", "Jobs", RESEARCHES, also=("workers",)),
-    Place("checkpoints", "Models", RESEARCHES, also=("disk",)),
-    Place("agreement", "Agreement", RESEARCHES, also=REPORTS),
-    Place("people", "People", RESEARCHES, also=("cohorts", "qualifications")),
-    Place("tokens", "API tokens", READS_DATA - RESEARCHES | {Role.CUSTOMER}),
+    Place("queue", gettext_lazy("Work"), LABELS, alone=True),
+    Place("my_work", gettext_lazy("My work"), LABELS),
+    Place(
+        "project",
+        gettext_lazy("Overview"),
+        RESEARCHES,
+        also=("project_settings", "delete_project", "tokens", "webhooks"),
+    ),
+    Place("campaigns", gettext_lazy("Campaigns"), RESEARCHES),
+    Place("guidelines", gettext_lazy("Guidelines"), RESEARCHES),
+    Place("prompts", gettext_lazy("Prompts"), RESEARCHES),
+    Place("data", gettext_lazy("Data"), READS_DATA),
+    Place("review_queue", gettext_lazy("Review"), REVIEWS),
+    Place("rehearse", gettext_lazy("Rehearse"), RESEARCHES, rehearsal=True),
+    Place("rounds", gettext_lazy("Rounds"), RESEARCHES),
+    Place("jobs", gettext_lazy("Jobs"), RESEARCHES, also=("workers",)),
+    Place("checkpoints", gettext_lazy("Models"), RESEARCHES, also=("disk",)),
+    Place("agreement", gettext_lazy("Agreement"), RESEARCHES, also=REPORTS),
+    Place("people", gettext_lazy("People"), RESEARCHES, also=("cohorts", "qualifications")),
+    Place("tokens", gettext_lazy("API tokens"), READS_DATA - RESEARCHES | {Role.CUSTOMER}),
 )
 
 
@@ -66,7 +73,7 @@ def links_for(membership: Membership, path: str) -> list[Link]:
             address = reverse(place.name, args=[slug])
             beginnings = [] if place.alone else [address, *(reverse(name, args=[slug]) for name in place.also)]
             below = "true" if path.startswith(tuple(beginnings)) else ""
-            found.append(Link(address, place.words, "page" if path == address else below))
+            found.append(Link(address, str(place.words), "page" if path == address else below))
     return found
 
 

@@ -3,19 +3,25 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_lazy
+
 from labeling.errors import Problem
 from labeling.models import Prompt
 from labeling.prompt_writing import FEWEST_EXAMPLES, MOST_EXAMPLES, MOST_TURNS, SURE
 
 STYLES = (
-    (Prompt.Style.PLAIN, "Plain", "a question or task, as somebody would type it"),
-    (Prompt.Style.FEW_SHOT, "Few-shot", "an instruction, examples of it done, and one more to do"),
-    (Prompt.Style.USER_BASED, "User-based", "a task for a use case from the guideline"),
+    (Prompt.Style.PLAIN, gettext_lazy("Plain"), gettext_lazy("a question or task, as somebody would type it")),
+    (
+        Prompt.Style.FEW_SHOT,
+        gettext_lazy("Few-shot"),
+        gettext_lazy("an instruction, examples of it done, and one more to do"),
+    ),
+    (Prompt.Style.USER_BASED, gettext_lazy("User-based"), gettext_lazy("a task for a use case from the guideline")),
 )
 """(value, its name, what it is)."""
 SURE_WORDS = {
-    "near": "I am sure: mine asks for something else",
-    "personal": "I am sure: these data are invented",
+    "near": gettext_lazy("I am sure: mine asks for something else"),
+    "personal": gettext_lazy("I am sure: these data are invented"),
 }
 
 
@@ -73,7 +79,7 @@ def writing_of(fields: Mapping[str, str], problems: Sequence[Problem]) -> Writin
     use_case = fields.get("use_case", "")
     examples = _pairs("input", "output", MOST_EXAMPLES, fields, wrong)
     return Writing(
-        styles=[Choice(value, words, says, value == style) for value, words, says in STYLES],
+        styles=[Choice(value, str(words), str(says), value == style) for value, words, says in STYLES],
         use_cases=[
             Choice(value, str(label)[0].upper() + str(label)[1:], "", value == use_case)
             for value, label in Prompt.UseCase.choices
@@ -82,7 +88,7 @@ def writing_of(fields: Mapping[str, str], problems: Sequence[Problem]) -> Writin
         more_examples=examples[FEWEST_EXAMPLES:],
         turns=_pairs("said", "replied", MOST_TURNS, fields, wrong),
         warnings=[
-            Choice("yes", SURE_WORDS[warning], name, fields.get(name) == "yes") for warning, name in SURE.items()
+            Choice("yes", str(SURE_WORDS[warning]), name, fields.get(name) == "yes") for warning, name in SURE.items()
         ],
         asked=[name for name in SURE.values() if name in wrong or fields.get(name)],
         wrong=wrong,

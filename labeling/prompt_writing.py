@@ -8,8 +8,11 @@ conversation.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext, ngettext
+
 from labeling.errors import Problem
 from labeling.models import Prompt
+from labeling.numbers import in_words
 
 MOST_EXAMPLES, FEWEST_EXAMPLES = 8, 2
 MOST_TURNS = 4
@@ -80,50 +83,74 @@ def problems_of_writing(fields: Mapping[str, str], text: str, *, limit: int) -> 
     """Everything wrong with the form, in the order of the page. limit: characters of the whole."""
     style = fields.get("style", "")
     if style not in Prompt.Style.values:
-        says = f"{style[:40]!r} is no style" if style else "No style is chosen"
-        return [Problem("style_missing", f"{says}; choose plain, few-shot or user-based.", "style")]
+        unknown = gettext("%(style)s is no style; choose plain, few-shot or user-based.") % {"style": repr(style[:40])}
+        says = unknown if style else gettext("No style is chosen; choose plain, few-shot or user-based.")
+        return [Problem("style_missing", says, "style")]
     found = list(_few_shot_problems(fields) if style == Prompt.Style.FEW_SHOT else _text_problems(fields, text, style))
     use_case = fields.get("use_case", "")
     if use_case not in Prompt.UseCase.values:
-        says = f"{use_case[:40]!r} is no use case" if use_case else "No use case is chosen"
-        found.append(Problem("use_case_missing", f"{says}; choose the one that fits best.", "use_case"))
+        unknown = gettext("%(use_case)s is no use case; choose the one that fits best.")
+        missing = gettext("No use case is chosen; choose the one that fits best.")
+        says = unknown % {"use_case": repr(use_case[:40])} if use_case else missing
+        found.append(Problem("use_case_missing", says, "use_case"))
     size = sum(len(message["content"]) for message in written_in(fields, text).messages)
     if size > limit:
-        found.append(Problem("text_too_long", f"The prompt has {size:,} characters; at most {limit:,} are taken.", ""))
+        says = gettext("The prompt has %(many)s characters; at most %(most)s are taken.")
+        says %= {"many": in_words(size), "most": in_words(limit)}
+        found.append(Problem("text_too_long", says, ""))
     return found
 
 
 def _few_shot_problems(fields: Mapping[str, str]) -> Iterator[Problem]:
     if not _part(fields, "instruction"):
-        yield Problem("text_empty", "The instruction is empty: say what is to be done with each input.", "instruction")
+        says = gettext("The instruction is empty: say what is to be done with each input.")
+        yield Problem("text_empty", says, "instruction")
     examples = examples_in(fields)
     for number, given, reply in examples:
         if not (given and reply):
             name = "input" if not given else "output"
-            yield Problem("example_half", f"Example {number} has no {name}.", f"{name}-{number}")
+            lacks = {
+                "input": gettext("Example %(number)s has no input."),
+                "output": gettext("Example %(number)s has no output."),
+            }
+            yield Problem("example_half", lacks[name] % {"number": number}, f"{name}-{number}")
     if len(examples) < FEWEST_EXAMPLES:
-        says = f"{len(examples) or 'No'} example{'' if len(examples) == 1 else 's'}"
+        none = gettext("No examples so far; a few-shot prompt has at least %(least)s.")
+        some = ngettext(
+            "%(many)s example so far; a few-shot prompt has at least %(least)s.",
+            "%(many)s examples so far; a few-shot prompt has at least %(least)s.",
+            len(examples),
+        )
+        says = (some if examples else none) % {"many": len(examples), "least": FEWEST_EXAMPLES}
         place = f"input-{next(number for number in (1, 2) if not _part(fields, f'input-{number}'))}"
-        yield Problem("examples_missing", f"{says} so far; a few-shot prompt has at least {FEWEST_EXAMPLES}.", place)
+        yield Problem("examples_missing", says, place)
     if not _part(fields, "query"):
-        yield Problem("text_empty", "The query is empty: the input whose output the model is to write.", "query")
+        yield Problem(
+            "text_empty", gettext("The query is empty: the input whose output the model is to write."), "query"
+        )
 
 
 def _text_problems(fields: Mapping[str, str], text: str, style: str) -> Iterator[Problem]:
     for number in range(1, MOST_TURNS + 1):
         said, replied = _part(fields, f"said-{number}"), _part(fields, f"replied-{number}")
         if bool(said) != bool(replied):
-            name, missing = ("said", "nothing that the user said") if not said else ("replied", "no reply")
-            yield Problem("turn_half", f"Turn {number} of the conversation has {missing}.", f"{name}-{number}")
+            name = "replied" if said else "said"
+            lacks = {
+                "said": gettext("Turn %(number)s of the conversation has nothing that the user said."),
+                "replied": gettext("Turn %(number)s of the conversation has no reply."),
+            }
+            yield Problem("turn_half", lacks[name] % {"number": number}, f"{name}-{number}")
     if style == Prompt.Style.USER_BASED:
         line = _part(fields, "use_line")
         if not line:
-            yield Problem("use_line_missing", "Give the use case that the prompt is for, in a line.", "use_line")
+            says = gettext("Give the use case that the prompt is for, in a line.")
+            yield Problem("use_line_missing", says, "use_line")
         elif len(line) > USE_LINE_LIMIT:
-            says = f"The use case has {len(line):,} characters; at most {USE_LINE_LIMIT} are taken."
+            says = gettext("The use case has %(many)s characters; at most %(most)s are taken.")
+            says %= {"many": in_words(len(line)), "most": in_words(USE_LINE_LIMIT)}
             yield Problem("text_too_long", says, "use_line")
     if not text.strip():
-        yield Problem("text_empty", "The prompt is empty. Write it, or skip.", "text")
+        yield Problem("text_empty", gettext("The prompt is empty. Write it, or skip."), "text")
 
 
 def fields_of_prompt(prompt: Prompt, *, use_line: str = "") -> dict[str, str]:

@@ -3,10 +3,12 @@
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
-from labeling.checking import unstorable
+from labeling.checking import too_long, unstorable
 from labeling.errors import AlreadyReviewed, InvalidWork, Problem
 from labeling.models import Assignment, Guideline, Labeler, Project, Question, User, WorkKind
+from labeling.numbers import in_words
 from labeling.publishing import BODY_LIMIT, begin_version
 
 TEXT_LIMIT = 2_000
@@ -16,10 +18,11 @@ MOST_WAITING = 20
 
 def ask(assignment: Assignment, text: str) -> Question:
     """The same words about the same task are asked once. Raises InvalidWork."""
-    said = _checked(text, "question", "Your question")
+    said = _checked(text, "question", gettext("Your question"))
     waiting = Question.objects.filter(labeler=assignment.labeler_id, answered_at__isnull=True)
     if waiting.count() >= MOST_WAITING:
-        says = f"{MOST_WAITING} questions of yours wait for an answer; no more are taken before one has come."
+        says = gettext("%(many)s questions of yours wait for an answer; no more are taken before one has come.")
+        says %= {"many": MOST_WAITING}
         raise InvalidWork([Problem("too_many_questions", says, "text")])
     found, _ = Question.objects.get_or_create(
         assignment=assignment,
@@ -36,23 +39,25 @@ def ask(assignment: Assignment, text: str) -> Question:
 def _checked(text: str, what: str, words: str) -> str:
     said = text.replace("\r\n", "\n").strip()
     if not said:
-        raise InvalidWork([Problem(f"{what}_empty", f"{words} is empty. Write it, or go back.", "text")])
+        says = gettext("%(name)s is empty. Write it, or go back.") % {"name": words}
+        raise InvalidWork([Problem(f"{what}_empty", says, "text")])
     if len(said) > TEXT_LIMIT:
-        says = f"{words} has {len(said):,} characters; at most {TEXT_LIMIT:,} are taken."
-        raise InvalidWork([Problem("text_too_long", says, "text")])
+        raise InvalidWork([Problem("text_too_long", too_long(words, said, TEXT_LIMIT), "text")])
     if wrong := unstorable(said):
-        raise InvalidWork([Problem("text_unstorable", f"{words} holds {wrong}; remove it.", "text")])
+        says = gettext("%(name)s holds %(what)s; remove it.") % {"name": words, "what": wrong}
+        raise InvalidWork([Problem("text_unstorable", says, "text")])
     return said
 
 
 def answer(question: Question, by: User, text: str) -> None:
     """Raises InvalidWork; AlreadyReviewed where somebody else answered meanwhile."""
-    said = _checked(text, "answer", "The answer")
+    said = _checked(text, "answer", gettext("The answer"))
     waiting = Question.objects.filter(pk=question.pk, answered_at__isnull=True)
     if not waiting.update(answer=said, answered_by=by, answered_at=timezone.now()):
         there = Question.objects.get(pk=question.pk)
         if (there.answer, there.answered_by_id) != (said, by.pk):
-            raise AlreadyReviewed(f"This was answered meanwhile: “{there.answer}” Nothing was changed.")
+            says = gettext("This was answered meanwhile: “%(answer)s” Nothing was changed.")
+            raise AlreadyReviewed(says % {"answer": there.answer})
     question.refresh_from_db()
 
 
@@ -71,7 +76,9 @@ def take_up_as_example(question: Question) -> Guideline:
     """Adds the question and its answer to the draft of the guideline's next version, which is begun where there is
     none; once only. Raises InvalidWork where it is not answered, or the draft would be too long."""
     if question.answered_at is None:
-        raise InvalidWork([Problem("not_answered", "Answer the question first: an example needs both.", "text")])
+        raise InvalidWork(
+            [Problem("not_answered", gettext("Answer the question first: an example needs both."), "text")]
+        )
     with transaction.atomic():
         draft, _ = begin_version(question.project, WorkKind(question.guideline.kind))
         locked = Guideline.objects.select_for_update().get(pk=draft.pk)
@@ -80,7 +87,8 @@ def take_up_as_example(question: Question) -> Guideline:
             return Guideline.objects.get(pk=asked.example_in_id)
         body = f"{locked.body.rstrip()}\n\n**Asked: {_one_line(asked.text)}**\n\n{asked.answer}\n"
         if len(body) > BODY_LIMIT:
-            says = f"With this example the draft has {len(body):,} characters; at most {BODY_LIMIT:,} are taken."
+            says = gettext("With this example the draft has %(many)s characters; at most %(most)s are taken.")
+            says %= {"many": in_words(len(body)), "most": in_words(BODY_LIMIT)}
             raise InvalidWork([Problem("text_too_long", says, "text")])
         Guideline.objects.filter(pk=locked.pk).update(body=body)
         Question.objects.filter(pk=asked.pk).update(example_in=locked)

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.checking import NOTE_LIMIT, unstorable
 from labeling.errors import AlreadyReviewed, InvalidWork, NotReviewable, Problem
 from labeling.models import Assignment, Campaign, Labeler, Project, Response, Review, Submission, User, WorkKind
+from labeling.numbers import in_words
 
 REVIEWED_KINDS = (WorkKind.DEMONSTRATION, WorkKind.PROMPT)
-OWN_WORDS = "These are your own words; somebody else reviews them."
+OWN_WORDS = gettext_lazy("These are your own words; somebody else reviews them.")
 
 
 def reviewable(project: Project) -> QuerySet[Submission]:
@@ -115,9 +117,9 @@ def review(submission: Submission, reviewer: User, *, state: str, remarks: str, 
         # The author's correction locks the assignment too, so it comes before this or after it.
         assignment = Assignment.objects.select_for_update(of=("self",)).get(pk=submission.assignment_id)
         if Labeler.objects.filter(pk=assignment.labeler_id, user=reviewer).exists():
-            raise NotReviewable(OWN_WORDS)
+            raise NotReviewable(str(OWN_WORDS))
         if assignment.current_submission_id != submission.pk:
-            raise NotReviewable("Its author has sent another version since; review that one.")
+            raise NotReviewable(gettext("Its author has sent another version since; review that one."))
         newest = Review.objects.filter(submission=submission).first()
         if newest is not None and newest.pk != seen:
             if (newest.reviewer_id, newest.state, newest.remarks) == (reviewer.pk, state, remarks):
@@ -129,19 +131,28 @@ def review(submission: Submission, reviewer: User, *, state: str, remarks: str, 
 
 
 def _told(newest: Review, reviewer: User) -> str:
-    who = "You" if newest.reviewer_id == reviewer.pk else "Another reviewer"
-    with_remarks = f" with these remarks: “{newest.remarks}”" if newest.remarks else ""
-    return f"{who} {newest.state} this meanwhile{with_remarks}. Nothing was changed; look again before you decide."
+    returned = newest.state == Review.State.RETURNED
+    if newest.reviewer_id == reviewer.pk:
+        did = gettext("You returned this meanwhile") if returned else gettext("You accepted this meanwhile")
+    elif returned:
+        did = gettext("Another reviewer returned this meanwhile")
+    else:
+        did = gettext("Another reviewer accepted this meanwhile")
+    if newest.remarks:
+        did = gettext("%(did)s with these remarks: “%(remarks)s”") % {"did": did, "remarks": newest.remarks}
+    return gettext("%(did)s. Nothing was changed; look again before you decide.") % {"did": did}
 
 
 def _refuse_unsayable(state: str, remarks: str) -> None:
     if state not in Review.State.values:
-        raise InvalidWork([Problem("no_decision", "Nothing is decided: accept it, or return it.")])
+        raise InvalidWork([Problem("no_decision", gettext("Nothing is decided: accept it, or return it."))])
     if state == Review.State.RETURNED and not remarks:
-        says = "Say what to change: without remarks its author cannot mend it."
+        says = gettext("Say what to change: without remarks its author cannot mend it.")
         raise InvalidWork([Problem("remarks_missing", says, "remarks")])
     if len(remarks) > NOTE_LIMIT:
-        says = f"The remarks have {len(remarks):,} characters; at most {NOTE_LIMIT:,} are taken."
+        says = gettext("The remarks have %(many)s characters; at most %(most)s are taken.")
+        says %= {"many": in_words(len(remarks)), "most": in_words(NOTE_LIMIT)}
         raise InvalidWork([Problem("text_too_long", says, "remarks")])
     if wrong := unstorable(remarks):
-        raise InvalidWork([Problem("text_unstorable", f"The remarks hold {wrong}; remove it.", "remarks")])
+        says = gettext("The remarks hold %(what)s; remove it.") % {"what": wrong}
+        raise InvalidWork([Problem("text_unstorable", says, "remarks")])

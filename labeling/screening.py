@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Avg
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext, ngettext
 
 from labeling.errors import InvalidSetting, WrongState
 from labeling.models import (
@@ -64,11 +66,13 @@ def hindrance_to(campaign: Campaign, labeler: Labeler) -> str:
     qualification = Qualification.objects.get(pk=campaign.requires_id)
     current = latest_of(qualification, labeler)
     if current is None or current.state == State.OPEN:
-        return f"This work is for those who passed “{qualification.name}”; its tasks are among your campaigns."
+        says = gettext("This work is for those who passed “%(name)s”; its tasks are among your campaigns.")
+        return says % {"name": qualification.name}
     if current.state == State.FAILED:
-        return f"This work is for those who passed “{qualification.name}”. {_when_again(qualification, current)}"
+        says = gettext("This work is for those who passed “%(name)s”. %(again)s")
+        return says % {"name": qualification.name, "again": _when_again(qualification, current)}
     if current.state == State.SUSPENDED:
-        return "Your probation has ended; somebody of the project will talk with you about it."
+        return gettext("Your probation has ended; somebody of the project will talk with you about it.")
     return ""
 
 
@@ -79,9 +83,11 @@ def _hindrance_to_try(screening: Screening, labeler: Labeler) -> str:
         return ""  # Whatever became of it: what is left of it is handed out, and soon nothing is.
     due = 1 if current is None else current.number + (current.state == State.FAILED)
     if current is not None and current.state in (State.PASSED, State.SUSPENDED):
-        return f"“{qualification.name}” is decided for you; there is nothing more to do in it."
+        says = gettext("“%(name)s” is decided for you; there is nothing more to do in it.")
+        return says % {"name": qualification.name}
     if screening.number != due:
-        return f"These tasks are for try {screening.number} of “{qualification.name}”; yours is try {due}."
+        says = gettext("These tasks are for try %(number)s of “%(name)s”; yours is try %(due)s.")
+        return says % {"number": screening.number, "name": qualification.name, "due": due}
     if current is not None and current.state == State.FAILED and not _may_try_again(qualification, current):
         return _when_again(qualification, current)
     if current is None or current.state == State.FAILED:
@@ -99,8 +105,14 @@ def _again_at(qualification: Qualification, current: QualificationTry) -> dateti
 
 def _when_again(qualification: Qualification, current: QualificationTry) -> str:
     if current.number >= qualification.tries:
-        return f"It can be tried {qualification.tries} times; for you it is over."
-    return f"It can be tried again from {_again_at(qualification, current):%-d %B %Y} on."
+        says = ngettext(
+            "It can be tried %(many)s time; for you it is over.",
+            "It can be tried %(many)s times; for you it is over.",
+            qualification.tries,
+        )
+        return says % {"many": qualification.tries}
+    says = gettext("It can be tried again from %(day)s on.")
+    return says % {"day": date_format(_again_at(qualification, current), "j F Y")}
 
 
 def _ends_badly(qualification: Qualification, current: QualificationTry) -> bool:
@@ -212,7 +224,7 @@ def settle(qualification: Qualification, labeler: Labeler) -> QualificationTry |
 def assess_self(current: QualificationTry, knows: Iterable[str]) -> None:
     """What groups of people the labeler says they can judge for. Raises WrongState once the try is decided."""
     if current.state != State.OPEN:
-        raise WrongState("This try is decided; what you say of yourself belongs before that.")
+        raise WrongState(gettext("This try is decided; what you say of yourself belongs before that."))
     offered = set(current.qualification.self_assessed)
     QualificationTry.objects.filter(pk=current.pk).update(knows=sorted(set(knows) & offered))
 

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.assigning import STALE
 from labeling.errors import AlreadySubmitted, StaleLease
@@ -26,23 +28,28 @@ class SkipReason:
     nowhere."""
 
     name: str
-    words: str
+    sentence: str | Promise
     for_good: bool = False
     of_task: bool = False
     free: bool = False
 
+    @property
+    def words(self) -> str:
+        """In the language of the page."""
+        return str(self.sentence)
+
 
 SKIP_REASONS = (
-    SkipReason("unclear", "I cannot tell what the prompt asks", of_task=True),
-    SkipReason("subject", "I do not know enough about the subject"),
-    SkipReason("language", "I do not read this language well", for_good=True),
-    SkipReason("distress", "I would rather not read this (costs nothing)", for_good=True, free=True),
-    SkipReason("broken", "Something is broken on the page", of_task=True),
+    SkipReason("unclear", gettext_lazy("I cannot tell what the prompt asks"), of_task=True),
+    SkipReason("subject", gettext_lazy("I do not know enough about the subject")),
+    SkipReason("language", gettext_lazy("I do not read this language well"), for_good=True),
+    SkipReason("distress", gettext_lazy("I would rather not read this (costs nothing)"), for_good=True, free=True),
+    SkipReason("broken", gettext_lazy("Something is broken on the page"), of_task=True),
 )
 FREE_REASONS = [reason.name for reason in SKIP_REASONS if reason.free]
 WRITING_SKIP_REASONS = (
-    SkipReason("no_idea", "Nothing comes to mind just now"),
-    SkipReason("broken", "Something is broken on the page"),
+    SkipReason("no_idea", gettext_lazy("Nothing comes to mind just now")),
+    SkipReason("broken", gettext_lazy("Something is broken on the page")),
 )
 
 
@@ -61,9 +68,9 @@ def skip(assignment: Assignment, reason: SkipReason, *, lease_token: UUID) -> No
             .get(pk=assignment.pk)
         )
         if locked.state == State.SUBMITTED:
-            raise AlreadySubmitted("This task is submitted already; it cannot be skipped any more.")
+            raise AlreadySubmitted(gettext("This task is submitted already; it cannot be skipped any more."))
         if locked.lease_token != lease_token:
-            raise StaleLease(STALE)
+            raise StaleLease(str(STALE))
         if locked.state == State.SKIPPED:
             return
         if locked.occurrence == 0:

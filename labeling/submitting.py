@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from labeling.asking_again import ask_another
 from labeling.assigning import KEPT_OUT, STALE, State, extended_lease, is_kept_out, take_slot
@@ -18,6 +19,7 @@ from labeling.checking import LETTERS, Said, Work, close_gaps, problems_of, unst
 from labeling.completing import note_task
 from labeling.errors import AlreadySubmitted, CampaignNotOpen, InvalidWork, KeptOut, Problem, StaleLease
 from labeling.models import Assignment, Campaign, ClaimCursor, Judgment, Response, Submission, Task, WorkKind
+from labeling.numbers import in_words
 from labeling.prepared import Prepared
 from labeling.prompt_writing import SURE, written_in
 from labeling.quotas import has_enough_of
@@ -47,9 +49,9 @@ def keep_draft(assignment: Assignment, fields: Mapping[str, str], *, lease_token
         locked, clock = _lock(assignment)
         again = locked.state == State.SUBMITTED and is_returned(locked.current_submission)
         if locked.state == State.SUBMITTED and not again:
-            raise AlreadySubmitted("This task is submitted already; the draft is not needed any more.")
+            raise AlreadySubmitted(gettext("This task is submitted already; the draft is not needed any more."))
         if locked.lease_token != lease_token:
-            raise StaleLease(STALE)
+            raise StaleLease(str(STALE))
         held = locked.state == State.LIVE
         lease_until = extended_lease(locked, clock) if held else None
         changes = {"draft": dict(fields), "draft_saved_at": clock, "lease_until": lease_until}
@@ -60,11 +62,13 @@ def keep_draft(assignment: Assignment, fields: Mapping[str, str], *, lease_token
 def _refuse_unkeepable(fields: Mapping[str, str]) -> None:
     size = sum(len(name) + len(value) for name, value in fields.items())
     if size > DRAFT_LIMIT or len(fields) > DRAFT_FIELDS:
-        says = f"The draft has {size:,} characters in {len(fields)} fields; at most {DRAFT_LIMIT:,} are kept."
+        says = gettext("The draft has %(many)s characters in %(fields)s fields; at most %(most)s are kept.")
+        says %= {"many": in_words(size), "fields": in_words(len(fields)), "most": in_words(DRAFT_LIMIT)}
         raise InvalidWork([Problem("draft_too_long", says)])
     for name, value in fields.items():
         if wrong := unstorable(name + value):
-            raise InvalidWork([Problem("text_unstorable", f"The text holds {wrong}; remove it.", name)])
+            says = gettext("The text holds %(what)s; remove it.") % {"what": wrong}
+            raise InvalidWork([Problem("text_unstorable", says, name)])
 
 
 def _lock(assignment: Assignment) -> tuple[Assignment, datetime]:
@@ -160,16 +164,17 @@ def _refuse_if_not_taken(locked: Assignment, clock: datetime, *, lease_token: UU
     campaign = locked.campaign
     current = locked.current_submission
     if is_kept_out(campaign, locked.labeler):  # Since it was handed out their role has changed.
-        raise KeptOut(KEPT_OUT)
+        raise KeptOut(str(KEPT_OUT))
     if campaign.state == Campaign.State.CLOSED and current:
-        raise CampaignNotOpen(f"{campaign.name} is closed; what was submitted is not corrected any more.")
+        says = gettext("%(campaign)s is closed; what was submitted is not corrected any more.")
+        raise CampaignNotOpen(says % {"campaign": campaign.name})
     number = current.number if current else 0
     if corrects != number:
-        raise AlreadySubmitted("This task is submitted already; what was sent now was not taken.")
+        raise AlreadySubmitted(gettext("This task is submitted already; what was sent now was not taken."))
     if current and not may_correct(locked, clock):
-        raise AlreadySubmitted("This submission can no longer be corrected; its window is over.")
+        raise AlreadySubmitted(gettext("This submission can no longer be corrected; its window is over."))
     if locked.lease_token != lease_token:
-        raise StaleLease(STALE)
+        raise StaleLease(str(STALE))
 
 
 def may_correct(assignment: Assignment, clock: datetime) -> bool:

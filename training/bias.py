@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from django.db.models import Count, Q
 
@@ -125,7 +126,7 @@ class BiasReport:
         def by(field: str) -> Counter[str]:
             return Counter(dict(found.values_list(field).annotate(n=Count("pk"))))
 
-        labels = {
+        labels: dict[str, dict[str, Any]] = {
             "origin": dict(Prompt.Origin.choices), "use_case": dict(Prompt.UseCase.choices),
             "style": dict(Prompt.Style.choices), "language": {},
         }  # fmt: skip

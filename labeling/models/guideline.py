@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from labeling.models.people import Labeler
 from labeling.models.project import Project
@@ -12,10 +13,10 @@ from labeling.models.project import Project
 class WorkKind(models.TextChoices):
     """The kinds of work that people do."""
 
-    PROMPT = "prompt"
-    DEMONSTRATION = "demonstration"
-    RANKING = "ranking"
-    RATING = "rating"
+    PROMPT = "prompt", gettext_lazy("Prompt")
+    DEMONSTRATION = "demonstration", gettext_lazy("Demonstration")
+    RANKING = "ranking", gettext_lazy("Ranking")
+    RATING = "rating", gettext_lazy("Rating")
 
 
 class Guideline(models.Model):

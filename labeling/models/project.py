@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 
 class Project(models.Model):
@@ -31,12 +32,12 @@ class Project(models.Model):
 class Role(models.TextChoices):
     """What a person may do in one project; a person has one role per project."""
 
-    OWNER = "owner"
-    RESEARCHER = "researcher"
-    REVIEWER = "reviewer"
-    LABELER = "labeler"
-    CUSTOMER = "customer"
-    ENGINEER = "engineer"
+    OWNER = "owner", gettext_lazy("Owner")
+    RESEARCHER = "researcher", gettext_lazy("Researcher")
+    REVIEWER = "reviewer", gettext_lazy("Reviewer")
+    LABELER = "labeler", gettext_lazy("Labeler")
+    CUSTOMER = "customer", gettext_lazy("Customer")
+    ENGINEER = "engineer", gettext_lazy("Engineer")
 
 
 class Membership(models.Model):

@@ -1,6 +1,7 @@
 """Prompts: the texts given."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from labeling.models.project import Project
 
@@ -18,16 +19,16 @@ class Prompt(models.Model):
     class UseCase(models.TextChoices):
         """The ten of Ouyang et al. 2022, table 1."""
 
-        GENERATION = "generation"
-        OPEN_QA = "open_qa", "open QA"
-        BRAINSTORMING = "brainstorming"
-        CHAT = "chat"
-        REWRITE = "rewrite"
-        SUMMARIZATION = "summarization"
-        CLASSIFICATION = "classification"
-        OTHER = "other"
-        CLOSED_QA = "closed_qa", "closed QA"
-        EXTRACT = "extract"
+        GENERATION = "generation", gettext_lazy("Generation")
+        OPEN_QA = "open_qa", gettext_lazy("open QA")
+        BRAINSTORMING = "brainstorming", gettext_lazy("Brainstorming")
+        CHAT = "chat", gettext_lazy("Chat")
+        REWRITE = "rewrite", gettext_lazy("Rewrite")
+        SUMMARIZATION = "summarization", gettext_lazy("Summarization")
+        CLASSIFICATION = "classification", gettext_lazy("Classification")
+        OTHER = "other", gettext_lazy("Other")
+        CLOSED_QA = "closed_qa", gettext_lazy("closed QA")
+        EXTRACT = "extract", gettext_lazy("Extract")
 
     class Style(models.TextChoices):
         PLAIN = "plain"

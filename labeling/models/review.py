@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from labeling.models.submission import Submission
 
@@ -10,8 +11,8 @@ class Review(models.Model):
     """Of one submitted demonstration or prompt; the newest decides. remarks are for the author to read."""
 
     class State(models.TextChoices):
-        ACCEPTED = "accepted"
-        RETURNED = "returned"
+        ACCEPTED = "accepted", gettext_lazy("Accepted")
+        RETURNED = "returned", gettext_lazy("Returned")
 
     submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="reviews")
     reviewer = models.ForeignKey(

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -39,8 +40,11 @@ def background(request: ProjectRequest) -> HttpResponse:
     answers = kept.answers if kept else {}
     if request.method == "POST" and request.POST.get("act") == "withdraw":
         cohorts = withdraw(labeler)
-        out_of = f" You are out of {', '.join(cohorts)}, also for the past." if cohorts else ""
-        messages.success(request, f"Your answers are deleted.{out_of}")
+        says = gettext("Your answers are deleted.")
+        if cohorts:
+            left = gettext("Your answers are deleted. You are out of %(cohorts)s, also for the past.")
+            says = left % {"cohorts": ", ".join(cohorts)}
+        messages.success(request, says)
         return redirect("background", request.project.slug)
     if request.method == "POST":
         answers = {str(one["name"]): request.POST.get(f"answer-{one['name']}", "") for one in form.questions}
@@ -49,7 +53,7 @@ def background(request: ProjectRequest) -> HttpResponse:
         except Refusal as refusal:
             problem, status = refusal.message, refusal.status
         else:
-            messages.success(request, "Kept. You can change or withdraw it here at any time.")
+            messages.success(request, gettext("Kept. You can change or withdraw it here at any time."))
             return redirect("background", request.project.slug)
     context = {
         "form": form, "kept": kept, "problem": problem,

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, JsonResponse
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -49,5 +50,5 @@ def _read(body: bytes) -> tuple[UUID, dict[str, str]]:
 
 
 def _malformed() -> InvalidWork:
-    says = 'A draft is {"lease_token": "…", "fields": {"name": "text"}}; this one is not. Reload the page.'
+    says = gettext('A draft is {"lease_token": "…", "fields": {"name": "text"}}; this one is not. Reload the page.')
     return InvalidWork([Problem("malformed_draft", says)])

@@ -2,6 +2,7 @@
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -19,7 +20,7 @@ def guideline(request: ProjectRequest, guideline_id: int) -> HttpResponse:
     """?campaign=3: on the way to a task of this campaign, for which it must be read; POST says that it was."""
     found = Guideline.objects.filter(pk=guideline_id, project=request.project, published_at__isnull=False).first()
     if found is None:
-        raise Http404("There is no such page, or it is not yours.")
+        raise Http404(gettext("There is no such page, or it is not yours."))
     campaign = _campaign_asked_for(request, found)
     if request.method == "POST":
         labeler = labeler_of(request.membership)
@@ -46,5 +47,5 @@ def _campaign_asked_for(request: ProjectRequest, guideline: Guideline) -> Campai
     theirs = Campaign.objects.filter(project=request.project, kind=guideline.kind, imported=False)
     found = theirs.exclude(state=Campaign.State.DRAFT).filter(pk=int(asked)).first() if is_number else None
     if found is None:
-        raise Http404("There is no such page, or it is not yours.")
+        raise Http404(gettext("There is no such page, or it is not yours."))
     return found

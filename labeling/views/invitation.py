@@ -3,6 +3,7 @@
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -40,7 +41,7 @@ def _for_a_newcomer(request: HttpRequest, found: Invitation, token: str) -> Http
     if request.method == "POST":
         password = request.POST.get("password", "")
         if password != request.POST.get("password_again", ""):
-            problems = {"password_again": "The two passwords are not the same; type them again."}
+            problems = {"password_again": gettext("The two passwords are not the same; type them again.")}
         else:
             try:
                 membership = accept_as_new(token, name=request.POST.get("name", ""), password=password)

@@ -4,6 +4,7 @@ from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -18,7 +19,7 @@ def _member_or_404(request: ProjectRequest, membership_id: int) -> Membership:
     found = Membership.objects.select_related("user", "project").filter(project=request.project, pk=membership_id)
     member = found.first()
     if member is None:
-        raise Http404("There is no such page, or it is not yours.")
+        raise Http404(gettext("There is no such page, or it is not yours."))
     return member
 
 
@@ -72,9 +73,9 @@ def _leave(request: ProjectRequest, leaver: Membership) -> HttpResponse:
             problem = refusal.message
         else:
             name = request.project.name
-            messages.success(
-                request, f"You left {name}." if own else f"{name_of(leaver)} is no member of {name} any more."
-            )
+            left = gettext("You left %(project)s.") % {"project": name}
+            gone = gettext("%(person)s is no member of %(project)s any more.")
+            messages.success(request, left if own else gone % {"person": name_of(leaver), "project": name})
             return redirect("home") if own else redirect("people", request.project.slug)
     context = {"leaver": leaver, "own": own, "ends": what_leaving_does(leaver), "problem": problem}
     context["sees_people"] = request.membership.role in RESEARCHES

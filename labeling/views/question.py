@@ -53,9 +53,10 @@ def answer_question(request: ProjectRequest, question_id: int) -> HttpResponse:
             answer(question, request.user, request.POST.get("text", ""))
         if request.POST.get("example"):
             draft = take_up_as_example(question)
-            messages.success(request, f"It stands in the draft of version {draft.version} as an example.")
+            says = gettext("It stands in the draft of version %(version)s as an example.")
+            messages.success(request, says % {"version": draft.version})
         else:
-            messages.success(request, "Answered.")
+            messages.success(request, gettext("Answered."))
     except Refusal as refusal:
         return _show(request, wrong=question, refusal=refusal)
     return redirect("questions", request.project.slug)

@@ -7,6 +7,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -78,7 +79,7 @@ def _campaign_asked_for(request: ProjectRequest) -> Campaign | None:
     is_number = asked.isascii() and asked.isdigit() and len(asked) < 19
     found = Campaign.objects.filter(project=request.project, pk=int(asked)).first() if is_number else None
     if found is None:
-        raise Http404("There is no such page, or it is not yours.")
+        raise Http404(gettext("There is no such page, or it is not yours."))
     return found
 
 
@@ -94,7 +95,7 @@ def _submission_or_404(request: ProjectRequest, submission_id: int) -> Submissio
         .first()
     )
     if found is None:
-        raise Http404("There is no such page, or it is not yours.")
+        raise Http404(gettext("There is no such page, or it is not yours."))
     return found
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -28,7 +29,7 @@ def skip_task(request: ProjectRequest, uuid: UUID) -> HttpResponse:
     reasons = {reason.name: reason for reason in offered}
     reason = reasons.get(request.POST.get("reason", ""))
     if reason is None:
-        context["problem"] = "Choose a reason, so that the task can be mended or given to somebody else."
+        context["problem"] = gettext("Choose a reason, so that the task can be mended or given to somebody else.")
         return render(request, "labeling/skip.html", context, status=422)
     try:
         skip(assignment, reason, lease_token=_token(request))
@@ -41,4 +42,4 @@ def _token(request: ProjectRequest) -> UUID:
     try:
         return UUID(request.POST.get("lease_token", ""))
     except ValueError:
-        raise StaleLease(STALE) from None
+        raise StaleLease(str(STALE)) from None

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST
@@ -26,11 +27,11 @@ from labeling.standing import done_today, left_nearby
 from labeling.submitting import Outcome, may_correct, submit
 from labeling.written_prompts import like_so_far
 
-SURPLUS = (
+SURPLUS = gettext_lazy(
     "Thank you. The time for that task had run out and others had done it meanwhile: "
     "your submission is kept and credited to you, and not counted for the task."
 )
-CLOSED_MEANWHILE = (
+CLOSED_MEANWHILE = gettext_lazy(
     "Thank you. The campaign was closed before you submitted: "
     "your submission is kept and credited to you, and not counted for the task."
 )
@@ -43,7 +44,7 @@ def own_assignment_or_404(request: ProjectRequest, uuid: UUID) -> Assignment:
     with_all = with_all.select_related("current_submission")
     found = with_all.filter(uuid=uuid, campaign__project=request.project).first()
     if found is None:
-        raise Http404("There is no such page, or it is not yours.")
+        raise Http404(gettext("There is no such page, or it is not yours."))
     found.labeler.membership = request.membership
     found.campaign.project = request.project
     # What is shown and checked is what it was handed out under, whatever the campaign has by now.
@@ -83,7 +84,7 @@ def take_next(request: ProjectRequest, campaign_id: int) -> HttpResponse:
     campaign = Campaign.objects.filter(pk=campaign_id, project=request.project, imported=False)
     found = campaign.exclude(state=Campaign.State.DRAFT).first()
     if found is None:
-        raise Http404("There is no such page, or it is not yours.")
+        raise Http404(gettext("There is no such page, or it is not yours."))
     return redirect(next_address(request, found, labeler_of(request.membership)))
 
 

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.defaults import bad_request as djangos_answer
 
 from labeling.errors import TooLarge
@@ -15,10 +16,12 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not isinstance(exception, RequestDataTooBig):
         return djangos_answer(request, exception)
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE / 2**20
-    refusal = TooLarge(
-        f"That is {int(request.META['CONTENT_LENGTH']) / 2**20:.1f} MB; at most {limit:g} MB are taken at once. "
+    says = gettext(
+        "That is %(sent)s MB; at most %(most)s MB are taken at once. "
         "Nothing of it was kept: shorten it and send it again."
     )
+    sent = int(request.META["CONTENT_LENGTH"]) / 2**20
+    refusal = TooLarge(says % {"sent": f"{sent:.1f}", "most": f"{limit:g}"})
     if wants_json(request) or request.content_type == "application/json":
         return JsonResponse(refusal.as_json(), status=refusal.status)
     return render(request, "413.html", {"says": refusal.message}, status=refusal.status)

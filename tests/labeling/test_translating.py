@@ -1,11 +1,19 @@
-"""Every sentence that a labeler meets can be translated: templates hold none that is bare, scripts neither."""
+"""Every sentence that a labeler meets can be translated: no template, script or module holds one that is bare."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
 from django.template.base import Lexer, TokenType
+from django.utils.translation import override, trans_real
+from django.utils.translation.trans_real import TranslationCatalog
+
+from labeling.checking import Said, Work, problems_of
+from labeling.models import Campaign, Guideline
 
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
 SCRIPTS = Path(settings.BASE_DIR) / "static" / "js"
@@ -17,6 +25,8 @@ OF_LABELERS = (
     "people/invitation*.html",
     "people/leave.html",
     "people/_pages.html",
+    "people/background.html",
+    "qualifications/mine.html",
 )
 OF_THE_CONSOLE = {
     "_filters.html", "_older.html", "_pages.html", "_labeler.html", "_turns.html", "_field.html", "_members.html",
@@ -31,6 +41,23 @@ ADDRESSED = re.compile(r"\b(?:gettext|querySelector(?:All)?|closest|matches|find
 """What goes through gettext, and selectors."""
 NO_WORDS = ("textarea,", "btn ", "turn ")
 """A selector, classes."""
+MODULES = Path(settings.BASE_DIR) / "labeling"
+OF_LABELERS_IN_PYTHON = (
+    *("checking", "prompt_writing", "prompt_screen", "written_prompts", "standing", "submitting", "skipping", "forms"),
+    *("screens", "questions", "distress", "reviewing", "access", "own_pages", "names", "places"),
+    *("models/content", "models/review", "models/prompt"),
+    *(f"views/{name}" for name in ("task", "draft", "skip", "question", "avoided", "guideline", "queue", "my_work")),
+    *(f"views/{name}" for name in ("home", "link", "invitation", "too_large", "member")),
+)
+DANISH = {
+    "Nothing is ranked yet. Rank the responses, skip, or say that none is acceptable.": "Intet er rangeret endnu.",
+    "Only response %(letter)s is ranked; an order needs at least two.": "Kun svar %(letter)s er rangeret.",
+}
+TRANSLATES = {"gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy"}
+NOT_FOR_READERS = {"help_text"}
+"""Arguments whose text no labeler sees."""
+NAMED_BY_GUIDELINES = {"Overall quality"}
+"""The label of the scale that stands in where a guideline has none; guidelines speak their own language."""
 OF_THE_CONSOLE_SCRIPTS = {"live-curves.js", "guideline-editor.js"}
 
 
@@ -77,3 +104,42 @@ def test_no_sentence_stands_bare_in_a_labelers_script(script: str) -> None:
     quoted = (text for _, text in re.findall(r"([\"'`])([^\"'`\n]*)\1", source))
     bare = [text for text in quoted if re.search(r"[A-Za-z]{2,} [a-z]{2,}", text)]
     assert [text for text in bare if not text.startswith(NO_WORDS)] == []
+
+
+def bare_in_python(source: str) -> Iterator[str]:
+    """Texts of two words and more that go through no gettext; docstrings and exceptions of programmers aside."""
+    tree = ast.parse(source)
+    let = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Expr)}
+    for node in ast.walk(tree):
+        called = getattr(node.func, "id", getattr(node.func, "attr", "")) if isinstance(node, ast.Call) else ""
+        if called in TRANSLATES or called == "ValueError":
+            let |= {id(inner) for inner in ast.walk(node)}
+        if isinstance(node, ast.keyword) and node.arg in NOT_FOR_READERS:
+            let.add(id(node.value))
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) and id(node) not in let else None
+        if isinstance(text, str) and re.search(r"[A-Za-z]{2,} [a-z]{2,}", text) and text not in NAMED_BY_GUIDELINES:
+            yield text
+
+
+@pytest.mark.parametrize("name", OF_LABELERS_IN_PYTHON)
+def test_no_sentence_stands_bare_in_a_labelers_module(name: str) -> None:
+    assert list(bare_in_python((MODULES / f"{name}.py").read_text())) == []
+
+
+def test_a_bare_sentence_in_python_would_be_found() -> None:
+    source = '"""What it does."""\nsay(gettext("It is kept"), f"It is {bare} so far", "Quite bare")'
+    assert sorted(bare_in_python(source)) == [" so far", "It is ", "Quite bare"]
+
+
+def test_what_is_refused_is_said_in_the_language_of_the_page() -> None:
+    """A catalogue of two sentences, as docs/translating.md has them made; the values find their places."""
+    guideline = Guideline(kind="ranking", flags=[], scales=[])
+    campaign = Campaign(kind="ranking", guideline=guideline)
+    with override("da"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trans_real.translation("da"), "_catalog", TranslationCatalog())
+        catalogue = trans_real.translation("da")._catalog
+        catalogue.update(SimpleNamespace(_catalog=DANISH, plural=lambda number: int(number != 1)))
+        nothing, one = (problems_of(Work(responses=said), campaign, 4)[0] for said in ({}, {"B": Said(rank=1)}))
+    assert nothing.message == "Intet er rangeret endnu."
+    assert one.message == "Kun svar B er rangeret."

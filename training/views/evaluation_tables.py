@@ -91,9 +91,9 @@ def cohort_table(found: Evaluation) -> list[Line]:
 def use_case_table(found: Evaluation) -> tuple[list[Line], str]:
     """Of those use cases that have enough prompts, and a sentence about the others."""
     parts = found.by_use_case()
-    lines = [_part(found, Prompt.UseCase(name).label, said) for name, said in parts.items()]
+    lines = [_part(found, str(Prompt.UseCase(name).label), said) for name, said in parts.items()]
     others = {one.use_case for one in found.said} - set(parts)
-    names = ", ".join(sorted(Prompt.UseCase(name).label for name in others))
+    names = ", ".join(sorted(str(Prompt.UseCase(name).label) for name in others))
     note = f"Fewer than {ENOUGH_PROMPTS} rated prompts, too few to look at by themselves: {names}." if others else ""
     return lines, note
 
