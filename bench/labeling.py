@@ -151,9 +151,9 @@ def found_site(url: str, folder: Path, redis: str, tasks: int, people: int) -> S
     settings.DATABASES["default"]["NAME"] = connections["default"].settings_dict["NAME"] = url.rsplit("/", 1)[1]
 
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-    from django.contrib.sessions.backends.db import SessionStore
     from django.core.cache import cache
 
+    from labeling.backends import SessionStore
     from labeling.guidelines import guideline_for
     from labeling.models import Campaign, Generator, Labeler, Membership, Project, Role, User, WorkKind
 

@@ -206,7 +206,7 @@ def measured(base: str, shown: int, runs: int) -> dict[str, float]:
 
     user, take = make_work(shown, tasks=runs + 8)
     client = Client(headers={"host": "localhost"})
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     path = client.post(take)["Location"]
     queries = count_queries(client, path)
     cookie = {

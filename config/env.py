@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+PREPARE_NOTHING_ALONE = 1_000_000_000
+"""How often psycopg must see a statement before it prepares it without being told to."""
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
 
@@ -93,7 +95,8 @@ def read_database(name: str, *, sqlite_path: Path) -> dict[str, Any]:
         "PORT": str(url.port or ""),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": dict(parse_qsl(url.query)),
+        # Nothing is prepared that does not ask for it (labeling/prepared.py does).
+        "OPTIONS": {"prepare_threshold": PREPARE_NOTHING_ALONE, **dict(parse_qsl(url.query))},
     }
 
 

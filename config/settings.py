@@ -120,8 +120,8 @@ CACHES = {
 # --- people -----------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "labeling.User"
 AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
+    "labeling.backends.ByUserName",
+    "labeling.backends.ByNameOrAddress",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -168,6 +168,7 @@ if not LOCAL and EMAIL_HOST_PASSWORD and not (EMAIL_USE_TLS or EMAIL_USE_SSL):
         "off; switch on the one that the server speaks"
     )
 
+SESSION_ENGINE = "labeling.backends"
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
 CSRF_COOKIE_SAMESITE = "Lax"

@@ -9,10 +9,12 @@ from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext
 
 from labeling.models import Membership, Project, Role, User
+from labeling.prepared import Prepared
 
 P = ParamSpec("P")
 
@@ -38,10 +40,18 @@ class ProjectRequest(HttpRequest):
 
 def membership_or_404(user: Any, slug: str) -> Membership:
     """The user's membership in the project; Http404 where there is none or no such project (one query)."""
-    membership = Membership.objects.select_related("project", "user").filter(user=user, project__slug=slug).first()
+    membership = _MEMBERSHIP.first([user.pk, slug])
     if membership is None:
         raise Http404(gettext("There is no such page, or it is not yours."))
+    membership.user = user
     return membership
+
+
+def _membership_asked(user: int, slug: str) -> QuerySet[Membership]:
+    return Membership.objects.select_related("project").filter(user=user, project__slug=slug)
+
+
+_MEMBERSHIP = Prepared(_membership_asked, int, str)
 
 
 def project_page(

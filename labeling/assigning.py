@@ -42,6 +42,7 @@ from labeling.models import (
 from labeling.prepared import Prepared, as_time
 from labeling.quotas import has_enough_of, make_task
 from labeling.releasing import release_expired
+from labeling.row_writing import change, insert
 from labeling.screening import decide_what_is_due, hindrance_to
 
 NOTHING_FOR = timedelta(seconds=30)
@@ -205,7 +206,7 @@ def _claim_next(cursor: ClaimCursor, now: Circumstances, clock: datetime) -> Ass
 
 def _move_cursor(cursor: ClaimCursor, position: int, *, handed: int) -> None:
     handed += cursor.handed
-    ClaimCursor.objects.filter(pk=cursor.pk).update(position=position, nothing_until=None, handed=handed)
+    change(ClaimCursor, cursor.pk, position=position, nothing_until=None, handed=handed)
 
 
 def _hand_out_beside(beside: Assignment | Task, cursor: ClaimCursor, clock: datetime) -> Assignment:
@@ -236,7 +237,7 @@ def _cursor_asked(campaign: int, labeler: int) -> QuerySet[ClaimCursor]:
     )
 
 
-_CURSOR = Prepared(ClaimCursor, _cursor_asked, 2)
+_CURSOR = Prepared(_cursor_asked, int, int)
 
 
 def _lock_membership(labeler: Labeler) -> None:
@@ -259,7 +260,7 @@ def _membership_asked(membership: int) -> QuerySet[Membership]:
     return Membership.objects.select_for_update(no_key=True).filter(pk=membership)
 
 
-_MEMBERSHIP = Prepared(Membership, _membership_asked, 1)
+_MEMBERSHIP = Prepared(_membership_asked, int)
 
 
 def _held(now: Circumstances, clock: datetime) -> Assignment | None:
@@ -375,10 +376,11 @@ def _free_tasks(
     parts = {RETURNED: Q(returned=True), AHEAD: Q(position__gt=position), BEHIND: Q(position__lte=position)}
     earlier = Assignment.objects.filter(task=OuterRef("pk"), labeler=labeler, occurrence=0).values("pk")
     found = _open_tasks(Task.objects.filter(campaign=campaign), who, Now(), reviews=reviews).filter(parts[part])
-    return found.annotate(earlier=Subquery(earlier[:1])).select_for_update(skip_locked=True)[:1]
+    with_prompt = found.annotate(earlier=Subquery(earlier[:1])).select_related("prompt")
+    return with_prompt.select_for_update(skip_locked=True, of=("self",))[:1]
 
 
-_FREE = Prepared(Task, _free_tasks, 5)
+_FREE = Prepared(_free_tasks, int, int, int, int, int)
 
 
 def _keeps_apart(campaign: Campaign) -> bool:
@@ -393,8 +395,9 @@ def _just_met(cursor: ClaimCursor) -> list[int]:
 
 def take_slot(task: Task) -> None:
     """Needs the task locked. A returned task stays marked until its last slot is taken: it is to be finished first."""
-    left = task.open_slots - 1
-    Task.objects.filter(pk=task.pk).update(open_slots=left, returned=task.returned and left > 0)
+    task.open_slots -= 1
+    task.returned = task.returned and task.open_slots > 0
+    change(Task, task.pk, open_slots=task.open_slots, returned=task.returned)
 
 
 def _take_up(earlier: Assignment, cursor: ClaimCursor, clock: datetime) -> Assignment:
@@ -408,10 +411,10 @@ def _take_up(earlier: Assignment, cursor: ClaimCursor, clock: datetime) -> Assig
 
 def _hand_out(task: Task, cursor: ClaimCursor, clock: datetime, *, occurrence: int = 0) -> Assignment:
     """A new assignment under the guideline in force, its responses in an order of its own."""
-    order = list(task.shown.values_list("response_id", flat=True))
+    order = [response_id for (response_id,) in _SHOWN.rows([task.pk])]
     random.SystemRandom().shuffle(order)
     lease = _new_lease(cursor.campaign, clock)
-    return Assignment.objects.create(
+    handed = Assignment(
         task=task,
         campaign=cursor.campaign,
         labeler_id=cursor.labeler_id,
@@ -420,6 +423,15 @@ def _hand_out(task: Task, cursor: ClaimCursor, clock: datetime, *, occurrence: i
         order=order,
         **lease,
     )
+    insert(handed)
+    return handed
+
+
+def _shown_asked(task: int) -> QuerySet[TaskResponse, tuple[int]]:
+    return TaskResponse.objects.filter(task=task).values_list("response_id")
+
+
+_SHOWN = Prepared(_shown_asked, int)
 
 
 def extended_lease(assignment: Assignment, clock: datetime) -> datetime | None:

@@ -48,7 +48,7 @@ def _asked(campaign: int, labeler: int, user: int) -> QuerySet[Campaign]:
     )
 
 
-_QUERY = Prepared(Campaign, _asked, 3)
+_QUERY = Prepared(_asked, int, int, int)
 
 
 def circumstances_of(campaign: Campaign, labeler: Labeler) -> Circumstances:

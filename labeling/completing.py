@@ -5,10 +5,11 @@ it is looked at after the commit, and by the sweep; the note on the campaign's r
 """
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, Exists, QuerySet
 from django.db.models.functions import Now
 
 from labeling.models import Assignment, Campaign, Submission, Task, WorkKind
+from labeling.prepared import Prepared
 from labeling.quotas import places_left
 from labeling.webhooks import announce
 
@@ -19,8 +20,10 @@ def note_task(task: Task, submission: Submission) -> None:
     """After a submission that counts, in its transaction and with the task locked: announces the task where this was
     the last one it waited for."""
     campaign = submission.assignment.campaign
-    counted = Assignment.objects.filter(task=task, occurrence=0, current_submission__counted=True).count()
-    if submission.number != 1 or counted != task.overlap:
+    if submission.number != 1 or task.open_slots:  # While somebody is still to be handed it, it waits for them.
+        return
+    counted = _COUNTED.value([task.pk]) or 0
+    if counted != task.overlap:
         return
     announce(
         campaign.project_id,
@@ -30,9 +33,18 @@ def note_task(task: Task, submission: Submission) -> None:
     transaction.on_commit(lambda: complete(campaign.pk), robust=True)
 
 
+def _counted_asked(task: int) -> QuerySet[Assignment, tuple[int]]:
+    counted = Assignment.objects.filter(task=task, occurrence=0, current_submission__counted=True).order_by()
+    return counted.values("task").annotate(many=Count("pk")).values_list("many")
+
+
+_COUNTED = Prepared(_counted_asked, int)
+
+
 def complete(campaign_id: int) -> bool:
     """Notes and announces the campaign where all its work is done; whether it did (two to five queries)."""
-    campaign = _unnoted().filter(pk=campaign_id).first()
+    # Nearly every task that is done leaves others open; then this one query is all.
+    campaign = next(iter(_UNNOTED.rows([campaign_id])), None)
     if campaign is None or not is_done(campaign):
         return False
     with transaction.atomic():
@@ -50,6 +62,13 @@ def complete(campaign_id: int) -> bool:
 def _unnoted() -> QuerySet[Campaign]:
     at_work = (Campaign.State.OPEN, Campaign.State.PAUSED)
     return Campaign.objects.filter(completed_at=None, imported=False, state__in=at_work)
+
+
+def _without_open_tasks(campaign: int) -> QuerySet[Campaign]:
+    return _unnoted().filter(~Exists(Task.objects.filter(campaign=campaign, open_slots__gt=0)), pk=campaign)
+
+
+_UNNOTED = Prepared(_without_open_tasks, int)
 
 
 def is_done(campaign: Campaign) -> bool:

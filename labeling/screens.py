@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language_info, gettext, gettext_lazy
 
 from labeling.checking import LETTERS, scales_of
 from labeling.errors import Problem
 from labeling.models import Assignment, Guideline, Prompt, Response, WorkKind
+from labeling.prepared import Prepared
 from labeling.prompt_screen import Writing, writing_of
 from labeling.rendering import render_all
 
@@ -159,8 +161,8 @@ class Screen:
 def screen_of(assignment: Assignment, fields: Mapping[str, str], problems: Sequence[Problem] = ()) -> Screen:
     """The screen of an assignment (one query for the responses; the cache for the rendered texts)."""
     guideline, prompt = assignment.campaign.guideline, assignment.task.prompt
-    by_id = Response.objects.only("text").in_bulk(assignment.order)
-    texts = [by_id[pk].text for pk in assignment.order]
+    by_id = dict(_TEXTS.rows([assignment.task_id]))
+    texts = [by_id[pk] for pk in assignment.order]
     contents = [str(message["content"]) for message in prompt.messages] if prompt else []
     html = render_all([*texts, *contents, guideline.body])
     responses = [
@@ -169,6 +171,13 @@ def screen_of(assignment: Assignment, fields: Mapping[str, str], problems: Seque
     turns = html[len(texts) : -1]
     writing = None if prompt else writing_of(fields, problems)
     return Screen(shown_prompt(prompt, turns) if prompt else None, responses, html[-1], fields, problems, writing)
+
+
+def _texts_asked(task: int) -> QuerySet[Response, tuple[int, str]]:
+    return Response.objects.filter(shown_in__task=task).values_list("pk", "text")
+
+
+_TEXTS = Prepared(_texts_asked, int)
 
 
 def shown_prompt(prompt: Prompt, html: Sequence[SafeString]) -> ShownPrompt:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
-from django.db.models import Count, Exists, Min, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 from django.utils.translation import get_language, gettext, gettext_lazy, ngettext, pgettext, pgettext_lazy
 
@@ -12,6 +12,7 @@ from labeling.assigning import KEPT_OUT, NOT_IN_COHORT, State, is_in_cohort, is_
 from labeling.beside import with_beside
 from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Submission, Task, TaskResponse, WorkKind
 from labeling.numbers import in_words
+from labeling.prepared import Prepared
 from labeling.quotas import has_enough_of, left_to_write
 from labeling.skipping import FREE_REASONS
 
@@ -72,7 +73,15 @@ def done_since(labeler: Labeler, since: datetime) -> Done:
 
 def done_today(labeler: Labeler) -> int:
     """How many tasks the labeler submitted for the first time today (one query, of an index)."""
-    return Assignment.objects.filter(labeler=labeler, submitted_at__gte=start_of_day()).count()
+    return _SUBMITTED_SINCE.value([labeler.pk, start_of_day()]) or 0
+
+
+def _submitted_since(labeler: int, since: datetime) -> QuerySet[Assignment, tuple[int]]:
+    found = Assignment.objects.filter(labeler=labeler, submitted_at__gte=since).order_by()
+    return found.values("labeler").annotate(many=Count("pk")).values_list("many")
+
+
+_SUBMITTED_SINCE = Prepared(_submitted_since, int, datetime)
 
 
 def start_of_day() -> datetime:

@@ -20,10 +20,11 @@ from labeling.completing import note_task
 from labeling.errors import AlreadySubmitted, CampaignNotOpen, InvalidWork, KeptOut, Problem, StaleLease
 from labeling.models import Assignment, Campaign, ClaimCursor, Judgment, Response, Submission, Task, WorkKind
 from labeling.numbers import in_words
-from labeling.prepared import Prepared
+from labeling.prepared import Prepared, as_time
 from labeling.prompt_writing import SURE, written_in
 from labeling.quotas import has_enough_of
 from labeling.reviewing import REVIEWED_KINDS, is_returned
+from labeling.row_writing import change, insert, insert_all
 from labeling.written_prompts import is_in_use, problems_with_project, write_prompt
 
 DRAFT_LIMIT = 200_000
@@ -73,23 +74,30 @@ def _refuse_unkeepable(fields: Mapping[str, str]) -> None:
 
 def _lock(assignment: Assignment) -> tuple[Assignment, datetime]:
     """The assignment, locked, and the database's time."""
-    locked = (
+    [locked] = _ASSIGNMENT.rows([assignment.pk])
+    locked.campaign.guideline = locked.worked_by  # What is checked is what the labeler saw.
+    return locked, as_time(vars(locked)["clock"])
+
+
+def _assignment_asked(assignment: int) -> QuerySet[Assignment]:
+    return (
         Assignment.objects.select_for_update(of=("self",))
         .select_related(
             "campaign__guideline", "campaign__project", "labeler__membership", "current_submission", "guideline"
         )
         .annotate(clock=Now())
-        .get(pk=assignment.pk)
+        .filter(pk=assignment)
     )
-    locked.campaign.guideline = locked.worked_by  # What is checked is what the labeler saw.
-    return locked, locked.clock
+
+
+_ASSIGNMENT = Prepared(_assignment_asked, int)
 
 
 def _task_asked(task: int) -> QuerySet[Task]:
     return Task.objects.select_for_update().filter(pk=task)
 
 
-_TASK = Prepared(Task, _task_asked, 1)
+_TASK = Prepared(_task_asked, int)
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,7 @@ def submit(assignment: Assignment, work: Work, *, key: UUID, lease_token: UUID, 
             problems = problems_with_project(written, locked, sure)
         if problems:
             raise InvalidWork(problems)
-        submission = Submission.objects.create(
+        submission = Submission(
             assignment=locked,
             number=corrects + 1,
             key=key,
@@ -143,13 +151,16 @@ def submit(assignment: Assignment, work: Work, *, key: UUID, lease_token: UUID, 
             guideline=locked.worked_by,
             submitted_at=clock,
         )
+        insert(submission)
         if written is not None:
             write_prompt(submission, written)
         else:
             _write_what_was_said(submission, task, locked, work)
-        Assignment.objects.filter(pk=locked.pk).update(
+        change(
+            Assignment,
+            locked.pk,
             state=State.SUBMITTED,
-            current_submission=submission,
+            current_submission_id=submission.pk,
             submitted_at=locked.submitted_at or clock,
             draft={},
             draft_saved_at=None,
@@ -237,14 +248,16 @@ def _write_what_was_said(submission: Submission, task: Task, locked: Assignment,
     said = {letter: work.responses.get(letter, Said()) for letter in LETTERS[: len(locked.order)]}
     # A proposal is the page's guess from the ratings; a rank says that somebody put the response there.
     ranks = close_gaps({letter: None if work.order_is_proposed else one.rank for letter, one in said.items()})
-    Judgment.objects.bulk_create(
-        Judgment(
-            submission=submission,
-            response_id=response_id,
-            rank=ranks[letter],
-            ratings=dict(said[letter].ratings),
-            flags=dict(said[letter].flags),
-            note=said[letter].note,
-        )
-        for letter, response_id in zip(said, locked.order, strict=True)
+    insert_all(
+        [
+            Judgment(
+                submission=submission,
+                response_id=response_id,
+                rank=ranks[letter],
+                ratings=dict(said[letter].ratings),
+                flags=dict(said[letter].flags),
+                note=said[letter].note,
+            )
+            for letter, response_id in zip(said, locked.order, strict=True)
+        ]
     )

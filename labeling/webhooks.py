@@ -15,12 +15,14 @@ from typing import Any
 from uuid import uuid4
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from labeling.errors import Refusal
 from labeling.models import Delivery, Project, User, Webhook
 from labeling.outbound import check_address
+from labeling.prepared import Prepared
 
 EVENTS = {
     "task.completed": "a task has as many submissions as it asks for",
@@ -95,7 +97,7 @@ def change_secret(webhook: Webhook) -> Webhook:
 def announce(project_id: int, event: str, data: Mapping[str, Any]) -> int:
     """Writes a message for every webhook of the project that is told of such (one query where there is none); returns
     how many. Belongs into the transaction of what it tells of."""
-    told = [hook for hook in Webhook.objects.filter(project=project_id, active=True) if event in hook.events]
+    told = [hook for hook in _ACTIVE.rows([project_id]) if event in hook.events]
     if not told:
         return 0
     message, body = uuid4(), body_of(event, data)
@@ -103,6 +105,13 @@ def announce(project_id: int, event: str, data: Mapping[str, Any]) -> int:
         Delivery(webhook=hook, message=message, event=event, body=body, next_try_at=Now()) for hook in told
     )
     return len(told)
+
+
+def _active_asked(project: int) -> QuerySet[Webhook]:
+    return Webhook.objects.filter(project=project, active=True)
+
+
+_ACTIVE = Prepared(_active_asked, int)
 
 
 def ping(webhook: Webhook) -> Delivery:

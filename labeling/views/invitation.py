@@ -8,6 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from labeling.backends import BACKEND
 from labeling.errors import InvalidWork, InvitationGone
 from labeling.inviting import accept, accept_as_new, has_account, in_words, inviter_of, open_invitation
 from labeling.models import Invitation, Membership, User
@@ -48,7 +49,7 @@ def _for_a_newcomer(request: HttpRequest, found: Invitation, token: str) -> Http
             except InvalidWork as refusal:
                 problems = {problem.place: problem.message for problem in refusal.problems}
             else:
-                login(request, membership.user, backend="django.contrib.auth.backends.ModelBackend")
+                login(request, membership.user, backend=BACKEND)
                 return redirect(first_page(membership) or "home")
     context = _context(found) | {"problems": problems, "typed": request.POST.get("name", "")}
     return render(request, "people/invitation_new.html", context, status=400 if problems else 200)

@@ -6,6 +6,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from labeling.backends import BACKEND
 from labeling.models import SignInLink
 
 
@@ -16,5 +17,5 @@ def sign_in_by_link(request: HttpRequest, token: str) -> HttpResponse:
     user = SignInLink.redeem(token)
     if user is None:
         return render(request, "link_used.html", status=410)
-    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    login(request, user, backend=BACKEND)
     return redirect("home")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID, uuid4
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -20,6 +21,7 @@ from labeling.distress import is_announced_first, show, words_of
 from labeling.errors import GuidelineUnread, Problem, Refusal
 from labeling.forms import fields_of, fields_said, read_form
 from labeling.models import Assignment, Campaign, Labeler, Review, WorkKind
+from labeling.prepared import Prepared
 from labeling.reviewing import is_returned, newest_review
 from labeling.screens import screen_of, template_of
 from labeling.skipping import skip_reasons_of
@@ -39,10 +41,7 @@ CLOSED_MEANWHILE = gettext_lazy(
 
 def own_assignment_or_404(request: ProjectRequest, uuid: UUID) -> Assignment:
     """The assignment, if it was handed to the visitor; a stranger's, another's and an invented one are all 404."""
-    theirs = Assignment.objects.filter(labeler__membership=request.membership)
-    with_all = theirs.select_related("task__prompt", "campaign__guideline", "guideline", "labeler")
-    with_all = with_all.select_related("current_submission")
-    found = with_all.filter(uuid=uuid, campaign__project=request.project).first()
+    found = _OWN.first([request.membership.pk, request.project.pk, uuid])
     if found is None:
         raise Http404(gettext("There is no such page, or it is not yours."))
     found.labeler.membership = request.membership
@@ -50,6 +49,16 @@ def own_assignment_or_404(request: ProjectRequest, uuid: UUID) -> Assignment:
     # What is shown and checked is what it was handed out under, whatever the campaign has by now.
     found.campaign.guideline = found.worked_by
     return found
+
+
+def _own_asked(membership: int, project: int, uuid: UUID) -> QuerySet[Assignment]:
+    theirs = Assignment.objects.filter(labeler__membership=membership, campaign__project=project, uuid=uuid)
+    return theirs.select_related(
+        "task__prompt", "campaign__guideline", "guideline", "labeler", "current_submission"
+    ).order_by()
+
+
+_OWN = Prepared(_own_asked, int, int, UUID)
 
 
 def next_address(request: ProjectRequest, campaign: Campaign, labeler: Labeler) -> str:

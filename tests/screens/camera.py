@@ -34,7 +34,7 @@ def cookie_of(user: User, base: str) -> dict[str, str]:
     """Signed in, without the form."""
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session["account_authentication_methods"] = [
         {"method": "password", "at": NOW.timestamp(), "username": user.username}
