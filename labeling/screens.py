@@ -161,8 +161,7 @@ class Screen:
 def screen_of(assignment: Assignment, fields: Mapping[str, str], problems: Sequence[Problem] = ()) -> Screen:
     """The screen of an assignment (one query for the responses; the cache for the rendered texts)."""
     guideline, prompt = assignment.campaign.guideline, assignment.task.prompt
-    by_id = dict(_TEXTS.rows([assignment.task_id]))
-    texts = [by_id[pk] for pk in assignment.order]
+    texts = texts_of(assignment)
     contents = [str(message["content"]) for message in prompt.messages] if prompt else []
     html = render_all([*texts, *contents, guideline.body])
     responses = [
@@ -171,6 +170,14 @@ def screen_of(assignment: Assignment, fields: Mapping[str, str], problems: Seque
     turns = html[len(texts) : -1]
     writing = None if prompt else writing_of(fields, problems)
     return Screen(shown_prompt(prompt, turns) if prompt else None, responses, html[-1], fields, problems, writing)
+
+
+def texts_of(assignment: Assignment) -> list[str]:
+    """The responses' texts in the order shown (one query)."""
+    if not assignment.order:
+        return []
+    by_id = dict(_TEXTS.rows([assignment.task_id]))
+    return [by_id[pk] for pk in assignment.order]
 
 
 def _texts_asked(task: int) -> QuerySet[Response, tuple[int, str]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID, uuid4
 
 from django.contrib import messages
+from django.contrib.messages import get_messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -20,6 +21,7 @@ from labeling.checking import TEXT_LIMIT
 from labeling.distress import is_announced_first, show, words_of
 from labeling.errors import GuidelineUnread, Problem, Refusal
 from labeling.forms import fields_of, fields_said, read_form
+from labeling.fresh_pages import fresh_page, is_fresh
 from labeling.models import Assignment, Campaign, Labeler, Review, WorkKind
 from labeling.prepared import Prepared
 from labeling.reviewing import is_returned, newest_review
@@ -177,19 +179,29 @@ def _show(
     *,
     status: int = 200,
 ) -> HttpResponse:
+    today, left = done_today(assignment.labeler), left_nearby(assignment.campaign, assignment.labeler)
+    counts = {"today": str(today), "number": str(today + 1), "left": left}
+    common = {
+        "campaign": assignment.campaign,
+        "guideline": assignment.worked_by,
+        "text_limit": TEXT_LIMIT,
+        "skip_reasons": skip_reasons_of(assignment.campaign),
+    }
+    if not (fields or problems or len(get_messages(request))) and is_fresh(assignment):
+        new = {**common, "corrects": 0, "takes_drafts": True}
+        if page := fresh_page(request, request.project, assignment, new, counts):
+            return HttpResponse(page)
     submitted = assignment.state == State.SUBMITTED
     newest = newest_review(assignment.current_submission) if submitted and assignment.current_submission else None
     returned = newest if newest and newest.state == Review.State.RETURNED else None
     writes = assignment.campaign.kind == WorkKind.PROMPT and not submitted
     context = {
+        **common,
+        **counts,
         "assignment": assignment,
-        "campaign": assignment.campaign,
-        "guideline": assignment.worked_by,
         "like": like_so_far(fields, assignment) if writes else None,
         "screen": screen_of(assignment, fields, problems),
-        "text_limit": TEXT_LIMIT,
         "key": uuid4(),
-        "skip_reasons": skip_reasons_of(assignment.campaign),
         "corrects": assignment.current_submission.number if submitted and assignment.current_submission else 0,
         "submitted": submitted,
         "returned": returned,
@@ -197,7 +209,5 @@ def _show(
         "locked": submitted and not may_correct(assignment, timezone.now()),
         "lapsed": assignment.state == State.EXPIRED,
         "skipped": assignment.state == State.SKIPPED,
-        "today": done_today(assignment.labeler),
-        "left": left_nearby(assignment.campaign, assignment.labeler),
     }
     return render(request, template_of(assignment), context, status=status)
