@@ -411,7 +411,8 @@ def _take_up(earlier: Assignment, cursor: ClaimCursor, clock: datetime) -> Assig
 
 def _hand_out(task: Task, cursor: ClaimCursor, clock: datetime, *, occurrence: int = 0) -> Assignment:
     """A new assignment under the guideline in force, its responses in an order of its own."""
-    order = [response_id for (response_id,) in _SHOWN.rows([task.pk])]
+    texts = dict(_SHOWN.rows([task.pk]))
+    order = list(texts)
     random.SystemRandom().shuffle(order)
     lease = _new_lease(cursor.campaign, clock)
     handed = Assignment(
@@ -424,11 +425,12 @@ def _hand_out(task: Task, cursor: ClaimCursor, clock: datetime, *, occurrence: i
         **lease,
     )
     insert(handed)
+    handed.texts = texts
     return handed
 
 
-def _shown_asked(task: int) -> QuerySet[TaskResponse, tuple[int]]:
-    return TaskResponse.objects.filter(task=task).values_list("response_id")
+def _shown_asked(task: int) -> QuerySet[TaskResponse, tuple[int, str]]:
+    return TaskResponse.objects.filter(task=task).values_list("response_id", "response__text")
 
 
 _SHOWN = Prepared(_shown_asked, int)

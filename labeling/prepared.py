@@ -115,7 +115,7 @@ def _maker(compiler: Any) -> Callable[[Sequence[Any]], Any]:
     told = compiler.klass_info
     first, end = told["select_fields"][0], told["select_fields"][-1] + 1
     names = [column.target.attname for column, _, _ in compiler.select[first:end]]
-    populators = get_related_populators(told, compiler.select, "default")
+    populators = get_related_populators(told, compiler.select, "default")  # type: ignore[call-arg]
     annotated = list((compiler.annotation_col_map or {}).items())
     model = told["model"]
 
@@ -145,10 +145,11 @@ def _with_constants(
     """The text with every parameter in it that is always the same, and with the type of every other."""
     pieces = sql.split("%s")
     assert len(pieces) == len(slots) + 1, "a %s in the text that is no parameter"
-    text, left = [pieces[0]], []
+    text: list[str] = [pieces[0]]
+    left: list[tuple[int | None, Any]] = []
     for (place, value), piece in zip(slots, pieces[1:], strict=True):
         if place is None:
-            text.append(connection.ops.compose_sql("%s", [value]).replace("%", "%%"))
+            text.append(connection.ops.compose_sql("%s", [value]).replace("%", "%%"))  # type: ignore[attr-defined]
         else:
             text.append(f"%s::{TYPES[types[place]]}")
             left.append((place, value))
@@ -198,7 +199,7 @@ def _made_class() -> type:
     numbered: dict[str, str] = {}
 
     class Prepares(RawCursor[Any]):
-        def execute(self, query: Any, params: Any = None, **_: Any) -> Any:  # type: ignore[override]
+        def execute(self, query: Any, params: Any = None, **_: Any) -> Any:
             text = numbered.get(query)
             if text is None:
                 text = numbered[query] = _numbered(query)

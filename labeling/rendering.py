@@ -21,6 +21,8 @@ from markdown_it.utils import EnvType, OptionsDict
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Keyword, Number, String, _TokenType
 
+from labeling.near import Near
+
 VERSION = 2
 """Part of the cache's key: raise it when the same text is to be rendered differently."""
 KEEP_SECONDS = 60 * 60 * 24 * 7
@@ -51,6 +53,8 @@ ATTRIBUTES = {
 }
 # Overrides can make a text read as something else than it is; isolates and marks are left to right-to-left writers.
 OVERRIDES = re.compile("[\u202d\u202e]")
+# A task is shown to several labelers within minutes, and its campaign's guideline to all of them.
+_near = Near(characters=16_000_000, seconds=60 * 60)
 CODE_CLASSES = ((Keyword, "k"), (String, "s"), (Comment, "c"), (Number, "m"))
 
 
@@ -62,11 +66,16 @@ def render(text: str) -> SafeString:
 def render_all(texts: Sequence[str]) -> list[SafeString]:
     """Each text as HTML, in the order given; one look into the cache for all."""
     keys = [f"markdown:{VERSION}:{sha256(text.encode(errors='replace')).hexdigest()}" for text in texts]
-    found = cache.get_many(keys)
-    made = {key: _render(text) for key, text in zip(keys, texts, strict=True) if key not in found}
-    if made:
-        cache.set_many(made, KEEP_SECONDS)
-    return [mark_safe(found[key] if key in found else made[key]) for key in keys]
+    found = {key: html for key in keys if (html := _near.get(key)) is not None}
+    if far := [key for key in keys if key not in found]:
+        fetched = cache.get_many(far)
+        made = {key: _render(text) for key, text in zip(keys, texts, strict=True) if key in far and key not in fetched}
+        if made:
+            cache.set_many(made, KEEP_SECONDS)
+        for key, html in (fetched | made).items():
+            _near.put(key, html)
+        found |= fetched | made
+    return [mark_safe(found[key]) for key in keys]
 
 
 def _render(text: str) -> str:

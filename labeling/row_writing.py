@@ -49,14 +49,14 @@ def _fields(model: type[Model]) -> "tuple[Field[Any, Any], ...]":
 @cache
 def _insert_text(model: type[Model], rows: int) -> str:
     quote = connection.ops.quote_name
-    names = ", ".join(quote(field.column) for field in _fields(model))
+    names = ", ".join(quote(str(field.column)) for field in _fields(model))
     values = f"({', '.join(['%s'] * len(_fields(model)))})"
-    table, pk = quote(model._meta.db_table), quote(model._meta.pk.column)
+    table, pk = quote(model._meta.db_table), quote(str(model._meta.pk.column))
     return f"INSERT INTO {table} ({names}) VALUES {', '.join([values] * rows)} RETURNING {table}.{pk}"
 
 
 @cache
 def _change_text(model: type[Model], names: tuple[str, ...]) -> str:
     quote = connection.ops.quote_name
-    told = ", ".join(f"{quote(model._meta.get_field(name).column)} = %s" for name in names)  # type: ignore[union-attr]
-    return f"UPDATE {quote(model._meta.db_table)} SET {told} WHERE {quote(model._meta.pk.column)} = %s"
+    told = ", ".join(f"{quote(str(model._meta.get_field(name).column))} = %s" for name in names)  # type: ignore[union-attr]
+    return f"UPDATE {quote(model._meta.db_table)} SET {told} WHERE {quote(str(model._meta.pk.column))} = %s"

@@ -173,10 +173,10 @@ def screen_of(assignment: Assignment, fields: Mapping[str, str], problems: Seque
 
 
 def texts_of(assignment: Assignment) -> list[str]:
-    """The responses' texts in the order shown (one query)."""
+    """The responses' texts in the order shown (one query, unless it was handed out just now)."""
     if not assignment.order:
         return []
-    by_id = dict(_TEXTS.rows([assignment.task_id]))
+    by_id = assignment.texts or dict(_TEXTS.rows([assignment.task_id]))
     return [by_id[pk] for pk in assignment.order]
 
 

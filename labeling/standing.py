@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.core.cache import cache
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 from django.utils.translation import get_language, gettext, gettext_lazy, ngettext, pgettext, pgettext_lazy
@@ -11,6 +10,7 @@ from django.utils.translation import get_language, gettext, gettext_lazy, ngette
 from labeling.assigning import KEPT_OUT, NOT_IN_COHORT, State, is_in_cohort, is_kept_out, open_tasks, tasks_handed_out
 from labeling.beside import with_beside
 from labeling.models import Assignment, Campaign, ClaimCursor, Labeler, Submission, Task, TaskResponse, WorkKind
+from labeling.near import Near
 from labeling.numbers import in_words
 from labeling.prepared import Prepared
 from labeling.quotas import has_enough_of, left_to_write
@@ -26,6 +26,8 @@ RECENT = 10
 
 FEWEST_FOR_PACE = 3
 """Tasks of this week from which it is said how long one takes."""
+
+_near = Near(characters=1_000_000, seconds=KEPT_SECONDS)
 
 VERBS = {
     WorkKind.PROMPT: pgettext_lazy("verb", "Write"),
@@ -133,8 +135,7 @@ def left_nearby(campaign: Campaign, labeler: Labeler) -> str:
         return _left_in_words(left, more=left >= COUNTED_UP_TO)
     # The time tells campaigns apart that have one id after the other.
     key = f"left:{get_language()}:{campaign.pk}:{campaign.created_at.timestamp()}:{labeler.pk}"
-    kept: str | None = cache.get(key)
-    if kept is not None:
+    if (kept := _near.get(key)) is not None:
         return kept
     cursor = _cursor_of(campaign, labeler)
     nearby = _open_nearby(campaign, -1 if cursor is None else cursor.position)
@@ -142,7 +143,7 @@ def left_nearby(campaign: Campaign, labeler: Labeler) -> str:
     if len(nearby) < LOOKED_AT:
         return _left_in_words(with_beside(left, cursor, campaign, up_to=2 * LOOKED_AT))
     told = _left_in_words(left, more=True) if left else ""
-    cache.set(key, told, KEPT_SECONDS)
+    _near.put(key, told)
     return told
 
 

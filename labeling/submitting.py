@@ -75,16 +75,18 @@ def _refuse_unkeepable(fields: Mapping[str, str]) -> None:
 def _lock(assignment: Assignment) -> tuple[Assignment, datetime]:
     """The assignment, locked, and the database's time."""
     [locked] = _ASSIGNMENT.rows([assignment.pk])
-    locked.campaign.guideline = locked.worked_by  # What is checked is what the labeler saw.
+    locked.campaign.project = assignment.campaign.project
+    # A published guideline never changes, and what is checked is what the labeler saw.
+    if locked.guideline_id == assignment.guideline_id:
+        locked.guideline = assignment.guideline
+    locked.campaign.guideline = locked.worked_by
     return locked, as_time(vars(locked)["clock"])
 
 
 def _assignment_asked(assignment: int) -> QuerySet[Assignment]:
     return (
         Assignment.objects.select_for_update(of=("self",))
-        .select_related(
-            "campaign__guideline", "campaign__project", "labeler__membership", "current_submission", "guideline"
-        )
+        .select_related("campaign", "labeler__membership", "current_submission")
         .annotate(clock=Now())
         .filter(pk=assignment)
     )

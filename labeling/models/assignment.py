@@ -52,6 +52,9 @@ class Assignment(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
+    texts: dict[int, str] | None = None
+    """Of its responses, by their ids, where whoever handed it out had to look at them."""
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["task", "labeler", "occurrence"], name="assignment_once"),

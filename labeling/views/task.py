@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.access import LABELS, ProjectRequest, project_page
@@ -23,6 +22,7 @@ from labeling.errors import GuidelineUnread, Problem, Refusal
 from labeling.forms import fields_of, fields_said, read_form
 from labeling.fresh_pages import fresh_page, is_fresh
 from labeling.models import Assignment, Campaign, Labeler, Review, WorkKind
+from labeling.packing import packed
 from labeling.prepared import Prepared
 from labeling.reviewing import is_returned, newest_review
 from labeling.screens import screen_of, template_of
@@ -43,7 +43,8 @@ CLOSED_MEANWHILE = gettext_lazy(
 
 def own_assignment_or_404(request: ProjectRequest, uuid: UUID) -> Assignment:
     """The assignment, if it was handed to the visitor; a stranger's, another's and an invented one are all 404."""
-    found = _OWN.first([request.membership.pk, request.project.pk, uuid])
+    # What is submitted is checked without the prompt; whoever gets the page back with a problem sees it.
+    found = _OWN.first([request.membership.pk, request.project.pk, uuid], request.method != "POST")
     if found is None:
         raise Http404(gettext("There is no such page, or it is not yours."))
     found.labeler.membership = request.membership
@@ -53,11 +54,10 @@ def own_assignment_or_404(request: ProjectRequest, uuid: UUID) -> Assignment:
     return found
 
 
-def _own_asked(membership: int, project: int, uuid: UUID) -> QuerySet[Assignment]:
+def _own_asked(membership: int, project: int, uuid: UUID, with_prompt: bool) -> QuerySet[Assignment]:
     theirs = Assignment.objects.filter(labeler__membership=membership, campaign__project=project, uuid=uuid)
-    return theirs.select_related(
-        "task__prompt", "campaign__guideline", "guideline", "labeler", "current_submission"
-    ).order_by()
+    task = "task__prompt" if with_prompt else "task"
+    return theirs.select_related(task, "campaign", "guideline", "labeler", "current_submission").order_by()
 
 
 _OWN = Prepared(_own_asked, int, int, UUID)
@@ -99,7 +99,7 @@ def take_next(request: ProjectRequest, campaign_id: int) -> HttpResponse:
     return redirect(next_address(request, found, labeler_of(request.membership)))
 
 
-@gzip_page
+@packed
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @project_page(LABELS)
