@@ -42,7 +42,7 @@ from labeling.models import (
 from labeling.prepared import Prepared, as_time
 from labeling.quotas import has_enough_of, make_task
 from labeling.releasing import release_expired
-from labeling.row_writing import change, insert
+from labeling.row_writing import Write, changed, insert, write
 from labeling.screening import decide_what_is_due, hindrance_to
 
 NOTHING_FOR = timedelta(seconds=30)
@@ -196,25 +196,23 @@ def _claim_next(cursor: ClaimCursor, now: Circumstances, clock: datetime) -> Ass
         if earlier is not None and earlier.state not in TAKEN_UP_AGAIN:
             # It was submitted from another tab between the look and the lock: the next look does not show it.
             continue
-        take_slot(task)
         if earlier is not None:
-            _move_cursor(cursor, position, handed=0)
+            write(slot_taken(task), _cursor_moved(cursor, position, handed=0))
             return _take_up(earlier, cursor, clock)
-        _move_cursor(cursor, position, handed=1)
-        return _hand_out(task, cursor, clock)
+        return _hand_out(task, cursor, clock, slot_taken(task), _cursor_moved(cursor, position, handed=1))
 
 
-def _move_cursor(cursor: ClaimCursor, position: int, *, handed: int) -> None:
-    handed += cursor.handed
-    change(ClaimCursor, cursor.pk, position=position, nothing_until=None, handed=handed)
+def _cursor_moved(cursor: ClaimCursor, position: int, *, handed: int) -> Write:
+    return changed(ClaimCursor, cursor.pk, position=position, nothing_until=None, handed=cursor.handed + handed)
 
 
 def _hand_out_beside(beside: Assignment | Task, cursor: ClaimCursor, clock: datetime) -> Assignment:
     """Takes no slot, so it needs no lock of the task; the cursor stays where it is in the queue."""
-    _move_cursor(cursor, cursor.position, handed=1)
+    moved = _cursor_moved(cursor, cursor.position, handed=1)
     if isinstance(beside, Assignment):
+        write(moved)
         return _take_up(beside, cursor, clock)
-    return _hand_out(beside, cursor, clock, occurrence=1)
+    return _hand_out(beside, cursor, clock, moved, occurrence=1)
 
 
 def _lock_cursor(campaign: Campaign, labeler: Labeler) -> tuple[ClaimCursor | None, datetime, bool]:
@@ -394,10 +392,16 @@ def _just_met(cursor: ClaimCursor) -> list[int]:
 
 
 def take_slot(task: Task) -> None:
-    """Needs the task locked. A returned task stays marked until its last slot is taken: it is to be finished first."""
+    """Needs the task locked."""
+    write(slot_taken(task))
+
+
+def slot_taken(task: Task) -> Write:
+    """What is to be written where a slot is taken; the instance has it already. A returned task stays marked until its
+    last slot is taken: it is to be finished first."""
     task.open_slots -= 1
     task.returned = task.returned and task.open_slots > 0
-    change(Task, task.pk, open_slots=task.open_slots, returned=task.returned)
+    return changed(Task, task.pk, open_slots=task.open_slots, returned=task.returned)
 
 
 def _take_up(earlier: Assignment, cursor: ClaimCursor, clock: datetime) -> Assignment:
@@ -409,7 +413,9 @@ def _take_up(earlier: Assignment, cursor: ClaimCursor, clock: datetime) -> Assig
     return earlier
 
 
-def _hand_out(task: Task, cursor: ClaimCursor, clock: datetime, *, occurrence: int = 0) -> Assignment:
+def _hand_out(
+    task: Task, cursor: ClaimCursor, clock: datetime, *written_with_it: Write, occurrence: int = 0
+) -> Assignment:
     """A new assignment under the guideline in force, its responses in an order of its own."""
     texts = dict(_SHOWN.rows([task.pk]))
     order = list(texts)
@@ -424,7 +430,7 @@ def _hand_out(task: Task, cursor: ClaimCursor, clock: datetime, *, occurrence: i
         order=order,
         **lease,
     )
-    insert(handed)
+    insert(handed, *written_with_it)
     handed.texts = texts
     return handed
 

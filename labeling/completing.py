@@ -42,7 +42,7 @@ _COUNTED = Prepared(_counted_asked, int)
 
 
 def complete(campaign_id: int) -> bool:
-    """Notes and announces the campaign where all its work is done; whether it did (two to five queries)."""
+    """Notes and announces the campaign where all its work is done; whether it did (one to six queries)."""
     # Nearly every task that is done leaves others open; then this one query is all.
     campaign = next(iter(_UNNOTED.rows([campaign_id])), None)
     if campaign is None or not is_done(campaign):

@@ -86,9 +86,9 @@ def _page(project: Project, assignment: Assignment, shown: ShownPrompt, context:
     """Text, name of a part, text, name of a part, …, text."""
     campaign = assignment.campaign
     alike = (
-        template_of(assignment), project.slug, campaign.pk, campaign.created_at, campaign.name, *campaign.required,
-        assignment.worked_by.pk, len(assignment.order), shown.is_long, *(turn.role for turn in shown.turns),
-        *(bool(count) for count in counts.values()), get_language(),
+        template_of(assignment), project.slug, project.name, campaign.pk, campaign.created_at, campaign.name,
+        *campaign.required, assignment.worked_by.pk, len(assignment.order), shown.is_long,
+        *(turn.role for turn in shown.turns), *(bool(count) for count in counts.values()), get_language(),
     )  # fmt: skip
     page = _pages.get(alike)
     if page is None:

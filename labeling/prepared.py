@@ -196,13 +196,13 @@ def _made_class() -> type:
     from psycopg import RawCursor
     from psycopg.types.numeric import Int8
 
-    numbered: dict[str, str] = {}
+    texts: dict[str, str] = {}
 
     class Prepares(RawCursor[Any]):
         def execute(self, query: Any, params: Any = None, **_: Any) -> Any:
-            text = numbered.get(query)
+            text = texts.get(query)
             if text is None:
-                text = numbered[query] = _numbered(query)
+                text = texts[query] = numbered(query)
             # The type that psycopg gives a whole number depends on its size, and each type would be another statement.
             sent = [Int8(one) if type(one) is int else one for one in params]
             return super().execute(text, sent, prepare=True)
@@ -210,7 +210,7 @@ def _made_class() -> type:
     return Prepares
 
 
-def _numbered(sql: str) -> str:
+def numbered(sql: str) -> str:
     """With $1, $2 … for each %s, as PostgreSQL itself has it: then psycopg has nothing to look for in the text."""
     pieces = sql.split("%s")
     text = pieces[0] + "".join(f"${number}{piece}" for number, piece in enumerate(pieces[1:], start=1))

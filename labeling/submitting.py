@@ -24,7 +24,7 @@ from labeling.prepared import Prepared, as_time
 from labeling.prompt_writing import SURE, written_in
 from labeling.quotas import has_enough_of
 from labeling.reviewing import REVIEWED_KINDS, is_returned
-from labeling.row_writing import change, insert, insert_all
+from labeling.row_writing import Write, changed, insert, inserted, write
 from labeling.written_prompts import is_in_use, problems_with_project, write_prompt
 
 DRAFT_LIMIT = 200_000
@@ -154,11 +154,10 @@ def submit(assignment: Assignment, work: Work, *, key: UUID, lease_token: UUID, 
             submitted_at=clock,
         )
         insert(submission)
+        said = [] if written is not None else _said(submission, task, locked, work)
         if written is not None:
             write_prompt(submission, written)
-        else:
-            _write_what_was_said(submission, task, locked, work)
-        change(
+        submitted = changed(
             Assignment,
             locked.pk,
             state=State.SUBMITTED,
@@ -168,6 +167,7 @@ def submit(assignment: Assignment, work: Work, *, key: UUID, lease_token: UUID, 
             draft_saved_at=None,
             lease_until=None,
         )
+        write(*said, submitted)
         if submission.counted and not ask_another(task.pk, locked.campaign):
             note_task(task, submission)
     return Outcome(submission)
@@ -236,7 +236,8 @@ def _believable(active_ms: int | None, passed: timedelta) -> int | None:
     return min(active_ms, max(0, round(passed.total_seconds() * 1000)))
 
 
-def _write_what_was_said(submission: Submission, task: Task, locked: Assignment, work: Work) -> None:
+def _said(submission: Submission, task: Task, locked: Assignment, work: Work) -> list[Write]:
+    """The judgments, to be written; a demonstration is written at once."""
     if locked.campaign.kind == WorkKind.DEMONSTRATION:
         assert task.prompt_id is not None
         Response.objects.create(
@@ -246,20 +247,19 @@ def _write_what_was_said(submission: Submission, task: Task, locked: Assignment,
             finish_reason="stop",
             submission=submission,
         )
-        return
+        return []
     said = {letter: work.responses.get(letter, Said()) for letter in LETTERS[: len(locked.order)]}
     # A proposal is the page's guess from the ratings; a rank says that somebody put the response there.
     ranks = close_gaps({letter: None if work.order_is_proposed else one.rank for letter, one in said.items()})
-    insert_all(
-        [
-            Judgment(
-                submission=submission,
-                response_id=response_id,
-                rank=ranks[letter],
-                ratings=dict(said[letter].ratings),
-                flags=dict(said[letter].flags),
-                note=said[letter].note,
-            )
-            for letter, response_id in zip(said, locked.order, strict=True)
-        ]
-    )
+    judgments = [
+        Judgment(
+            submission=submission,
+            response_id=response_id,
+            rank=ranks[letter],
+            ratings=dict(said[letter].ratings),
+            flags=dict(said[letter].flags),
+            note=said[letter].note,
+        )
+        for letter, response_id in zip(said, locked.order, strict=True)
+    ]
+    return [inserted(judgments)]

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
+from psycopg import RawCursor
+
+from labeling.prepared import numbered
 
 
 class Undo(Exception):
@@ -28,21 +31,35 @@ class Read:
             self._most, self.slowest = buffers, f"{buffers} buffers: {sql}"
 
 
+def _explained(raw: Any, sql: str, params: Any, *, for_any: bool = False) -> int:
+    """Buffers of a statement that is run and taken back. for_any: under the plan that is made without the values."""
+    raw.execute("SAVEPOINT explained")
+    if for_any:
+        raw.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        raw.execute(f"PREPARE explained AS {numbered(sql)}")
+        sql = f"EXECUTE explained({', '.join(['%s'] * len(params))})" if params else "EXECUTE explained"
+    raw.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
+    plan = raw.fetchone()[0]
+    raw.execute("ROLLBACK TO SAVEPOINT explained")
+    if for_any:
+        raw.execute("DEALLOCATE explained")
+    plan = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
 def read_by(act: Callable[[], object]) -> Read:
     """Runs the act and takes it back. Each statement is explained with ANALYZE and BUFFERS in a savepoint of its own,
-    and then run."""
+    and then run. One that the application prepares is explained twice, planned for its values and planned for any (as
+    PostgreSQL may once it knows the statement); what is told is the plan that reads more."""
     read = Read()
 
     def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if not many and sql.lstrip().split(" ", 1)[0] in ("SELECT", "UPDATE", "INSERT", "DELETE"):
+        if not many and sql.lstrip().split(" ", 1)[0] in ("SELECT", "UPDATE", "INSERT", "DELETE", "WITH"):
             with connection.cursor() as cursor:
-                raw = cursor.cursor
-                raw.execute("SAVEPOINT explained")
-                raw.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
-                plan = raw.fetchone()[0]
-                raw.execute("ROLLBACK TO SAVEPOINT explained")
-            plan = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
-            read.add(sql, plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+                buffers = _explained(cursor.cursor, sql, params)
+                if isinstance(context["cursor"].cursor, RawCursor):
+                    buffers = max(buffers, _explained(cursor.cursor, sql, params, for_any=True))
+            read.add(sql, buffers)
         return execute(sql, params, many, context)
 
     try:

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.workplace.database import ROOT
@@ -27,6 +27,7 @@ class Served:
     port: int
     pid: int
     database: str
+    _backends: dict[int, float] = field(default_factory=dict)
 
     def workers(self) -> list[int]:
         """Ids of the worker processes, those that serve nothing (Python's resource tracker) left out."""
@@ -45,8 +46,14 @@ class Served:
 
     def cpu_seconds(self) -> tuple[float, float]:
         """Of the web processes, and of PostgreSQL's processes for this database."""
-        web = sum(_cpu(pid) for pid in [self.pid, *self.workers()])
-        return web, sum(_cpu(pid) for pid in _backends(self.database))
+        self.watch()
+        return sum(_cpu(pid) for pid in [self.pid, *self.workers()]), sum(self._backends.values())
+
+    def watch(self) -> None:
+        """Notes what PostgreSQL's processes used so far: the application renews its connections every minute, and a
+        process that ended tells nothing any more. Called every few seconds."""
+        for pid in _backends(self.database):
+            self._backends[pid] = max(_cpu(pid), self._backends.get(pid, 0.0))
 
 
 def _read(path: str) -> str:

@@ -5,13 +5,13 @@ from threading import Thread
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
 from labeling.models import Assignment, Judgment, Project, Submission, Task
 from labeling.prepared import Prepared
-from labeling.row_writing import change, insert, insert_all
+from labeling.row_writing import change, changed, insert, inserted, write
 from tests.labeling.work import make_campaign, make_labeler, must_claim
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -130,9 +130,11 @@ def test_a_row_that_is_inserted_is_what_save_would_write(project: Project) -> No
         for row in rows
         for rank, pk in zip((1, None, 2, 2), assignment.order, strict=True)
     ]
-    insert_all(judgments[:4])
+    write(inserted(judgments[:4]))
     Judgment.objects.bulk_create(judgments[4:])
     for row in (*rows, *judgments):
+        if isinstance(row, Judgment):
+            row.pk = row.pk or Judgment.objects.get(submission=row.submission, response=row.response_id).pk
         kept = type(row)._default_manager.get(pk=row.pk)
         assert {field.attname: getattr(kept, field.attname) for field in row._meta.concrete_fields} == {
             field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields
@@ -148,3 +150,22 @@ def test_a_row_is_changed_by_its_id_and_no_other(project: Project) -> None:
     assert (one.draft, one.lease_until, one.state, one.guideline_id) == ({"note": "x"}, None, "submitted", None)
     other.refresh_from_db()
     assert (other.draft, other.state) == ({}, "live")
+
+
+def test_what_is_written_together_is_all_written_or_nothing(project: Project, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
+    one, other = held(project), held(project)
+    submission = Submission(
+        assignment=one, number=1, key=uuid4(), counted=True, verdict="", guideline=one.worked_by,
+        submitted_at=timezone.now(),
+    )  # fmt: skip
+    with django_assert_num_queries(1 if connection.vendor == "postgresql" else 3):
+        drafts = [changed(Assignment, one.pk, draft={"a": "1"}), changed(Assignment, other.pk, draft={"b": "2"})]
+        insert(submission, *drafts)
+    assert [Assignment.objects.get(pk=pk).draft for pk in (one.pk, other.pk)] == [{"a": "1"}, {"b": "2"}]
+    assert Submission.objects.get().pk == submission.pk
+    again = Submission(assignment=one, number=1, key=uuid4(), counted=True, guideline=one.worked_by)
+    again.submitted_at = timezone.now()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert(again, changed(Assignment, one.pk, draft={"a": "changed"}))
+    one.refresh_from_db()
+    assert one.draft == {"a": "1"}
