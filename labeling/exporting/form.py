@@ -24,7 +24,7 @@ IN_WORDS = {
     "campaign": "Campaign",
     "round": "Round",
     "cohort": "Cohort",
-    "weight": "Labelers of weight, at least",
+    "weight": "Weight of labelers, at least",
     "since": "Said since",
     "until": "Said until",
     "review": "Review",
@@ -48,6 +48,7 @@ BOXES: dict[str, dict[str, Any]] = {
     "round": {"type": "number", "min": "1"},
     "weight": {"type": "number", "min": LIGHTEST, "max": HEAVIEST, "step": "0.05"},
 }
+HINTS = {"weight": f"{LIGHTEST:g} to {HEAVIEST:g}; 1 is the mean"}
 TICKED = ("simulated", "surplus", "withdrawn")
 
 
@@ -68,7 +69,7 @@ def _field(name: str, choices: list[tuple[str, str]] | None) -> forms.Field:
     if choices is not None:
         return forms.ChoiceField(label=label, required=False, choices=choices, widget=forms.Select(attrs=attributes))
     widget = forms.TextInput(attrs=attributes | BOXES[name])
-    return forms.CharField(label=label, required=False, widget=widget)
+    return forms.CharField(label=label, required=False, widget=widget, help_text=HINTS.get(name, ""))
 
 
 def _choices(project: Project, kind: Kind) -> dict[str, list[tuple[str, str]]]:

@@ -5,12 +5,17 @@ Pictures and the accessibility test follow this one list, and test_every_screen.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 
+from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from labeling.models import Import, Qualification, Submission
+from labeling.exporting.recalling import TAKEN_BACK
+from labeling.models import Export, Import, Qualification, Submission
 from tests.screens import people
+from tests.screens.clock import NOW
 from tests.screens.filled import AT_WORK, Filled
 
 Address = Callable[[Filled], str]
@@ -79,6 +84,31 @@ def brought_in(site: Filled) -> str:
         project=site.project, source="trl", name="pairs", defaults={"state": "done", "rows": 42, "report": report}
     )
     return reverse("import", args=[site.project.slug, made.uuid])
+
+
+def sent_out(site: Filled) -> str:
+    """A file that can be fetched, one that is being made and one that was recalled; and what came in."""
+    brought_in(site)
+    folder = Path(settings.EXPORTS_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pairs.parquet").touch()
+    for kind, query, values in (
+        ("ranking", {}, {"state": "done", "rows": 71, "as_of": NOW - timedelta(days=3), "error": TAKEN_BACK}),
+        (
+            "comparison",
+            {"layout": "preference", "format": "parquet", "ties": "drop"},
+            {"state": "done", "rows": 318, "as_of": NOW, "path": "pairs.parquet", "size_bytes": 214_000},
+        ),
+        ("demonstration", {"review": "accepted"}, {"state": "running", "rows": 2}),
+    ):
+        Export.objects.get_or_create(project=site.project, kind=kind, query=query, defaults=values)
+    return site.at("data")
+
+
+def told_of(site: Filled) -> str:
+    """With a webhook in the list."""
+    assert site.webhook
+    return site.at("webhooks")
 
 
 def qualification_of(site: Filled) -> int:
@@ -156,7 +186,7 @@ CONSOLE = (
            "Do labelers agree: whole, one by one and in parts, and does place or length decide."),
     Screen("quality", ("quality",), of("quality"),
            "Labelers' work one by one: agreement, drift, gold, repeats, time, ability."),
-    Screen("data", ("data",), of("data"), "What went out as files and what came in; the licence."),
+    Screen("data", ("data",), sent_out, "What went out as files and what came in; the licence."),
     Screen("bias", ("bias",), of("bias"),
            "Whose preferences models carry: who labeled, what was chosen, what was asked.", pictured=False),
     Screen("rounds", ("rounds",), of("rounds"), "Rounds with their stages, and a form that opens another."),
@@ -203,7 +233,7 @@ ONLY_LOOKED_AT = tuple(
         ("new-project", ("new_project",), plain("/new-project/"), "maren", None, 200),
         ("delete-project", ("delete_project",), of("delete_project"), "maren", None, 200),
         ("leave", ("leave",), of("leave"), "maren", None, 200),
-        ("webhooks", ("webhooks",), of("webhooks"), "maren", None, 200),
+        ("webhooks", ("webhooks",), told_of, "maren", None, 200),
         ("webhook", ("webhook",), lambda site: site.at("webhook", site.webhook.pk), "maren", None, 200),
         ("reference", ("reference",), plain("/reference/"), "maren", None, 200),
         ("member", ("member",), member("member"), "maren", None, 200),
