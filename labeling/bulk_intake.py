@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
+from labeling.bulk_writing import write_all
 from labeling.intake import Intake, fingerprint
 from labeling.models import Generator, Project, Prompt, Response
 from labeling.record_fields import BadRecord, Fields, checked_name
@@ -226,7 +227,7 @@ class _Responses:
         Generator.objects.bulk_create([one for one in self.generators.values() if one.pk is None])
         for response in self.new:
             response.generator = response.generator  # Its number is known only now.
-        Response.objects.bulk_create(self.new, batch_size=2000)
+        write_all(self.new)
 
 
 def _draft(reply: _Reply | BadRecord, prompts: dict[int | str, int], there: _Responses) -> Response | str:

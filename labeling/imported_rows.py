@@ -14,6 +14,7 @@ from uuid import uuid4
 from django.db.models import Max, OuterRef, Subquery
 from django.utils import timezone
 
+from labeling.bulk_writing import write_all
 from labeling.intake import Intake, fingerprint
 from labeling.models import (
     Assignment,
@@ -322,17 +323,19 @@ class Batch:
             work = [staged for staged in self._staged if WORK_OF.get(staged.record.kind) == kind]
             if work:
                 tasks |= self._write_work(kind, work)
-        ImportedRecord.objects.bulk_create(
-            ImportedRecord(
-                project=self._known.project,
-                kind=staged.record.kind,
-                external_id=staged.record.id,
-                digest=staged.digest,
-                prompt=self._prompt(staged) if staged.record.kind is Kind.PROMPT else None,
-                response=staged.responses[0] if staged.record.kind is Kind.DEMONSTRATION else None,
-                task=tasks.get(id(staged)),
-            )
-            for staged in self._staged
+        write_all(
+            [
+                ImportedRecord(
+                    project=self._known.project,
+                    kind=staged.record.kind,
+                    external_id=staged.record.id,
+                    digest=staged.digest,
+                    prompt=self._prompt(staged) if staged.record.kind is Kind.PROMPT else None,
+                    response=staged.responses[0] if staged.record.kind is Kind.DEMONSTRATION else None,
+                    task=tasks.get(id(staged)),
+                )
+                for staged in self._staged
+            ]
         )
 
     def _prompt(self, staged: _Staged) -> Prompt:
@@ -353,7 +356,7 @@ class Batch:
     def _write_responses(self) -> None:
         for response, key in self._new_responses:
             response.prompt = self._intake.there[key]
-        Response.objects.bulk_create([response for response, _ in self._new_responses])
+        write_all([response for response, _ in self._new_responses])
         Response.objects.bulk_update(self._changed_responses, ["judged_only", "review_state"])
         self.new["responses"] += len(self._new_responses)
 
@@ -361,7 +364,7 @@ class Batch:
         """Tasks with what was said in them; the answer is keyed by the identity of the staged record."""
         campaign = self._known.place.campaign(kind)
         positions = self._known.place.positions(kind, len(work))
-        tasks = Task.objects.bulk_create(
+        tasks = [
             Task(
                 campaign=campaign,
                 prompt=self._prompt(staged),
@@ -370,11 +373,14 @@ class Batch:
                 position=position,
             )
             for staged, position in zip(work, positions, strict=True)
-        )
-        TaskResponse.objects.bulk_create(
-            TaskResponse(task=task, response=response, place=place)
-            for task, staged in zip(tasks, work, strict=True)
-            for place, response in enumerate(staged.responses)
+        ]
+        write_all(tasks)
+        write_all(
+            [
+                TaskResponse(task=task, response=response, place=place)
+                for task, staged in zip(tasks, work, strict=True)
+                for place, response in enumerate(staged.responses)
+            ]
         )
         self._write_judged(campaign, [(task, staged) for task, staged in zip(tasks, work, strict=True)])
         self._known.place.raise_overlap(kind, max(task.overlap for task in tasks))
@@ -385,7 +391,7 @@ class Batch:
         said = [(task, staged, judged) for task, staged in work for judged in staged.record.judged]
         if not said:
             return
-        assignments = Assignment.objects.bulk_create(
+        assignments = [
             Assignment(
                 task=task,
                 campaign=campaign,
@@ -394,25 +400,29 @@ class Batch:
                 order=[staged.responses[place].pk for place in judged.order],
             )
             for task, staged, judged in said
-        )
-        submissions = Submission.objects.bulk_create(
+        ]
+        write_all(assignments)
+        submissions = [
             self._submission(assignment, judged, campaign)
             for assignment, (_, _, judged) in zip(assignments, said, strict=True)
-        )
+        ]
+        write_all(submissions)
         Assignment.objects.filter(pk__in=[assignment.pk for assignment in assignments]).update(
             current_submission=Subquery(Submission.objects.filter(assignment=OuterRef("pk")).values("pk")[:1])
         )
-        Judgment.objects.bulk_create(
-            Judgment(
-                submission=submission,
-                response=response,
-                rank=judged.ranks[place],
-                ratings=judged.ratings[place],
-                flags=judged.flags[place],
-                note=judged.notes[place],
-            )
-            for submission, (_, staged, judged) in zip(submissions, said, strict=True)
-            for place, response in enumerate(staged.responses)
+        write_all(
+            [
+                Judgment(
+                    submission=submission,
+                    response=response,
+                    rank=judged.ranks[place],
+                    ratings=judged.ratings[place],
+                    flags=judged.flags[place],
+                    note=judged.notes[place],
+                )
+                for submission, (_, staged, judged) in zip(submissions, said, strict=True)
+                for place, response in enumerate(staged.responses)
+            ]
         )
         self.new["judgments"] += len(said)
 

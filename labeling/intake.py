@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from labeling.bulk_writing import write_unless_there
 from labeling.models import ImportedRecord, Project, Prompt, Submission
 from labeling.records import PromptText
 
@@ -146,9 +147,10 @@ class Intake:
         """Writes the new prompts among these and answers them; afterwards there holds all of them (two queries)."""
         drafts = [draft for key, draft in self._drafts.items() if key in fingerprints]
         # A labeler may be writing the same prompt at this moment: whoever comes first has it.
-        Prompt.objects.bulk_create(drafts, ignore_conflicts=True)
-        written = Prompt.objects.filter(project=self.project, fingerprint__in=[draft.fingerprint for draft in drafts])
-        self.there |= {prompt.fingerprint: prompt for prompt in written}
+        written = {draft.fingerprint: draft for draft in write_unless_there(drafts, unique="fingerprint")}
+        others = [draft.fingerprint for draft in drafts if draft.fingerprint not in written]
+        read = Prompt.objects.filter(project=self.project, fingerprint__in=others) if others else ()
+        self.there |= written | {prompt.fingerprint: prompt for prompt in read}
         return drafts
 
 

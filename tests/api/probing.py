@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from typing import Any
+from uuid import UUID
 
 import schemathesis
 from django.core.signals import request_finished, request_started
@@ -50,7 +51,8 @@ def probe(filled: Filled, role: str, *, cases: int, turn: int, seed: int) -> tup
         schema = schemathesis.openapi.from_wsgi("/api/v1/schema", application, config=config)
         token = filled.api(role).token
         operations = [result.ok() for result in schema.get_all_operations()]
-        places = {"slug": filled.project.slug, **filled.rows}
+        rows = {name: str(value) if isinstance(value, UUID) else value for name, value in filled.rows.items()}
+        places = {"slug": filled.project.slug, **rows}
         each = cases // (2 * len(operations)) + 1
         wanted = [operations[(turn + number) % len(operations)] for number in range(-(-cases // (2 * each)))]
         sent, failures = 0, []
