@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from labeling.assigning import labeler_of
 from labeling.models import Assignment, Campaign, Membership, Project, Prompt, User, WorkKind
+from tests.browser.axe import violations
 from tests.labeling.work import make_campaign, must_claim, submit_now, written
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -100,6 +101,7 @@ def test_a_prompt_that_is_close_is_shown_while_one_writes_and_goes_as_the_text_m
     expect(aside).to_contain_text("Close to a prompt that you wrote already:", timeout=5000)
     expect(aside).to_contain_text("Name five birds that winter in the north of Norway.")
     expect(heard).to_contain_text("Close to a prompt that you wrote already: Name five birds")
+    assert violations(page) == []
     page.evaluate("document.querySelector('[data-announcer]').textContent = ''")
     page.locator("#text").press_sequentially(" please")
     expect(page.locator("[data-save]")).to_have_attribute("data-state", "saved", timeout=5000)
