@@ -504,6 +504,16 @@ def test_a_bug_leaves_its_traceback_in_the_log(folder: RunFolder, capsys: pytest
     assert "ZeroDivisionError: by zero" in told
 
 
+def test_a_log_that_takes_nothing_any_more_does_not_change_the_exit_code(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", {**CONFIG, "stage": "sft"}, data={"text": ("text", TEXTS[:3])})
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "training.rlhf.pretrain", str(folder.root)],
+            cwd=ROOT, stdout=full, stderr=full, check=False,
+        )  # fmt: skip
+    assert ended.returncode == ExitCode.CONFIG_REFUSED
+
+
 def test_an_output_is_listed_once_all_of_it_is_there(folder: RunFolder) -> None:
     def work(run: Run) -> None:
         run.resume()

@@ -9,6 +9,7 @@ The stage is given a `Run` (run.py) whose inputs are checked; it raises a StageE
 code, and returns when it is done.
 """
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -55,7 +56,19 @@ def run_stage(stage: StageName, work: Callable[[Run], None], arguments: list[str
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         print(f"usage: python -m training.rlhf.{stage} RUN_DIR (a folder with config.json in it)", file=sys.stderr)
         sys.exit(ExitCode.WRONG_COMMAND)
-    sys.exit(attempt_stage(RunFolder(Path(arguments[0]).resolve()), stage, work))
+    code = attempt_stage(RunFolder(Path(arguments[0]).resolve()), stage, work)
+    _empty_the_streams()
+    sys.exit(code)
+
+
+def _empty_the_streams() -> None:
+    """Whatever the log cannot take any more is given up. Python would end with another exit code for it, and a launcher
+    that cannot tell a full disk from a bug starts the stage again in vain."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def attempt_stage(folder: RunFolder, stage: StageName, work: Callable[[Run], None]) -> ExitCode:
@@ -159,13 +172,14 @@ def _prepare_torch(config: RunConfig) -> None:
 def _tell_end(progress: Progress, error: Exception) -> ExitCode:
     end = _as_stage_end(error)
     if end is None:
-        traceback.print_exception(error)
-        told = "".join(traceback.format_exception(error))[-TRACEBACK_CHARACTERS:]
+        told = "".join(traceback.format_exception(error))
+        _say(told.rstrip())
+        told = told[-TRACEBACK_CHARACTERS:]
         note = ErrorNote(code="bug", message=f"{type(error).__name__}: {error}", traceback=told)
         code = ExitCode.BUG
     else:
         code, note = end.exit_code, ErrorNote(code=end.code, message=str(end))
-        print(end, file=sys.stderr)
+        _say(str(end))
     try:
         if code not in (
             ExitCode.FENCED,
@@ -180,8 +194,14 @@ def _tell_end(progress: Progress, error: Exception) -> ExitCode:
     except Fenced:
         return ExitCode.FENCED
     except OSError as trouble:
-        print(f"the end could not be told in {progress.folder.root}: {trouble}", file=sys.stderr)
+        _say(f"the end could not be told in {progress.folder.root}: {trouble}")
     return code
+
+
+def _say(words: str) -> None:
+    """Into the log, if its disk has room."""
+    with contextlib.suppress(OSError):
+        print(words, file=sys.stderr)
 
 
 def _as_stage_end(error: Exception) -> StageEnd | None:
