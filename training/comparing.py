@@ -74,9 +74,10 @@ def compare(first: Round, second: Round) -> list[StagePair]:
         jobs = [stages[kind].job if kind in stages else None for stages in of]
         told = [told_to(one, stages.get(kind)) for one, stages in zip((first, second), of, strict=True)]
         read = [inputs.get(job.pk, {}) if job else {} for job in jobs]
+        alike = all(kind in stages for stages in of) and (jobs[0] is None) == (jobs[1] is None)
         found.append(StagePair(
             kind=kind, label=Stage.Kind(kind).label, first=jobs[0], second=jobs[1],
-            settings=list(_settings(*told)), data=list(_data(*read)),
+            settings=list(_settings(*told, whole=alike)), data=list(_data(*read)),
         ))  # fmt: skip
     return found
 
@@ -97,10 +98,14 @@ def inputs_of(jobs: Iterable[int]) -> dict[int, dict[str, Snapshot]]:
     return found
 
 
-def _settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Setting]:
-    """Those that differ come first, each part in the order of the keys."""
+def _settings(first: Mapping[str, Any], second: Mapping[str, Any], *, whole: bool) -> Iterator[Setting]:
+    """Those that differ come first, each part in the order of the keys.
+
+    whole: whether both say equally much. A recipe leaves most to the contract's defaults, which a job's config spells
+    out: beside each other only what both say can differ. Nothing differs from a stage that a round lacks.
+    """
     values = [dict(leaves(config)) for config in (first, second)]
-    keys = sorted({*values[0], *values[1]})
+    keys = sorted({*values[0]} | {*values[1]} if whole else {*values[0]} & {*values[1]})
     pairs = [Setting(key, *(written(value_at(one, key)) for one in (first, second))) for key in keys]
     yield from sorted(pairs, key=lambda one: (not one.differs, one.key))
 

@@ -15,6 +15,7 @@ from tests.conftest import signed_in
 from tests.training.making import TINY_SFT, demonstrations, prompt, writer
 from tests.training.test_settle import sft_is_done
 from training import workers
+from training.comparing import compare
 from training.errors import RoundRefused
 from training.models import Alarm, Checkpoint, Job, Round, Stage
 from training.next_round import next_round
@@ -265,6 +266,18 @@ class TestTwoRoundsCompared:
         assert '<code>sft.epochs</code></th><td class="num"><mark>3</mark></td><td class="num"><mark>1</mark>' in words
         assert "demonstrations_train" in words
         assert '<td class="num">25</td><td class="num">20</td>' in words
+
+    def test_beside_a_stage_that_has_not_run_or_is_not_there_only_what_both_say_differs(
+        self, round_with_base: Round, ines: Client
+    ) -> None:
+        demonstrations(round_with_base.project, 20)
+        launch(round_with_base, "sft", overrides=TINY_SFT)
+        second = open_round(round_with_base.project, base="base")
+        pairs = {pair.kind: pair for pair in compare(second, round_with_base)}
+        assert {one.key for one in pairs["sft"].differing} == {"sft.epochs", "sft.sequences_per_step"}
+        second.stages.filter(kind="sft").delete()
+        pairs = {pair.kind: pair for pair in compare(second, round_with_base)}
+        assert pairs["sft"].settings == []
 
     def test_without_another_round_it_says_so(self, round_with_base: Round, ines: Client) -> None:
         assert "There is no other round" in text_of(ines.get(url("compare_rounds", 1)))
