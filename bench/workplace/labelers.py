@@ -17,7 +17,8 @@ LETTERS = "ABCDEFGHI"[:RESPONSES]
 TOKEN = 'name="lease_token" value="'
 AS_BROWSERS_DO = "Prefer: return=representation\r\n"
 """What the page's script asks for: the next task's page in the answer to a submission."""
-TRIES = 40
+PATIENCE_SECONDS = 90.0
+"""How long a request is sent again and again; a killed web process is replaced within seconds where cores are free."""
 AGAIN_AFTER_SECONDS = 0.25
 SENT_TWICE = 0.05
 """Share of submissions that are sent a second time, with the same key, as by a double click."""
@@ -69,14 +70,15 @@ class Person:
             f"{AS_BROWSERS_DO if form is not None else ''}Accept-Encoding: gzip\r\n"
             f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode()
-        for _ in range(TRIES):
+        until = time.perf_counter() + PATIENCE_SECONDS
+        while time.perf_counter() < until:
             try:
                 return await self._ask_once(port, head + body)
             except (OSError, Gone, asyncio.IncompleteReadError):
                 self.retried += 1
                 await self.hang_up()
                 await asyncio.sleep(AGAIN_AFTER_SECONDS)
-        raise WentWrong(f"{method} {path}: no answer after {TRIES} tries")
+        raise WentWrong(f"{method} {path}: no answer within {PATIENCE_SECONDS:.0f} s")
 
     async def _ask_once(self, port: int, request: bytes) -> tuple[int, bytes]:
         if self._streams is None:

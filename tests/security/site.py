@@ -98,7 +98,7 @@ FORGED = Client(raise_request_exception=False, enforce_csrf_checks=True)
 def session_of(user: User, *, seconds_ago: float) -> str:
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     said = {"method": "password", "at": time.time() - seconds_ago, "username": user.username, "reauthenticated": True}
     session[AUTHENTICATION_METHODS_SESSION_KEY] = [said]
