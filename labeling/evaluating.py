@@ -41,8 +41,39 @@ class Rating:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ratings:
+    """Ratings as arrays of shape (M,), for where there are a great many.
+
+    generators: codes of `names`; prompts, labelers: numbers from 0 that tell them apart; values: NaN where unanswered.
+    """
+
+    generators: Ints
+    prompts: Ints
+    labelers: Ints
+    values: Floats
+    names: tuple[Hashable, ...]
+
+    @classmethod
+    def of(cls, ratings: "Given") -> "Ratings":
+        if isinstance(ratings, Ratings):
+            return ratings
+        given = list(ratings)
+        return cls(
+            generators=codes(one.generator for one in given),
+            prompts=codes(one.prompt for one in given),
+            labelers=codes(one.labeler for one in given),
+            values=np.array([np.nan if one.value is None else one.value for one in given], dtype=np.float64),
+            names=tuple(dict.fromkeys(one.generator for one in given)),
+        )
+
+
+Given = Ratings | Iterable[Rating]
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Rows:
-    """Answered ratings as arrays of shape (M,), with each rating's weight in the estimate."""
+    """Answered ratings as arrays of shape (M,), with each rating's weight in the estimate. generators: places in the
+    cells."""
 
     generators: Ints
     prompts: Ints
@@ -52,25 +83,23 @@ class _Rows:
     shared_prompts: int
 
 
-def mean_rating(ratings: Iterable[Rating], *, generator: Hashable, level: float = 0.95) -> Figure:
+def mean_rating(ratings: Given, *, generator: Hashable, level: float = 0.95) -> Figure:
     """The mean over prompts of a prompt's mean rating, so that every prompt counts alike; `count` is the ratings."""
     return contrast(ratings, {generator: 1.0}, level=level)
 
 
-def mean_difference(
-    ratings: Iterable[Rating], *, generator: Hashable, baseline: Hashable, level: float = 0.95
-) -> Figure:
+def mean_difference(ratings: Given, *, generator: Hashable, baseline: Hashable, level: float = 0.95) -> Figure:
     """generator less baseline, paired: only prompts rated for both count, each alike. `count` is the ratings."""
     return contrast(ratings, {generator: 1.0, baseline: -1.0}, level=level)
 
 
-def contrast(ratings: Iterable[Rating], cells: Mapping[Cell, float], *, level: float = 0.95) -> Figure:
+def contrast(ratings: Given, cells: Mapping[Cell, float], *, level: float = 0.95) -> Figure:
     """The sum over cells of coefficient * mean rating, on the prompts that were rated in every cell.
 
     With cells (A, x): 1, (A, y): -1, (B, x): -1, (B, y): 1 it is the interaction of a two-by-two evaluation.
     """
     coefficients: dict[Hashable, float] = {cell: coefficient for cell, coefficient in cells.items()}
-    rows = _rows(list(ratings), coefficients)
+    rows = _rows(Ratings.of(ratings), coefficients)
     if isinstance(rows, str):
         return undefined(rows)
     value = float((rows.weights * rows.values).sum())
@@ -80,9 +109,9 @@ def contrast(ratings: Iterable[Rating], cells: Mapping[Cell, float], *, level: f
     )
 
 
-def paired_p_value(ratings: Iterable[Rating], *, generator: Hashable, baseline: Hashable) -> Figure:
+def paired_p_value(ratings: Given, *, generator: Hashable, baseline: Hashable) -> Figure:
     """Two-sided p-value of no difference, from the same standard error and degrees of freedom as the interval."""
-    rows = _rows(list(ratings), {generator: 1.0, baseline: -1.0})
+    rows = _rows(Ratings.of(ratings), {generator: 1.0, baseline: -1.0})
     if isinstance(rows, str):
         return undefined(rows)
     few = too_few_clusters(rows.prompts, rows.labelers)
@@ -117,27 +146,6 @@ class Outcome:
     value: float
 
 
-def outcomes(ratings: Iterable[Rating], *, generator: Hashable, baseline: Hashable) -> list[Outcome]:
-    """Whose rating is higher, wherever one labeler rated both on one prompt (several responses: their mean)."""
-    values: dict[tuple[Hashable, Hashable], dict[Hashable, list[float]]] = {}
-    for one in ratings:
-        if one.value is not None and one.generator in (generator, baseline):
-            values.setdefault((one.prompt, one.labeler), {}).setdefault(one.generator, []).append(one.value)
-    found = []
-    for (prompt, labeler), by_generator in values.items():
-        if len(by_generator) == 2:
-            ours, theirs = (sum(some) / len(some) for some in (by_generator[generator], by_generator[baseline]))
-            found.append(Outcome(prompt=prompt, labeler=labeler, value=((ours > theirs) + (ours >= theirs)) / 2))
-    return found
-
-
-def win_rate(compared: Sequence[Outcome], *, level: float = 0.95) -> Figure:
-    """The share of comparisons that the generator won, a tie counting half to each; `count` is the comparisons."""
-    if not compared:
-        return undefined("Nobody compared the two on the same prompt; rate or rank both with the same labelers.")
-    return _share([one.value for one in compared], compared, level)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Flag:
     """One labeler's answer to one yes-or-no question about one response; None where it was not answered."""
@@ -147,12 +155,57 @@ class Flag:
     value: bool | None
 
 
-def flag_rate(flags: Iterable[Flag], *, level: float = 0.95) -> Figure:
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Outcomes or flags as arrays of shape (M,). values: 0 to 1, NaN where unanswered."""
+
+    prompts: Ints
+    labelers: Ints
+    values: Floats
+
+    @classmethod
+    def of(cls, given: "Answers | Iterable[Outcome] | Iterable[Flag]") -> "Answers":
+        """The answered ones."""
+        if isinstance(given, Answers):
+            said = np.isfinite(given.values)
+            return cls(prompts=given.prompts[said], labelers=given.labelers[said], values=given.values[said])
+        answered = [one for one in given if one.value is not None]
+        return cls(
+            prompts=codes(one.prompt for one in answered),
+            labelers=codes(one.labeler for one in answered),
+            values=np.array([one.value for one in answered], dtype=np.float64),
+        )
+
+
+def outcomes(ratings: Given, *, generator: Hashable, baseline: Hashable) -> Answers:
+    """Whose rating is higher, wherever one labeler rated both on one prompt (several responses: their mean)."""
+    given = Ratings.of(ratings)
+    sides = [given.names.index(name) if name in given.names else -1 for name in (generator, baseline)]
+    said = np.isfinite(given.values) & np.isin(given.generators, sides)
+    ours = (given.generators[said] == sides[0]).astype(np.int64)
+    width = int(given.labelers.max(initial=0)) + 1
+    both, place = np.unique(given.prompts[said] * width + given.labelers[said], return_inverse=True)
+    cells = 2 * place + ours
+    counts = np.bincount(cells, minlength=2 * len(both)).reshape(-1, 2)
+    sums = np.bincount(cells, weights=given.values[said], minlength=2 * len(both)).reshape(-1, 2)
+    compared = (counts > 0).all(axis=1)
+    theirs, own = (sums[compared] / counts[compared]).T
+    return Answers(
+        prompts=both[compared] // width,
+        labelers=both[compared] % width,
+        values=((own > theirs).astype(np.float64) + (own >= theirs)) / 2,
+    )
+
+
+def win_rate(compared: Answers | Iterable[Outcome], *, level: float = 0.95) -> Figure:
+    """The share of comparisons that the generator won, a tie counting half to each; `count` is the comparisons."""
+    nobody = "Nobody compared the two on the same prompt; rate or rank both with the same labelers."
+    return _share(Answers.of(compared), nobody, level)
+
+
+def flag_rate(flags: Answers | Iterable[Flag], *, level: float = 0.95) -> Figure:
     """The share of answers that are yes; unanswered is not no. `count` is the answers."""
-    answered = [one for one in flags if one.value is not None]
-    if not answered:
-        return undefined("Nobody answered this flag.")
-    return _share([float(bool(one.value)) for one in answered], answered, level)
+    return _share(Answers.of(flags), "Nobody answered this flag.", level)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +225,7 @@ class Settling:
 
 
 def settling(
-    ratings: Iterable[Rating],
+    ratings: Given,
     *,
     generator: Hashable,
     baseline: Hashable,
@@ -185,7 +238,7 @@ def settling(
     difference: the smallest that matters; by default the one observed, which is optimistic where it came out large by
     luck. The variance falls as prompts and labelers grow together; what labelers differ by falls with labelers alone.
     """
-    rows = _rows(list(ratings), {generator: 1.0, baseline: -1.0})
+    rows = _rows(Ratings.of(ratings), {generator: 1.0, baseline: -1.0})
     if isinstance(rows, str):
         return rows
     few = too_few_clusters(rows.prompts, rows.labelers)
@@ -231,29 +284,35 @@ def _times(wanted: float, variance: SharedVariance, power: float, level: float) 
     return high
 
 
-def _rows(ratings: Sequence[Rating], cells: Mapping[Hashable, float]) -> _Rows | str:
+def _rows(given: Ratings, cells: Mapping[Hashable, float]) -> _Rows | str:
     """The answered ratings on the prompts that every cell has; the weight of one is coefficient / (prompts * ratings
     of its cell on its prompt). Or which cell is missing."""
-    used = [one for one in ratings if one.value is not None and one.generator in cells]
-    missing = [cell for cell in cells if not any(one.generator == cell for one in used)]
-    if missing:
-        return f"Nobody rated {missing[0]}."
-    by_prompt: dict[Hashable, dict[Hashable, int]] = {}
-    for one in used:
-        by_cell = by_prompt.setdefault(one.prompt, {})
-        by_cell[one.generator] = by_cell.get(one.generator, 0) + 1
-    shared = {prompt for prompt, by_cell in by_prompt.items() if len(by_cell) == len(cells)}
-    if not shared:
+    cell_of = np.full(len(given.names), -1, dtype=np.int64)
+    for place, cell in enumerate(cells):
+        if cell in given.names:
+            cell_of[given.names.index(cell)] = place
+    used = np.flatnonzero(np.isfinite(given.values) & (cell_of[given.generators] >= 0)) if len(given.names) else []
+    cell = cell_of[given.generators[used]] if len(used) else np.zeros(0, dtype=np.int64)
+    rated = np.bincount(cell, minlength=len(cells))
+    if not rated.all():
+        return f"Nobody rated {list(cells)[int(rated.argmin())]}."
+    prompts = given.prompts[used]
+    number = int(prompts.max()) + 1
+    by_prompt = np.bincount(prompts * len(cells) + cell, minlength=number * len(cells)).reshape(number, len(cells))
+    shared = (by_prompt > 0).all(axis=1)
+    if not shared.any():
         return "No prompt was rated for all of " + ", ".join(str(cell) for cell in cells) + "."
-    kept = [one for one in used if one.prompt in shared]
-    weights = [cells[one.generator] / (len(shared) * by_prompt[one.prompt][one.generator]) for one in kept]
+    kept = shared[prompts]
+    cell, prompts, rows = cell[kept], prompts[kept], np.asarray(used)[kept]
+    shared_prompts = int(shared.sum())
+    coefficients = np.array(list(cells.values()), dtype=np.float64)
     return _Rows(
-        generators=codes(one.generator for one in kept),
-        prompts=codes(one.prompt for one in kept),
-        labelers=codes(one.labeler for one in kept),
-        values=np.array([one.value for one in kept], dtype=np.float64),
-        weights=np.array(weights, dtype=np.float64),
-        shared_prompts=len(shared),
+        generators=cell,
+        prompts=prompts,
+        labelers=given.labelers[rows],
+        values=given.values[rows],
+        weights=coefficients[cell] / (shared_prompts * by_prompt[prompts, cell]),
+        shared_prompts=shared_prompts,
     )
 
 
@@ -268,15 +327,10 @@ def _variance(rows: _Rows) -> SharedVariance:
     return shared_variance(_influence(rows), prompts=rows.prompts, first=rows.labelers)
 
 
-def _share(values: Sequence[float], clusters: Sequence[Outcome] | Sequence[Flag], level: float) -> Figure:
-    shares = np.array(values, dtype=np.float64)
-    share = float(shares.mean())
-    return Figure(value=share, count=len(shares)).with_interval(
-        share_interval(
-            share,
-            shares,
-            prompts=codes(one.prompt for one in clusters),
-            labelers=codes(one.labeler for one in clusters),
-            level=level,
-        )
+def _share(answers: Answers, nobody: str, level: float) -> Figure:
+    if not len(answers.values):
+        return undefined(nobody)
+    share = float(answers.values.mean())
+    return Figure(value=share, count=len(answers.values)).with_interval(
+        share_interval(share, answers.values, prompts=answers.prompts, labelers=answers.labelers, level=level)
     )

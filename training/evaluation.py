@@ -2,42 +2,28 @@
 
 Only submissions that count, are current and not withdrawn. People and simulated labelers are kept apart unless both are
 asked for. A human demonstration is compared like a generator's response, all who wrote one taken together. A cohort is
-the one that a labeler was in when they rated.
+the one that a labeler was in when they rated. Ratings are held as arrays: there may be hundreds of thousands.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from labeling.agreement.figures import Figure
-from labeling.evaluating import Flag, Rating, flag_rate, mean_difference, mean_rating, outcomes, win_rate
-from labeling.models import Campaign, CohortMember, Labeler, TaskResponse, WorkKind
+import numpy as np
+
+from labeling.agreement.figures import Bools, Figure, Floats
+from labeling.evaluating import Answers, Ratings, flag_rate, mean_difference, mean_rating, outcomes, win_rate
+from labeling.models import Campaign, CohortMember, TaskResponse
 from training.authors import HUMAN, Author, authors_of
 from training.models import Round
-from training.snapshot_rows import Query, judgments_asked_for
+from training.rated import Rated, rated_in
 
 OVERALL = "overall"
 ENOUGH_PROMPTS = 10
 """Prompts of a use case from which on it is looked at by itself."""
 RATERS = ("people", "simulated", "both")
 """Whose ratings count."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What one labeler said of one response. author: the key of whoever wrote it."""
-
-    author: str
-    response: int
-    prompt: int
-    use_case: str
-    labeler: int
-    simulated: bool
-    submitted_at: datetime
-    ratings: Mapping[str, int]
-    flags: Mapping[str, bool | None]
 
 
 @dataclass(frozen=True)
@@ -52,17 +38,17 @@ class Evaluation:
     subject: Author
     baseline: Author
     raters: str
-    said: list[Said]
+    said: Rated
     by_source: Mapping[str, int]
     """Labelers who rated, "people" and "simulated", whoever of them counts here."""
     prompts: int
     """Prompts of the campaign, rated or not."""
-    cohorts: Mapping[str, frozenset[tuple[int, datetime]]] = field(default_factory=dict)
-    """Cohort -> (labeler, time of the submission) of the ratings that fall into it."""
+    cohorts: Mapping[str, Bools] = field(default_factory=dict)
+    """Cohort -> which of the ratings fall into it."""
 
     @cached_property
     def labelers(self) -> int:
-        return len({one.labeler for one in self.said})
+        return len(np.unique(self.said.labelers))
 
     @cached_property
     def shared_prompts(self) -> int:
@@ -70,82 +56,89 @@ class Evaluation:
         return len(self._rated(self.subject) & self._rated(self.baseline))
 
     def _rated(self, author: Author) -> set[int]:
-        return {one.prompt for one in self.said if one.author == author.key and OVERALL in one.ratings}
+        said = self.said.by(author.key) & np.isfinite(self.said.rating(OVERALL))
+        return set(self.said.prompts.codes[said].tolist())
 
     def author(self, key: str) -> Author | None:
         return next((one for one in self.authors if one.key == key), None)
 
-    # figures: means and differences on a scale of 1 to 7, shares from 0 to 1
+    # figures: means and differences on a scale of 1 to 7, shares from 0 to 1; among: a part of the ratings
 
-    def mean(self, author: Author, scale: str = OVERALL, *, among: Iterable[Said] | None = None) -> Figure:
-        return mean_rating(self._ratings(scale, [author], among), generator=author.label)
+    def mean(self, author: Author, scale: str = OVERALL, *, among: Rated | None = None) -> Figure:
+        return self._once(("mean", author.key, scale), among, lambda said: self._mean(author, scale, said))
 
-    def difference(self, author: Author, scale: str = OVERALL, *, among: Iterable[Said] | None = None) -> Figure:
+    def _mean(self, author: Author, scale: str, said: Rated) -> Figure:
+        return mean_rating(self._labelled(said, scale), generator=author.label)
+
+    def difference(self, author: Author, scale: str = OVERALL, *, among: Rated | None = None) -> Figure:
         """The author less the baseline, prompt by prompt."""
-        ratings = self._ratings(scale, [author, self.baseline], among)
-        return mean_difference(ratings, generator=author.label, baseline=self.baseline.label)
+
+        def reckoned(said: Rated) -> Figure:
+            labelled = self._labelled(said, scale)
+            return mean_difference(labelled, generator=author.label, baseline=self.baseline.label)
+
+        return self._once(("difference", author.key, scale), among, reckoned)
 
     def wins(self, author: Author, against: Author, scale: str = OVERALL) -> Figure:
         """How often the author was rated higher where one labeler rated both on a prompt; a tie is a half."""
-        ratings = self._ratings(scale, [author, against], None)
-        return win_rate(outcomes(ratings, generator=author.label, baseline=against.label))
+        labelled = self._labelled(self.said, scale)
+        return win_rate(outcomes(labelled, generator=author.label, baseline=against.label))
 
     def flagged(self, author: Author, flag: str) -> Figure:
         """The share of answers that are yes."""
+        return self.share(author, self.said.flag(flag))
+
+    def share(self, author: Author, answers: Floats) -> Figure:
+        """The mean of answers (M,) to the author's responses; NaN is unanswered."""
+        own = self.said.by(author.key)
         return flag_rate(
-            Flag(prompt=one.prompt, labeler=one.labeler, value=one.flags.get(flag))
-            for one in self.said
-            if one.author == author.key
+            Answers(prompts=self.said.prompts.codes[own], labelers=self.said.labelers[own], values=answers[own])
         )
 
     def flag_difference(self, flag: str) -> Figure:
         """The share of yes for the subject less that for the baseline, prompt by prompt."""
-        both = {self.subject.key: self.subject.label, self.baseline.key: self.baseline.label}
-        answers = [
-            Rating(generator=both[one.author], prompt=one.prompt, labeler=one.labeler, value=_yes(one.flags.get(flag)))
-            for one in self.said
-            if one.author in both
-        ]
-        return mean_difference(answers, generator=self.subject.label, baseline=self.baseline.label)
+        labelled = replace(self._labelled(self.said, OVERALL), values=self.said.flag(flag))
+        return mean_difference(labelled, generator=self.subject.label, baseline=self.baseline.label)
 
-    def ratings(self, scale: str = OVERALL) -> list[Rating]:
+    def ratings(self, scale: str = OVERALL, *, among: Rated | None = None) -> Ratings:
         """Of all authors, by their keys."""
-        return [
-            Rating(generator=one.author, prompt=one.prompt, labeler=one.labeler, value=one.ratings.get(scale))
-            for one in self.said
-        ]
+        said = self.said if among is None else among
+        return Ratings(
+            generators=said.authors.codes, prompts=said.prompts.codes, labelers=said.labelers,
+            values=said.rating(scale), names=said.authors.values,
+        )  # fmt: skip
 
-    def _ratings(self, scale: str, authors: Iterable[Author], among: Iterable[Said] | None) -> list[Rating]:
-        label = {author.key: author.label for author in authors}
-        return [
-            Rating(generator=label[one.author], prompt=one.prompt, labeler=one.labeler, value=one.ratings.get(scale))
-            for one in (self.said if among is None else among)
-            if one.author in label
-        ]
+    def _labelled(self, said: Rated, scale: str) -> Ratings:
+        """The same by their labels, which a reason speaks of."""
+        labels = {author.key: author.label for author in self.authors}
+        found = self.ratings(scale, among=said)
+        return replace(found, names=tuple(labels.get(str(key), str(key)) for key in found.names))
+
+    @cached_property
+    def _reckoned(self) -> dict[tuple[str, str, str], Figure]:
+        return {}
+
+    def _once(self, name: tuple[str, str, str], among: Rated | None, reckoned: Callable[[Rated], Figure]) -> Figure:
+        """A page asks for some figures of the whole again and again."""
+        if among is not None:
+            return reckoned(among)
+        if name not in self._reckoned:
+            self._reckoned[name] = reckoned(self.said)
+        return self._reckoned[name]
 
     # parts of the ratings
 
-    def by_cohort(self) -> dict[str, list[Said]]:
+    def by_cohort(self) -> dict[str, Rated]:
         """The ratings of each cohort's members of the time; who was in two counts in both."""
-        return {
-            name: [one for one in self.said if (one.labeler, one.submitted_at) in inside]
-            for name, inside in self.cohorts.items()
-        }
+        return {name: self.said.only(inside) for name, inside in self.cohorts.items()}
 
-    def by_use_case(self) -> dict[str, list[Said]]:
+    def by_use_case(self) -> dict[str, Rated]:
         """The ratings of each use case with enough prompts, the one with the most first."""
-        return self._parts(lambda one: one.use_case, ENOUGH_PROMPTS)
-
-    def _parts(self, part_of: Callable[[Said], str], fewest: int) -> dict[str, list[Said]]:
-        parts: dict[str, list[Said]] = defaultdict(list)
-        for one in self.said:
-            parts[part_of(one)].append(one)
-        prompts = {part: len({one.prompt for one in said}) for part, said in parts.items()}
-        return {part: parts[part] for part, number in sorted(prompts.items(), key=lambda n: -n[1]) if number >= fewest}
-
-
-def _yes(value: bool | None) -> float | None:
-    return None if value is None else float(value)
+        cases = self.said.use_cases
+        parts = {name: self.said.only(cases.codes == code) for code, name in enumerate(cases.values)}
+        prompts = {name: len(np.unique(said.prompts.codes)) for name, said in parts.items()}
+        ordered = sorted(prompts.items(), key=lambda one: -one[1])
+        return {name: parts[name] for name, number in ordered if number >= ENOUGH_PROMPTS}
 
 
 def evaluation_of(
@@ -159,12 +152,12 @@ def evaluation_of(
     authors = authors_of(round_, campaign)
     if not authors:
         return None
-    everything = _said(campaign)
-    sources = {one.labeler: "simulated" if one.simulated else "people" for one in everything}
-    by_source = Counter(sources.values())
+    everything = rated_in(campaign)
+    programs = everything.simulated
+    by_source = Counter("simulated" if simulated else "people" for simulated in everything.is_simulated)
     if raters not in RATERS:
         raters = "simulated" if campaign.project.simulated and by_source["simulated"] else "people"
-    said = [one for one in everything if raters in ("both", sources[one.labeler])]
+    said = everything if raters == "both" else everything.only(programs == (raters == "simulated"))
     set_beside = _named(authors, baseline) or _of_kind(authors, ("sft", "base", "external", HUMAN))
     first = _named(authors, subject) or _of_kind([one for one in authors if one != set_beside], ("policy", "sft"))
     prompts = TaskResponse.objects.filter(task__campaign=campaign).values("task__prompt").distinct().count()
@@ -189,38 +182,14 @@ def _of_kind(authors: Iterable[Author], kinds: Iterable[str]) -> Author | None:
     return found[0] if found else None
 
 
-FIELDS = (
-    "response__generator_id", "response_id", "submission__assignment__task__prompt_id",
-    "submission__assignment__task__prompt__use_case", "submission__assignment__labeler_id",
-    "submission__assignment__labeler__source", "submission__submitted_at", "ratings", "flags",
-)  # fmt: skip
-
-
-def _said(campaign: Campaign) -> list[Said]:
-    """Of everybody (one query)."""
-    query = Query(kind="ratings", campaigns=(campaign.pk,), simulated="include")
-    found = judgments_asked_for(campaign.project, query, [WorkKind.RATING])
-    return [
-        Said(
-            HUMAN if generator is None else str(generator), response, prompt, use_case, labeler,
-            source == Labeler.Source.SIMULATED, submitted_at, ratings, flags,
-        )
-        for generator, response, prompt, use_case, labeler, source, submitted_at, ratings, flags
-        in found.order_by("pk").values_list(*FIELDS)
-    ]  # fmt: skip
-
-
-def _cohorts(campaign: Campaign, said: Iterable[Said]) -> dict[str, frozenset[tuple[int, datetime]]]:
-    """Who of the raters was in which cohort when they rated (one query)."""
-    times: dict[int, set[datetime]] = defaultdict(set)
-    for one in said:
-        times[one.labeler].add(one.submitted_at)
-    members = CohortMember.objects.filter(cohort__project=campaign.project_id, labeler__in=times)
-    found: dict[str, set[tuple[int, datetime]]] = defaultdict(set)
+def _cohorts(campaign: Campaign, said: Rated) -> dict[str, Bools]:
+    """Which of the ratings were given by somebody who was in a cohort at the time (one query)."""
+    members = CohortMember.objects.filter(cohort__project=campaign.project_id, labeler__in=said.people)
+    place = {labeler: code for code, labeler in enumerate(said.people)}
+    found: dict[str, Bools] = {}
     for member in members.select_related("cohort").order_by("cohort__name"):
-        found[member.cohort.name].update(
-            (member.labeler_id, time)
-            for time in times[member.labeler_id]
-            if member.since <= time and (member.until is None or time < member.until)
-        )
-    return {name: frozenset(inside) for name, inside in found.items() if inside}
+        inside = (said.labelers == place[member.labeler_id]) & (said.submitted >= member.since.timestamp())
+        if member.until is not None:
+            inside &= said.submitted < member.until.timestamp()
+        found[member.cohort.name] = found[member.cohort.name] | inside if member.cohort.name in found else inside
+    return {name: inside for name, inside in found.items() if inside.any()}

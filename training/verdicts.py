@@ -2,13 +2,15 @@
 depends on who rates."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
+import numpy as np
+
 from labeling.agreement.figures import Figure
-from labeling.evaluating import Rating, Settling, contrast, holm, mean_rating, paired_p_value, settling
+from labeling.evaluating import Settling, contrast, holm, mean_rating, paired_p_value, settling
 from training.authors import Author
-from training.evaluation import OVERALL, Evaluation
+from training.evaluation import Evaluation
 
 SURE = 0.05
 
@@ -59,27 +61,27 @@ def interactions(found: Evaluation) -> list[Interaction]:
     """Of every two cohorts with raters; nothing where one model is spoken of. A rater in both at once is left out."""
     if found.subject == found.baseline:
         return []
-    cohorts = found.by_cohort()
-    result = []
-    for one, other in combinations(cohorts, 2):
-        both = {id(said) for said in cohorts[one]} & {id(said) for said in cohorts[other]}
-        ratings = [
-            Rating(
-                generator=(said.author, name), prompt=said.prompt, labeler=said.labeler, value=said.ratings.get(OVERALL)
-            )
-            for name in (one, other)
-            for said in cohorts[name]
-            if id(said) not in both
-        ]
-        cells: dict[Hashable, float] = {
-            (found.subject.key, one): 1.0, (found.baseline.key, one): -1.0,
-            (found.subject.key, other): -1.0, (found.baseline.key, other): 1.0,
-        }  # fmt: skip
-        quality = [
-            (author, mean_rating(found.ratings(), generator=author.key)) for author in (found.subject, found.baseline)
-        ]
-        result.append(Interaction(one, other, contrast(ratings, cells), quality))
-    return result
+    quality = [
+        (author, mean_rating(found.ratings(), generator=author.key)) for author in (found.subject, found.baseline)
+    ]
+    return [
+        Interaction(one, other, _interaction(found, one, other), quality)
+        for one, other in combinations(found.cohorts, 2)
+    ]
+
+
+def _interaction(found: Evaluation, one: str, other: str) -> Figure:
+    inside = [found.cohorts[name] & ~found.cohorts[second] for name, second in ((one, other), (other, one))]
+    said = found.said.only(inside[0] | inside[1])
+    ratings = found.ratings(among=said)
+    keys = [(str(key), name) for name in (one, other) for key in ratings.names]
+    raters = np.where(inside[0], 0, 1)[inside[0] | inside[1]]
+    cells: dict[Hashable, float] = {
+        (found.subject.key, one): 1.0, (found.baseline.key, one): -1.0,
+        (found.subject.key, other): -1.0, (found.baseline.key, other): 1.0,
+    }  # fmt: skip
+    in_cells = replace(ratings, generators=ratings.generators + len(ratings.names) * raters, names=tuple(keys))
+    return contrast(in_cells, cells)
 
 
 def verdict_of(found: Evaluation, tests: list[Paired], *, subject: str, baseline: str) -> str:

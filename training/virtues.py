@@ -5,11 +5,10 @@ A response is helpful to a labeler who answered every flag of that group, none o
 says nothing. Flags that belong to none of the three (opinion, moral judgment) are left to the table of flags.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from labeling.agreement.figures import Figure, undefined
-from labeling.evaluating import Flag, flag_rate
 from training.authors import Author
 from training.evaluation import Evaluation
 
@@ -64,13 +63,7 @@ def _share(found: Evaluation, author: Author, virtue: Virtue, flags: Iterable[st
     asked = _asked(virtue, flags)
     if not asked:
         return undefined("The guideline asks no flag of it.")
-    return flag_rate(_answers(found, author, asked))
-
-
-def _answers(found: Evaluation, author: Author, asked: list[str]) -> Iterator[Flag]:
-    for one in found.said:
-        if one.author == author.key:
-            yield Flag(prompt=one.prompt, labeler=one.labeler, value=shows(asked, one.flags))
+    return found.share(author, found.said.of_flags(lambda flags: shows(asked, flags)))
 
 
 def shows(asked: Iterable[str], flags: Mapping[str, bool | None]) -> bool | None:

@@ -16,6 +16,8 @@ FEWEST_OF_BOTH = 3
 """Below this many prompts or labelers, a variance between them is a guess."""
 FEWEST_EFFECTIVE = 2.0
 """Below this many clusters of equal size, in effect one prompt or one labeler speaks for all."""
+SPARSE = 32
+"""Numbers a row, up to which an array of all of them is small."""
 NO_VARIANCE = 1e-14
 """A standard error below 1e-7 is rounding (gradients are differences), and no certainty."""
 
@@ -106,7 +108,7 @@ def shared_variance(influence: Floats, *, prompts: Ints, first: Ints, second: In
 def too_few_clusters(prompts: Ints, first: Ints, second: Ints | None = None) -> str:
     """Why there is no variance between these prompts and labelers; empty where there is."""
     members = _members(first, first if second is None else second)
-    numbers = len(np.unique(prompts)), len(np.unique(members))
+    numbers = len(_sizes(prompts)), len(_sizes(members))
     if min(numbers) < FEWEST_OF_BOTH:
         return f"{numbers[0]} prompts and {numbers[1]} labelers; an interval takes at least {FEWEST_OF_BOTH} of each."
     if min(effective_clusters(prompts), effective_clusters(members)) < FEWEST_EFFECTIVE:
@@ -116,7 +118,7 @@ def too_few_clusters(prompts: Ints, first: Ints, second: Ints | None = None) -> 
 
 def effective_clusters(clusters: Ints) -> float:
     """(M,) codes -> the number of clusters of equal size that would vary as much: (sum n)^2 / sum n^2 (Kish 1965)."""
-    sizes = np.unique(clusters, return_counts=True)[1].astype(np.float64)
+    sizes = _sizes(clusters).astype(np.float64)
     return float(sizes.sum() ** 2 / (sizes**2).sum()) if len(sizes) else 0.0
 
 
@@ -136,5 +138,22 @@ def _shared_products(influence: Floats, first: Ints, second: Ints) -> float:
 
 
 def _sums(influence: Floats, clusters: Ints) -> Floats:
+    if _is_dense(clusters):
+        return np.asarray(np.bincount(clusters, weights=influence), dtype=np.float64)
     found, code = np.unique(clusters, return_inverse=True)
     return np.asarray(np.bincount(code, weights=influence, minlength=len(found)), dtype=np.float64)
+
+
+def _sizes(clusters: Ints) -> Ints:
+    """How many rows each cluster has, clusters in the order of their numbers."""
+    if _is_dense(clusters):
+        counts = np.bincount(clusters)
+        return np.asarray(counts[counts > 0], dtype=np.int64)
+    return np.asarray(np.unique(clusters, return_counts=True)[1], dtype=np.int64)
+
+
+def _is_dense(clusters: Ints) -> bool:
+    """Whether counting by number is cheaper than sorting: a report has hundreds of figures over as many rows."""
+    if not len(clusters):
+        return True
+    return bool(clusters.min() >= 0 and clusters.max() < 1_000 + SPARSE * len(clusters))

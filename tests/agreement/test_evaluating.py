@@ -149,14 +149,14 @@ def test_a_tie_is_half_a_win_to_each() -> None:
     ratings = [rate("policy", p, 0, v) for p, v in enumerate((5, 4, 3, 3))]
     ratings += [rate("base", p, 0, v) for p, v in enumerate((3, 4, 4, 2))]
     compared = outcomes(ratings, generator="policy", baseline="base")
-    assert [one.value for one in compared] == [1.0, 0.5, 0.0, 1.0]
+    assert compared.values.tolist() == [1.0, 0.5, 0.0, 1.0]
     assert win_rate(compared).known() == pytest.approx(0.625)
     assert win_rate(outcomes(ratings, generator="base", baseline="policy")).known() == pytest.approx(0.375)
 
 
 def test_ratings_by_different_labelers_are_no_comparison() -> None:
     ratings = [rate("policy", 0, 0, 5), rate("base", 0, 1, 3)]
-    assert outcomes(ratings, generator="policy", baseline="base") == []
+    assert not len(outcomes(ratings, generator="policy", baseline="base").values)
     assert "Nobody compared the two" in win_rate([]).reason
 
 

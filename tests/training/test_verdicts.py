@@ -1,22 +1,22 @@
 """What can be claimed of an evaluation: tests, what it would take, and whether it depends on who rates."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from labeling.reports.columns import Codes
 from training.authors import Author
-from training.evaluation import Evaluation, Said
+from training.evaluation import Evaluation
+from training.rated import Rated
 from training.verdicts import interactions, paired_tests, verdict_of
 from training.virtues import shows, virtues_of
 
 pytestmark = pytest.mark.sqlite
 
 POLICY, SFT, BASE = (Author(name, name, name, name) for name in ("policy", "sft", "base"))
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def evaluation(
@@ -24,22 +24,37 @@ def evaluation(
 ) -> Evaluation:
     """rate: mean rating of an author by a rater. Two raters a prompt and author, with noise."""
     rng = np.random.default_rng(0)
-    said = []
+    said: list[tuple[str, int, int, int]] = []
     for prompt in range(prompts):
         for rater in rng.permutation(raters)[:2] if not cohorts else (prompt % 6, 6 + prompt % 6):
             for author in (POLICY, SFT, BASE):
                 value = int(np.clip(round(rate(author.key, int(rater)) + rng.normal(0, 0.7)), 1, 7))
-                flags = {"misses_task": False, "hallucination": author == BASE}
-                said.append(Said(author.key, 0, prompt, "chat", int(rater), False, NOW, {"overall": value}, flags))
+                said.append((author.key, prompt, int(rater), value))
+    keys, asked, who, values = (np.array(column) for column in zip(*said, strict=True))
+    rated = Rated(
+        authors=coded(keys), responses=np.zeros(len(said), dtype=np.int64), prompts=coded(asked),
+        use_cases=coded(np.full(len(said), "chat")), labelers=who, people=tuple(range(raters)),
+        is_simulated=(False,) * raters, submitted=np.zeros(len(said)),
+        ratings=Codes(values - 1, tuple({"overall": value} for value in range(1, 8))),
+        flags=Codes(
+            (keys == BASE.key).astype(np.int64),
+            tuple({"misses_task": False, "hallucination": yes} for yes in (False, True)),
+        ),
+    )  # fmt: skip
     guideline = SimpleNamespace(
         flags=[{"name": name, "label": name} for name in ("misses_task", "hallucination")], scales=[]
     )
-    halves = {"one": frozenset((n, NOW) for n in range(6)), "two": frozenset((n, NOW) for n in range(6, 12))}
+    halves = {"one": who < 6, "two": who >= 6}
     return Evaluation(
         campaign=SimpleNamespace(guideline=guideline), authors=[POLICY, SFT, BASE], subject=POLICY, baseline=SFT,  # type: ignore[arg-type]
-        raters="people", said=said, by_source={"people": raters}, prompts=prompts,
+        raters="people", said=rated, by_source={"people": raters}, prompts=prompts,
         cohorts=halves if cohorts else {}, **more,
     )  # fmt: skip
+
+
+def coded(column: np.ndarray[Any, Any]) -> Codes:
+    values, codes = np.unique(column, return_inverse=True)
+    return Codes(codes.astype(np.int64), tuple(values.tolist()))
 
 
 def says(found: Evaluation) -> str:

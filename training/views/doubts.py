@@ -1,8 +1,8 @@
 """What could be wrong with what an evaluation found, as far as its own tables show it."""
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+import numpy as np
 from django.db.models import Avg, Count, Q
 
 from labeling.models import Response
@@ -19,7 +19,7 @@ LARGE_SHARE = 0.3
 
 def doubts_of(evaluation: Evaluation, *, left_out: int) -> list[str]:
     """left_out: prompts that not every model could be asked. Two queries."""
-    if not evaluation.said:
+    if not len(evaluation.said):
         return []
     return [*_length(evaluation), *_cut(evaluation), *_raters(evaluation), *_prompts(evaluation, left_out)]
 
@@ -65,8 +65,8 @@ def _cut(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _raters(evaluation: Evaluation) -> Iterator[str]:
-    given = Counter(one.labeler for one in evaluation.said)
-    busiest = given.most_common(1)[0][1] / len(evaluation.said)
+    given = np.unique(evaluation.said.labelers, return_counts=True)[1]
+    busiest = int(given.max()) / len(evaluation.said)
     if len(given) == 1:
         yield "One labeler gave all ratings: what is said of labelers in general cannot be told from one."
     elif len(given) > 3 and busiest > LARGE_SHARE:
@@ -77,11 +77,13 @@ def _raters(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _prompts(evaluation: Evaluation, left_out: int) -> Iterator[str]:
-    rated: dict[int, set[str]] = defaultdict(set)
-    for one in evaluation.said:
-        rated[one.prompt].add(one.author)
+    said = evaluation.said
+    rated = np.zeros((len(said.prompts.values), len(said.authors.values)), dtype=np.bool_)
+    rated[said.prompts.codes, said.authors.codes] = True
     wanted = {one.key for one in evaluation.authors if one.key != HUMAN}
-    partly = sum(not wanted <= authors for authors in rated.values()) + evaluation.prompts - len(rated)
+    columns = [place for place, key in enumerate(said.authors.values) if key in wanted]
+    whole = int(rated[:, columns].all(axis=1).sum()) if len(columns) == len(wanted) else 0
+    partly = evaluation.prompts - whole
     if partly:
         of = f"of {evaluation.prompts:,} held-out prompts"
         yield f"{partly:,} {of} {'is' if partly == 1 else 'are'} not rated for every model."

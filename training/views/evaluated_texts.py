@@ -4,12 +4,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from django.utils.safestring import SafeString
 
 from labeling.models import Prompt, Response, Task
 from labeling.rendering import render_all
 from training.authors import HUMAN, Author
-from training.evaluation import OVERALL, Evaluation, Said
+from training.evaluation import OVERALL, Evaluation
+from training.rated import Said
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,17 @@ def prompts_to_read(found: Evaluation, which: str) -> list[int]:
 
 def _gaps(found: Evaluation) -> dict[int, float]:
     """Prompt -> mean of the subject less that of the baseline, where both were rated."""
-    ratings: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for one in found.said:
-        if OVERALL in one.ratings:
-            ratings[one.prompt, one.author].append(one.ratings[OVERALL])
-    means = {key: sum(given) / len(given) for key, given in ratings.items()}
-    ours, theirs = found.subject.key, found.baseline.key
-    prompts = {prompt for prompt, author in means if author == ours and (prompt, theirs) in means}
-    return {prompt: means[prompt, ours] - means[prompt, theirs] for prompt in prompts}
+    said, overall = found.said, found.said.rating(OVERALL)
+    number = len(said.prompts.values)
+    means = []
+    for author in (found.subject, found.baseline):
+        rows = said.by(author.key) & np.isfinite(overall)
+        prompts = said.prompts.codes[rows]
+        sums = np.bincount(prompts, weights=overall[rows], minlength=number)
+        counts = np.bincount(prompts, minlength=number)
+        means.append(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))
+    gaps = means[0] - means[1]
+    return {int(said.prompts.values[code]): float(gaps[code]) for code in np.flatnonzero(np.isfinite(gaps))}
 
 
 def compared_texts(found: Evaluation, prompts: Sequence[int]) -> list[Compared]:
@@ -74,9 +79,8 @@ def compared_texts(found: Evaluation, prompts: Sequence[int]) -> list[Compared]:
     for one in shown.order_by("pk"):
         responses[one.prompt_id].append(one)
     said: dict[int, list[Said]] = defaultdict(list)
-    for judgment in found.said:
-        if judgment.prompt in by_id:
-            said[judgment.response].append(judgment)
+    for judgment in found.said.said_of(set(by_id)):
+        said[judgment.response].append(judgment)
     flat = [one for prompt in prompts for one in responses[prompt]]
     html = dict(zip((one.pk for one in flat), render_all([one.text for one in flat]), strict=True))
     asked = render_all([by_id[prompt].last_turn for prompt in prompts])

@@ -1,14 +1,16 @@
 """The figures of an evaluation as its page shows them: every undefined one says why."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from labeling.agreement.figures import Figure
 from labeling.models import Prompt
 from labeling.views.dots import HALF, SCALE, SHARE, WIDE, Drawing, Row, drawn
 from labeling.views.worded import Cell, cell, number, percent
 from training.authors import Author
-from training.evaluation import ENOUGH_PROMPTS, Evaluation, Said
+from training.evaluation import ENOUGH_PROMPTS, Evaluation
+from training.rated import Rated
 from training.virtues import virtues_of
 
 FLAG_LEFT, FLAG_RIGHT = 5.0, 219.0
@@ -92,18 +94,18 @@ def use_case_table(found: Evaluation) -> tuple[list[Line], str]:
     """Of those use cases that have enough prompts, and a sentence about the others."""
     parts = found.by_use_case()
     lines = [_part(found, str(Prompt.UseCase(name).label), said) for name, said in parts.items()]
-    others = {one.use_case for one in found.said} - set(parts)
+    others = {found.said.use_cases.values[code] for code in np.unique(found.said.use_cases.codes)} - set(parts)
     names = ", ".join(sorted(str(Prompt.UseCase(name).label) for name in others))
     note = f"Fewer than {ENOUGH_PROMPTS} rated prompts, too few to look at by themselves: {names}." if others else ""
     return lines, note
 
 
-def _part(found: Evaluation, name: str, said: Sequence[Said]) -> Line:
+def _part(found: Evaluation, name: str, said: Rated) -> Line:
     same = found.subject == found.baseline
     return Line(
         name=name, cells=[cell(found.mean(author, among=said)) for author in found.authors],
         difference=None if same else cell(found.difference(found.subject, among=said), sign=True),
-        about=f"{len({one.labeler for one in said})} raters, {len({one.prompt for one in said})} prompts",
+        about=f"{len(np.unique(said.labelers))} raters, {len(np.unique(said.prompts.codes))} prompts",
     )  # fmt: skip
 
 

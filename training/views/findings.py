@@ -1,5 +1,7 @@
 """What an evaluation found, in sentences: the claim of the page, and what it rests on."""
 
+import numpy as np
+
 from labeling.agreement.figures import Figure
 from labeling.views.worded import between, number, plural
 from training.authors import Author
@@ -21,7 +23,7 @@ def name_of(author: Author) -> str:
 def claim_of(evaluation: Evaluation, *, over: bool) -> str:
     """One sentence. over: whether all ratings that will be are in; before that it says "so far"."""
     subject, baseline = evaluation.subject, evaluation.baseline
-    if not evaluation.said:
+    if not len(evaluation.said):
         return _nobody(evaluation, over=over)
     who = WHO[evaluation.raters] if over else f"So far {WHO[evaluation.raters][0].lower()}{WHO[evaluation.raters][1:]}"
     if subject == baseline:
@@ -82,15 +84,15 @@ def basis_of(evaluation: Evaluation, *, done: int, wanted: int) -> str:
         f"{plural(evaluation.by_source.get('simulated', 0), 'simulated labeler')}",
     }[evaluation.raters]
     sentences = []
-    if said:
+    if len(said):
         sentences.append(
-            f"{plural(len({one.prompt for one in said}), 'held-out prompt')}, "
-            f"{plural(len({one.response for one in said}), 'response')}, {plural(len(said), 'rating')} by {who}, "
+            f"{plural(len(np.unique(said.prompts.codes)), 'held-out prompt')}, "
+            f"{plural(len(np.unique(said.responses)), 'response')}, {plural(len(said), 'rating')} by {who}, "
             f"one response at a time, blind and in mixed order."
         )
     sentences.append(f"{done:,} of {plural(wanted, 'rating')} are in." if done != wanted else "All ratings are in.")
     difference = evaluation.difference(evaluation.subject) if evaluation.subject != evaluation.baseline else None
-    if said and difference is not None and difference.value is not None:
+    if len(said) and difference is not None and difference.value is not None:
         if difference.interval:
             sentences.append(
                 "95 % intervals; prompts and labelers vary in them together. The difference is taken prompt by prompt."
