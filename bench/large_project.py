@@ -124,16 +124,25 @@ def fill(judgments: int) -> Project:
         Judgment.objects.bulk_create(said, batch_size=2_000)
     with connection.cursor() as cursor:
         cursor.execute(POINT_TO_SUBMISSIONS)
-        evaluation = _evaluation_of(project)
+        evaluation = _evaluation(owner)
         for statement in RATED:
-            cursor.execute(statement, {"campaign": evaluation.pk, "guideline": evaluation.guideline_id})
+            cursor.execute(
+                statement,
+                {"campaign": evaluation.pk, "guideline": evaluation.guideline_id, "project": evaluation.project_id},
+            )
         cursor.execute(POINT_TO_SUBMISSIONS)
         cursor.execute("ANALYZE")
     return project
 
 
-def _evaluation_of(project: Project) -> Campaign:
-    """An empty rating campaign, which is the evaluation of the project's only round."""
+def _evaluation(owner: User) -> Campaign:
+    """An empty rating campaign, which is the evaluation of the only round of a project of its own: the reports of the
+    other are of rankings alone. The texts that are rated stay where they are."""
+    project = Project.objects.create(name="Large evaluation", slug="large-evaluation")
+    Membership.objects.create(user=owner, project=project, role="owner")
+    Labeler.objects.bulk_create(
+        Labeler(project=project, pseudonym=f"R-{number:02}", source="imported") for number in range(LABELERS)
+    )
     scales = [{"name": name, "label": name, "low": "bad", "high": "good"} for name in SCALES]
     flags = [{"name": name, "label": name, "letter": name[0]} for name in FLAGS]
     guideline = Guideline.objects.create(
@@ -166,7 +175,8 @@ RATED = (
     SELECT gen_random_uuid(), t.id, %(campaign)s, l.id, 0, 'submitted', gen_random_uuid(), '',
         jsonb_build_array(t.position), '{}', now()
     FROM labeling_task t CROSS JOIN generate_series(0, 1) again
-    JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM labeling_labeler) l
+    JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM labeling_labeler
+        WHERE project_id = %(project)s) l
         ON l.place = (t.position * 7 + again * (1 + t.position %% 13)) %% 40
     WHERE t.campaign_id = %(campaign)s""",
     """INSERT INTO labeling_submission

@@ -41,7 +41,7 @@ def main() -> int:
     setup_test_environment()
     database = settings.DATABASES["default"]
     database["TEST"] = {**database.get("TEST", {}), "NAME": f"reports_of_{database['NAME']}"}
-    made = setup_databases(verbosity=0, interactive=False, keepdb=asked.keep)
+    made = setup_databases(verbosity=0, interactive=False, keepdb=asked.keep, serialized_aliases=[])
     try:
         return measure(asked.judgments, asked.limit_seconds, asked.profile, asked.write)
     finally:
@@ -59,7 +59,7 @@ def measure(judgments: int, limit: float, profiled: str, page: Path | None) -> i
         pstats.Stats(profiler).sort_stats("cumulative").print_stats(60)
         return 0
     lines = [HEAD, "|---|---|---|---|---|---|"]
-    print("\n".join(lines))
+    print("\n".join(lines), flush=True)
     slow = []
     for name, address in pages.items():
         cache.clear()
@@ -91,7 +91,7 @@ def enter(judgments: int) -> tuple[Any, dict[str, str]]:
     client.force_login(User.objects.get(username="olga"))
     names = ("agreement", "agreement_json", "quality", "quality_json", "bias", "bias_json")
     pages = {name: reverse(name, args=[project.slug]) for name in names}
-    evaluation = reverse("evaluation", args=[project.slug, 1])
+    evaluation = reverse("evaluation", args=["large-evaluation", 1])
     return client, pages | {"evaluation": evaluation, "evaluation_json": f"{evaluation}?as=json"}
 
 

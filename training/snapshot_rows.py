@@ -14,10 +14,10 @@ from heapq import nsmallest
 from itertools import groupby
 from typing import Annotated, Any, Literal
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from labeling.intake import beginning
-from labeling.models import Judgment, Labeler, Project, Prompt, Response, WorkKind
+from labeling.models import Adjudication, CohortMember, Judgment, Labeler, Project, Prompt, Response, WorkKind
 from labeling.reports.agreement import agreement_report
 from labeling.reports.quality import quality_report
 from labeling.reports.scope import Scope
@@ -52,6 +52,17 @@ class Query(Section):
     that share the tokenizer of the model that will read them. To any other the ids would mean other words."""
     weigh: Literal["alike", "by ability"] = "alike"
     """rankings: what a labeler's judgments count beside others'; by ability: as sharply as they see what others see."""
+    adjudicated: Literal["beside", "instead"] = "beside"
+    """rankings: beside: what labelers said, and no adjudication, which stands beside it; instead: where a task was
+    adjudicated, the newest decision in the place of all that labelers said of it."""
+    cohort: int | None = None
+    """rankings: id of a cohort: only what its members said while they were in it."""
+    judges: tuple[int, ...] = ()
+    """rankings: ids of labelers: only theirs."""
+    without_judges: tuple[int, ...] = ()
+    """rankings: ids of labelers who are kept out, so that a model can be measured on people it never learned from."""
+    judgments: Annotated[int, Within(at_least=1)] | None = None
+    """rankings: at most so many labelers' rankings, drawn by `seed`; null: all."""
     limit: Annotated[int, Within(at_least=1)] | None = None
     """prompts: at most so many of those that can be used, drawn by `seed`; null: all."""
     seed: int = 0
@@ -59,6 +70,8 @@ class Query(Section):
     def check_together(self) -> None:
         if self.limit is not None and self.kind != "prompts":
             raise Refused("limit", f"is {self.limit}; expected null where kind is not prompts")
+        if self.judgments is not None and self.kind != "rankings":
+            raise Refused("judgments", f"is {self.judgments}; expected null where kind is not rankings")
 
 
 @dataclass
@@ -119,18 +132,53 @@ def judgments_asked_for(project: Project, query: Query, kinds: Iterable[str]) ->
         submission__assignment__campaign__project=project,
         submission__assignment__campaign__kind__in=list(kinds),
         submission__assignment__campaign__screening_of__isnull=True,
-        submission__assignment__occurrence=0,
-        submission__counted=True,
         submission__withdrawn_at__isnull=True,
         submission__assignment__current_submission=F("submission"),
     )
+    found = _of_voices(found, query)
     if query.campaigns:
         found = found.filter(submission__assignment__campaign__in=query.campaigns)
     return found.filter(_simulated(query, Q(submission__assignment__labeler__source=Labeler.Source.SIMULATED)))
 
 
+def _of_voices(found: QuerySet[Judgment], query: Query) -> QuerySet[Judgment]:
+    """Labelers' voices within the overlap; or where a task was adjudicated, the newest decision alone."""
+    voices = Q(submission__assignment__occurrence=0, submission__counted=True)
+    if query.adjudicated == "beside":
+        return found.filter(voices)
+    of_task = Adjudication.objects.filter(
+        task=OuterRef("submission__assignment__task"), submission__withdrawn_at__isnull=True
+    )
+    newest = Subquery(of_task.order_by("-pk").values("submission")[:1])
+    return found.alias(decision=newest).filter(Q(decision__isnull=True) & voices | Q(submission=F("decision")))
+
+
 def ranks_asked_for(project: Project, query: Query) -> QuerySet[Judgment]:
-    return judgments_asked_for(project, query, [WorkKind.RANKING]).filter(rank__isnull=False)
+    found = judgments_asked_for(project, query, [WorkKind.RANKING]).filter(rank__isnull=False)
+    who = "submission__assignment__labeler"
+    if query.judges:
+        found = found.filter(**{f"{who}__in": query.judges})
+    if query.without_judges:
+        found = found.exclude(**{f"{who}__in": query.without_judges})
+    if query.cohort is not None:
+        stays = CohortMember.objects.filter(
+            cohort=query.cohort, labeler=OuterRef(who), since__lte=OuterRef("submission__submitted_at")
+        )
+        stays = stays.filter(Q(until__isnull=True) | Q(until__gt=OuterRef("submission__submitted_at")))
+        found = found.filter(Exists(stays))
+    if query.judgments is not None:
+        found = found.filter(submission__in=_drawn_submissions(found, query))
+    return found
+
+
+def _drawn_submissions(found: QuerySet[Judgment], query: Query) -> list[int]:
+    """So many of the submissions, by lot (one query)."""
+
+    def lot(submission: int) -> bytes:
+        return hashlib.sha256(f"{query.seed}:{submission}".encode()).digest()
+
+    there = found.order_by().values_list("submission_id", flat=True).distinct()
+    return nsmallest(query.judgments or 0, there, key=lot)
 
 
 def _counts(path: str) -> Q:

@@ -166,6 +166,8 @@ def register(
 def shown_query(snapshot: Snapshot) -> str:
     """The query in a few words, for a page: what differs from asking for everything."""
     asked = {
-        key: value for key, value in snapshot.query.items() if value not in (None, [], "exclude") and key != "kind"
+        key: value
+        for key, value in snapshot.query.items()
+        if value not in (None, [], "exclude", "beside") and key != "kind"
     }
     return ", ".join(f"{key} {value if isinstance(value, str) else shown(value)}" for key, value in asked.items())

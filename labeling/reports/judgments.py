@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from django.db.models import QuerySet
 from django.db.models.functions import Length
 
 from labeling.agreement import Judged
@@ -19,6 +20,7 @@ from labeling.agreement.figures import Bools, Floats, Ints
 from labeling.agreement.rankings import compared_rows, comparisons_of
 from labeling.checking import scales_of
 from labeling.models import (
+    Assignment,
     Campaign,
     Cohort,
     CohortMember,
@@ -219,11 +221,12 @@ class Ranked:
 
 def judgments_in(scope: Scope) -> Judgments:
     """Four queries."""
-    said = _judgments(scope, _submissions(scope))
+    assignments = scope.assignments()
+    said = _judgments(assignments, _submissions(assignments))
     return said.only(members_of(scope.cohort, said)) if scope.cohort else said
 
 
-def _submissions(scope: Scope) -> Submissions:
+def _submissions(assignments: QuerySet[Assignment]) -> Submissions:
     ids = {
         "ids": "current_submission", "tasks": "task", "prompts": "task__prompt", "campaigns": "campaign",
         "guidelines": "current_submission__guideline", "labelers": "labeler", "assignments": "pk",
@@ -233,7 +236,7 @@ def _submissions(scope: Scope) -> Submissions:
         "use_cases": Joined("task__prompt__use_case"), "active_ms": Joined("current_submission__active_ms"),
         "orders": Joined("order"), "submitted": JoinedSeconds("current_submission__submitted_at"),
     }  # fmt: skip
-    parts = list(parts_of(scope.assignments(), by="current_submission_id", columns=columns))
+    parts = list(parts_of(assignments, by="current_submission_id", columns=columns))
 
     def texts(name: str) -> list[str]:
         return [part[name] for part in parts]
@@ -281,10 +284,10 @@ def _places(tasks: Ints, first: Floats, ids: Ints) -> Ints:
     return found
 
 
-def _judgments(scope: Scope, of: Submissions) -> Judgments:
+def _judgments(assignments: QuerySet[Assignment], of: Submissions) -> Judgments:
     people = Labeler.objects.filter(pk__in=of.labelers.values).values_list("pk", "pseudonym", "source")
     known = {pk: Person(pk=pk, pseudonym=pseudonym, source=source) for pk, pseudonym, source in people}
-    found = Judgment.objects.filter(submission__in=scope.assignments().order_by().values("current_submission_id"))
+    found = Judgment.objects.filter(submission__in=assignments.order_by().values("current_submission_id"))
     columns = {
         "submission": Joined("submission"), "response": Joined("response"), "rank": Joined("rank"),
         "ratings": Joined("ratings"), "flags": Joined("flags"),

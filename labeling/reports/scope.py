@@ -31,21 +31,23 @@ class Scope:
 
     def assignments(self) -> QuerySet[Assignment]:
         """Whose current submission counts and is in the scope; hidden repeats and screenings are left out, and cohorts
-        looked at later."""
-        return self.narrowed(
-            Assignment.objects.filter(
-                occurrence=0,
-                current_submission__counted=True,
-                current_submission__withdrawn_at__isnull=True,
-                campaign__screening_of__isnull=True,
-            )
+        looked at later (one query, for the campaigns)."""
+        found = Assignment.objects.filter(
+            occurrence=0, current_submission__counted=True, current_submission__withdrawn_at__isnull=True
         )
+        return self._narrowed(found, self._campaigns().filter(screening_of__isnull=True))
+
+    def _campaigns(self) -> QuerySet[Campaign]:
+        found = Campaign.objects.filter(project=self.project, kind__in=JUDGING)
+        return found.filter(pk=self.campaign) if self.campaign else found
 
     def narrowed(self, found: QuerySet[Assignment]) -> QuerySet[Assignment]:
-        """Those of this scope, whatever else is wanted of them."""
-        found = found.filter(self._who(), campaign__project=self.project, campaign__kind__in=JUDGING)
-        if self.campaign:
-            found = found.filter(campaign=self.campaign)
+        """Those of this scope, whatever else is wanted of them (one query, for the campaigns)."""
+        return self._narrowed(found, self._campaigns())
+
+    def _narrowed(self, found: QuerySet[Assignment], campaigns: QuerySet[Campaign]) -> QuerySet[Assignment]:
+        # As numbers: of a join with campaigns the database expects a handful of rows, and looks up each of 100,000.
+        found = found.filter(self._who(), campaign__in=list(campaigns.values_list("pk", flat=True)))
         if self.guideline:
             found = found.filter(current_submission__guideline=self.guideline)
         if self.use_case:

@@ -7,8 +7,8 @@ differences, so that the true agreement is exact to the grid, for one set of lab
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from labeling.agreement import Figure, Judged, gwet_ac1, krippendorff_alpha, pairwise_agreement
+from labeling.agreement.ability import abilities
 from labeling.agreement.clusters import shared_variance
+from labeling.agreement.figures import Interval
 from labeling.agreement.intervals import By
 from labeling.agreement.position import position_bias
 from labeling.agreement.rankings import ORDERS
@@ -241,6 +243,51 @@ def evaluation_studies(
         )
         yield Study("win rate", win_rate(compared), truth["win rate"])
         yield Study("flag rate", flag_rate(flags), truth["flag rate"])
+
+
+def compared_by_ability(
+    *, ability: Sequence[float], lean: Sequence[float], prompts: int, seed: int = 0
+) -> tuple[Judged, Array]:
+    """Two labelers a prompt of three pairs; the first response of a pair is shown first at random."""
+    rng = np.random.default_rng(seed)
+    number = len(ability)
+    apart = rng.normal(size=(prompts, 3))
+    people = np.argsort(rng.random((prompts, number)), axis=1)[:, :2]
+    shown = rng.choice([-1.0, 1.0], size=(prompts, 3, 2))
+    odds = np.array(ability)[people][:, None, :] * apart[:, :, None] + np.array(lean)[people][:, None, :] * shown
+    better, worse = 1 / (1 + np.exp(0.5 - odds)), 1 / (1 + np.exp(0.5 + odds))
+    drawn = rng.random(odds.shape)
+    values = np.where(drawn < better, 2, np.where(drawn < better + worse, 0, 1))
+    prompt, unit, place = (axis.ravel() for axis in np.indices(odds.shape))
+    judged = Judged(
+        units=prompt * 3 + unit, prompts=prompt, labelers=people[prompt, place], values=values.ravel(), levels=ORDERS,
+        names=tuple(f"L{code}" for code in range(number)),
+    )  # fmt: skip
+    return judged, shown.ravel()
+
+
+def ability_studies(studies: int, *, number: int, prompts: int, seed: int = 0) -> Iterator[Study]:
+    """Every labeler of every study: the log of the ability beside the others' (what was put in less its mean), and the
+    lean to what is shown first. The intervals of a labeler who compared too little are undefined and left out."""
+    rng = np.random.default_rng(seed)
+    for number_of_study in range(studies):
+        ability, lean = np.exp(rng.normal(0.4, 0.5, number)), rng.normal(0.0, 0.4, number)
+        judged_pairs, shown = compared_by_ability(ability=ability, lean=lean, prompts=prompts, seed=number_of_study)
+        found = abilities(judged_pairs, shown=shown)
+        middle = float(np.log(ability).mean())
+        for code in range(number):
+            one = found[f"L{code}"]
+            if one.ability.interval is not None:
+                yield Study("log of ability", _logged(one.ability), float(np.log(ability[code])) - middle)
+            if one.first.interval is not None:
+                yield Study("lean", one.first, float(lean[code]))
+
+
+def _logged(figure: Figure) -> Figure:
+    assert figure.interval is not None
+    low, high = np.log([figure.interval.low, figure.interval.high])
+    logged = Interval(low=float(low), high=float(high), clusters=figure.interval.clusters)
+    return replace(figure, value=float(np.log(figure.known())), interval=logged)
 
 
 def shown_rankings(

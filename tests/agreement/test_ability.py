@@ -5,28 +5,11 @@ import pytest
 
 from labeling.agreement import Judged
 from labeling.agreement.ability import Ability, abilities
-from labeling.agreement.rankings import ORDERS
+
+from .simulated import Coverage, ability_studies
+from .simulated import compared_by_ability as study
 
 pytestmark = pytest.mark.sqlite
-
-
-def study(*, ability: list[float], lean: list[float], prompts: int, seed: int = 0) -> tuple[Judged, np.ndarray]:
-    """Two labelers a prompt of three pairs; the first response of a pair is shown first at random."""
-    rng = np.random.default_rng(seed)
-    number = len(ability)
-    apart = rng.normal(size=(prompts, 3))
-    people = np.argsort(rng.random((prompts, number)), axis=1)[:, :2]
-    shown = rng.choice([-1.0, 1.0], size=(prompts, 3, 2))
-    odds = np.array(ability)[people][:, None, :] * apart[:, :, None] + np.array(lean)[people][:, None, :] * shown
-    better, worse = 1 / (1 + np.exp(0.5 - odds)), 1 / (1 + np.exp(0.5 + odds))
-    drawn = rng.random(odds.shape)
-    values = np.where(drawn < better, 2, np.where(drawn < better + worse, 0, 1))
-    prompt, unit, place = (axis.ravel() for axis in np.indices(odds.shape))
-    judged = Judged(
-        units=prompt * 3 + unit, prompts=prompt, labelers=people[prompt, place], values=values.ravel(), levels=ORDERS,
-        names=tuple(f"L{code}" for code in range(number)),
-    )  # fmt: skip
-    return judged, shown.ravel()
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +80,11 @@ def test_it_refuses_what_is_no_comparison() -> None:
     ratings = Judged.of([("a", "p", "x", 3), ("a", "p", "y", 4)])
     with pytest.raises(ValueError, match="comparisons"):
         abilities(ratings)
+
+
+def test_95_percent_intervals_cover_the_ability_and_the_lean_that_were_put_in() -> None:
+    """A few studies by 20 labelers; the trial has 2,000 and asserts 92 to 98 %. Labelers of one study are no
+    independent draws, and chance alone gives 90 to 99 % here."""
+    for found in Coverage.of_each(ability_studies(6, number=20, prompts=200)).values():
+        assert 0.90 <= found.share_covered <= 0.99, found
+        assert abs(found.bias) < found.spread / 3, found

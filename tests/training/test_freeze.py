@@ -1,15 +1,18 @@
 """Freezing records: what counts goes in, nothing else, and the same data gives the same bytes."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from labeling.adjudicating import adjudicate
 from labeling.checking import Said, Work
-from labeling.models import Project, Prompt, Response, Submission, User, WorkKind
+from labeling.models import Cohort, CohortMember, Project, Prompt, Response, Role, Submission, Task, User, WorkKind
 from labeling.reviewing import review
+from tests.conftest import make_member
 from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, submit_now, written
 from tests.training.making import demonstrations, generator, prompt, rank_in_order, rankings, writer
 from training.errors import SnapshotRefused
@@ -215,3 +218,47 @@ def test_token_ids_go_along_with_the_generators_asked_for_and_no_others(project:
     assert first.generator_id
     (row,) = rows(freeze(project, Query(kind="rankings", tokens_of=(first.generator_id,))))
     assert [response["token_ids"] for response in row["responses"]] == [[5, 6], None]
+
+
+def adjudicate_as(task: Task, ranks: tuple[int, int], by: str) -> None:
+    """A reviewer's decision; ranks in the order of storage."""
+    rita = make_member(task.campaign.project, by, Role.REVIEWER).memberships.get()
+    work = Work(responses={letter: Said(rank=rank) for letter, rank in zip("AB", ranks, strict=True)})
+    adjudicate(task, rita, work, why="So it is.")
+
+
+def test_an_adjudication_stands_beside_what_was_said_and_takes_its_place_where_asked(project: Project) -> None:
+    campaign = rankings(project, 2, overlap=2, shown=2)
+    adjudicate_as(campaign.tasks.earliest("pk"), (1, 1), "rita")
+    adjudicate_as(campaign.tasks.earliest("pk"), (2, 1), "roy")
+    beside = [[said["ranks"] for said in row["judged"]] for row in rows(freeze(project, Query(kind="rankings")))]
+    assert beside == [[[1, 2], [1, 2]], [[1, 2], [1, 2]]]
+    instead = rows(freeze(project, Query(kind="rankings", adjudicated="instead")))
+    assert [[said["ranks"] for said in row["judged"]] for row in instead] == [[[2, 1]], [[1, 2], [1, 2]]]
+    assert len(instead[0]["judged"]) == 1
+    Submission.objects.filter(adjudication__isnull=False).update(withdrawn_at=timezone.now())
+    again = rows(freeze(project, Query(kind="rankings", adjudicated="instead")))
+    assert [[said["ranks"] for said in row["judged"]] for row in again] == beside
+
+
+def test_a_cohort_alone_some_labelers_alone_and_all_but_some(project: Project) -> None:
+    campaign = rankings(project, 2, overlap=3, shown=2)
+    first, second, third = campaign.project.labelers.order_by("pk")
+    cohort = Cohort.objects.create(project=project, name="warm")
+    CohortMember.objects.create(cohort=cohort, labeler=first, since=timezone.now() - timedelta(days=1))
+    CohortMember.objects.create(cohort=cohort, labeler=second, since=timezone.now() + timedelta(days=1))
+
+    def who(**asked: Any) -> set[str]:
+        found = rows(freeze(project, Query(kind="rankings", **asked)))
+        return {said["labeler"] for row in found for said in row["judged"]}
+
+    assert who(cohort=cohort.pk) == {first.pseudonym}
+    assert who(judges=(third.pk,)) == {third.pseudonym}
+    assert who(without_judges=(third.pk,)) == {first.pseudonym, second.pseudonym}
+
+
+def test_so_many_rankings_are_drawn_by_lot_and_alike_each_time(project: Project) -> None:
+    rankings(project, 4, overlap=2, shown=2)
+    drawn = [freeze(project, Query(kind="rankings", judgments=5, seed=seed)) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert [sum(len(row["judged"]) for row in rows(one)) for one in drawn] == [5, 5, 5]

@@ -4,12 +4,21 @@ Labelers differ in ability, bias and taste; raters in leniency, noise and taste.
 Asserted from 20 labelers on, with even loads; smaller numbers and uneven loads are printed as they are.
 """
 
+import os
+
 import pytest
 
 from labeling.agreement.intervals import By
-from tests.agreement.simulated import Coverage, agreement_studies, alarm_rate, evaluation_studies, rival_coverage
+from tests.agreement.simulated import (
+    Coverage,
+    ability_studies,
+    agreement_studies,
+    alarm_rate,
+    evaluation_studies,
+    rival_coverage,
+)
 
-STUDIES = 2_000
+STUDIES = int(os.environ.get("ACCORD_TRIAL_STUDIES", "2000"))
 PROMPTS = 60
 RATED_PROMPTS = 100
 
@@ -44,6 +53,15 @@ def test_evaluation_intervals_cover_what_was_put_in(number: int, uneven: bool) -
     found = Coverage.of_each(evaluation_studies(STUDIES, number=number, prompts=RATED_PROMPTS, uneven=uneven))
     show(f"{number} raters, {'uneven' if uneven else 'even'}", found)
     if number >= 20 and not uneven:
+        hold(found)
+
+
+@pytest.mark.parametrize("number", [40, 20, 10])
+def test_ability_and_lean_are_those_that_were_put_in(number: int) -> None:
+    """Each labeler of each study is one estimate; ten prompts a labeler, three pairs each, judged by two."""
+    found = Coverage.of_each(ability_studies(STUDIES, number=number, prompts=10 * number))
+    show(f"{number} labelers", found)
+    if number >= 20:
         hold(found)
 
 
