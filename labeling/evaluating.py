@@ -21,7 +21,7 @@ from labeling.agreement.clusters import (
     shared_variance,
     too_few_clusters,
 )
-from labeling.agreement.figures import Figure, Floats, Ints, undefined
+from labeling.agreement.figures import Bools, Figure, Floats, Ints, undefined
 from labeling.agreement.shares import share_interval
 
 Cell = TypeVar("Cell", bound=Hashable)
@@ -288,22 +288,23 @@ def _rows(given: Ratings, cells: Mapping[Hashable, float]) -> _Rows | str:
     """The answered ratings on the prompts that every cell has; the weight of one is coefficient / (prompts * ratings
     of its cell on its prompt). Or which cell is missing."""
     cell_of = np.full(len(given.names), -1, dtype=np.int64)
-    for place, cell in enumerate(cells):
-        if cell in given.names:
-            cell_of[given.names.index(cell)] = place
-    used = np.flatnonzero(np.isfinite(given.values) & (cell_of[given.generators] >= 0)) if len(given.names) else []
-    cell = cell_of[given.generators[used]] if len(used) else np.zeros(0, dtype=np.int64)
+    for place, name in enumerate(cells):
+        if name in given.names:
+            cell_of[given.names.index(name)] = place
+    cell_of_each: Ints = cell_of[given.generators]
+    used: Ints = np.flatnonzero(np.isfinite(given.values) & (cell_of_each >= 0))
+    cell: Ints = cell_of_each[used]
     rated = np.bincount(cell, minlength=len(cells))
     if not rated.all():
         return f"Nobody rated {list(cells)[int(rated.argmin())]}."
-    prompts = given.prompts[used]
+    prompts: Ints = given.prompts[used]
     number = int(prompts.max()) + 1
     by_prompt = np.bincount(prompts * len(cells) + cell, minlength=number * len(cells)).reshape(number, len(cells))
-    shared = (by_prompt > 0).all(axis=1)
+    shared: Bools = np.asarray((by_prompt > 0).all(axis=1))
     if not shared.any():
-        return "No prompt was rated for all of " + ", ".join(str(cell) for cell in cells) + "."
+        return "No prompt was rated for all of " + ", ".join(str(name) for name in cells) + "."
     kept = shared[prompts]
-    cell, prompts, rows = cell[kept], prompts[kept], np.asarray(used)[kept]
+    cell, prompts, rows = cell[kept], prompts[kept], used[kept]
     shared_prompts = int(shared.sum())
     coefficients = np.array(list(cells.values()), dtype=np.float64)
     return _Rows(

@@ -28,7 +28,7 @@ class Place:
     rehearsal: bool = False
 
 
-REPORTS: tuple[str, ...] = ("quality", "bias")
+REPORTS: tuple[str, ...] = ("quality", "matrix", "bias")
 """Pages that lie beside agreement: what the judgments say of those who made them."""
 
 PLACES = (

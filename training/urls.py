@@ -10,6 +10,7 @@ from training.views import (
     evaluation,
     job_pages,
     jobs,
+    matrix,
     origins,
     overview,
     rehearse,
@@ -25,6 +26,8 @@ MODEL = "projects/<slug:slug>/models/<int:checkpoint_id>/"
 urlpatterns = [
     path("projects/<slug:slug>/bias/", bias.bias, name="bias"),
     path("projects/<slug:slug>/bias.json", bias.bias_json, name="bias_json"),
+    path("projects/<slug:slug>/groups/", matrix.matrix, name="matrix"),
+    path("projects/<slug:slug>/groups.json", matrix.matrix_json, name="matrix_json"),
     path("projects/<slug:slug>/overview/", overview.overview, name="project"),
     path("projects/<slug:slug>/rounds/", rounds.round_list, name="rounds"),
     path("projects/<slug:slug>/rehearse/", rehearse.rehearse_round, name="rehearse"),

@@ -1,6 +1,5 @@
 """Does the place on the screen or the length of a text decide, in a scope's rankings."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,16 +57,14 @@ def _of_size(ranks: Ints, prompts: Ints, labelers: Ints) -> PlaceReport:
     return PlaceReport(bias, rates)
 
 
-def lengths(report: AgreementReport, characters: Mapping[int, int]) -> LengthReport:
-    """characters: of each response by id."""
+def lengths(report: AgreementReport, characters: tuple[Ints, Floats]) -> LengthReport:
+    """characters: ids of responses, rising, and how many each has."""
     ranked, of = report.all.ranked, report.all.of
     known = np.zeros(ranked.responses.shape, dtype=np.float64)
-    if ranked.responses.size:
-        ids = np.array(sorted(characters), dtype=np.int64)
-        sizes = np.array([characters[one] for one in ids], dtype=np.float64)
-        if len(ids):
-            place = np.minimum(np.searchsorted(ids, ranked.responses), len(ids) - 1)
-            known = np.where(ids[place] == ranked.responses, sizes[place], np.nan)
+    ids, sizes = characters
+    if ranked.responses.size and len(ids):
+        place = np.minimum(np.searchsorted(ids, ranked.responses), len(ids) - 1)
+        known = np.where(ids[place] == ranked.responses, sizes[place], np.nan)
     rows, won, ratio = _pairs(ranked.ranks, known)
     prompts, labelers = of.prompts.codes[ranked.rows[rows]], of.labelers.codes[ranked.rows[rows]]
     whole = longer_won(won, prompts=prompts, labelers=labelers)

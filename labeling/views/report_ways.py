@@ -2,7 +2,7 @@
 
 from django.urls import reverse
 
-WAYS = (("agreement", "Agreement"), ("quality", "Quality of work"), ("bias", "Bias report"))
+WAYS = (("agreement", "Agreement"), ("quality", "Quality of work"), ("matrix", "Groups"), ("bias", "Bias report"))
 
 
 def ways_for(slug: str) -> list[tuple[str, str]]:

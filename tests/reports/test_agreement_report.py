@@ -8,8 +8,9 @@ import pytest
 from django.utils import timezone
 
 from labeling.agreement import Ranking, comparisons, mean_tau_b, pairwise_agreement
-from labeling.models import Cohort, CohortMember, Judgment, Project, Submission, Task
+from labeling.models import Cohort, CohortMember, Judgment, Project, Response, Submission, Task
 from labeling.reports.agreement import AgreementReport, agreement_report
+from labeling.reports.judgments import lengths_in
 from labeling.reports.places import lengths, places
 from labeling.reports.scope import Scope
 from tests.reports.judged import labelers_of, ranked_campaign, say
@@ -104,7 +105,7 @@ def test_nothing_at_all_is_no_error(project: Project) -> None:
     assert found.pairwise.value is None
     assert found.parts == []
     assert places(found) == []
-    assert lengths(found, {}).whole.value is None
+    assert lengths(found, lengths_in(found.scope)).whole.value is None
 
 
 def test_cohorts_are_taken_apart_by_who_was_in_them_then(project: Project) -> None:
@@ -149,7 +150,9 @@ def test_length_is_looked_at_by_how_much_longer_a_response_is(project: Project) 
     for task in campaign.tasks.all():
         first, second = task.shown.order_by("place").values_list("response_id", flat=True)
         characters |= {first: 130, second: 100}
-    found = lengths(report(project), characters)
+    for response, size in characters.items():
+        Response.objects.filter(pk=response).update(text="x" * size)
+    found = lengths(report(project), lengths_in(Scope(project=project)))
     assert found.whole.value == 1.0
     assert [name for name, _ in found.parts] == ["by up to half"]
 

@@ -143,6 +143,28 @@ def test_it_learns_what_labelers_like_and_demonstrations_score_0_after_save_and_
     assert accord["score_bias"][""] == pytest.approx(report["demonstrations"]["score_bias"])
 
 
+def test_it_writes_what_it_scores_held_out_responses_told_nothing_and_told_each_condition(tmp_path: Path) -> None:
+    conditions = {"terse": "w1 w2", "warm": "w3 w4"}
+    folder = make(tmp_path, rankings(8), conditioning={"mode": "message", "conditions": conditions})
+    config = read_json(folder.config)
+    config["reward"]["score_validation"] = True
+    folder.config.write_text(json.dumps(config))
+    assert run_here(folder, reward) == ExitCode.DONE
+    rows = {row["id"]: row for row in read_lines(folder.output("validation_scores"))}
+    assert len(rows) == 20 * 4 * 3
+    first = [rows[f"v0/v0-1/{condition}"]["scores"]["reward"] for condition in ("", "terse", "warm")]
+    assert len(set(first)) == 3
+    model, tokens = ScalarModel.load(folder.model, device=CPU), make_tokens()
+    (row,) = [row for row in read_lines(folder.data("valid")) if row["id"] == "v0"]
+    exchange = Exchange(
+        tokens.prompt_ids([Message(**message) for message in row["messages"]]),
+        [tokens.response_ids(answer["text"]) for answer in row["responses"]],
+    )
+    with compute_in(FLOAT32, CPU):
+        ((_, again, *_),) = score(model, [exchange], batching=Batching(tokens=500, shared=False))
+    assert first[0] == pytest.approx(again, abs=1e-4)
+
+
 @pytest.mark.rule(15)
 def test_a_model_trained_in_bfloat16_is_after_loading_the_one_that_was_measured(tmp_path: Path) -> None:
     bfloat16 = Precision(compute="bfloat16")

@@ -187,6 +187,8 @@ CONSOLE = (
     Screen("quality", ("quality",), of("quality"),
            "Labelers' work one by one: agreement, drift, gold, repeats, time, ability."),
     Screen("data", ("data",), sent_out, "What went out as files and what came in; the licence."),
+    Screen("groups", ("matrix",), of("matrix"),
+           "Reward models by cohorts: what each knows of whom, and what it takes to tell them apart.", pictured=False),
     Screen("bias", ("bias",), of("bias"),
            "Whose preferences models carry: who labeled, what was chosen, what was asked.", pictured=False),
     Screen("rounds", ("rounds",), of("rounds"), "Rounds with their stages, and a form that opens another."),

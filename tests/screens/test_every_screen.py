@@ -24,6 +24,7 @@ NO_PAGES = {
     "agreement_json": "JSON",
     "quality_json": "JSON",
     "bias_json": "JSON",
+    "matrix_json": "JSON",
 }
 """Addresses that answer GET with something else."""
 OF_OTHERS = ("admin:", "api_")

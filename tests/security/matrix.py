@@ -106,6 +106,7 @@ RESEARCH: dict[str, Entry] = {
             *("campaigns", "campaign", "preview_campaign", "campaign_tasks", "campaign_task"),
             *("guideline_version", "compare_guidelines"),
             *("agreement", "agreement_json", "quality", "quality_json", "bias", "bias_json"),
+            "matrix_json",
             *("round", "compare_rounds", "evaluation", "earlier_evaluation"),
             *("jobs", "job", "job_metrics", "job_log", "job_samples", "workers"),
             *("checkpoints", "checkpoint", "model_card"),
@@ -117,7 +118,7 @@ RESEARCH: dict[str, Entry] = {
             *("guidelines", "edit_guideline", "publish_guideline", "delete_guideline"),
             *("new_campaign", "edit_campaign", "delete_campaign"),
             *("open_campaign", "pause_campaign", "close_campaign", "campaign_overlap"),
-            *("rounds", "rehearse"),
+            *("rounds", "rehearse", "matrix"),
         )
     },
     **{

@@ -11,7 +11,7 @@ from training.rehearsal.phrases import COHORTS
 from training.rehearsal.tastes import RANKERS, RATERS
 
 POOLED = "policy"
-PEOPLE = {cohort: sum(one.cohort == cohort for one in (*RANKERS, *RATERS)) for cohort in COHORTS}
+PEOPLE: dict[str, int] = {cohort: sum(one.cohort == cohort for one in (*RANKERS, *RATERS)) for cohort in COHORTS}
 NOT_LOWER = 0.2
 """A loss of shared quality up to this many points of 7 counts as none."""
 SHARED_TRAITS = ("right", "second fact", "idle sentences", "own questions", "ended", "words")

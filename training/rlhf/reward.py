@@ -20,7 +20,7 @@ from training.rlhf.chance import shuffled
 from training.rlhf.checkpoints import Checkpoint, load_trainer, save_trainer
 from training.rlhf.contract.config import RunConfig
 from training.rlhf.contract.exit_codes import ConfigRefused, DataRefused
-from training.rlhf.contract.records import Demonstration
+from training.rlhf.contract.records import Comparison, Demonstration, Ranking, Response
 from training.rlhf.contract.stages import Reward
 from training.rlhf.inputs import only
 from training.rlhf.intervals import interval
@@ -32,6 +32,8 @@ from training.rlhf.release import ModelFacts
 from training.rlhf.run import Run
 from training.rlhf.steps import adam, rate_factor, set_rate, take_step
 from training.rlhf.tokens import Budget, ChatTokens, load_tokenizer, prepare_tokens
+
+VALIDATION_SCORES = "validation_scores"
 
 
 @dataclass
@@ -80,6 +82,8 @@ def train(run: Run) -> None:
             run.end_step(step, lambda folder: save(job, folder))
         run.phase("validate")
         report = make_report(job)
+        if job.settings.score_validation:
+            run.write_output(VALIDATION_SCORES, "response", scored_validation(job))
     run.release(steps, report)
 
 
@@ -227,6 +231,33 @@ def validate(job: Job, step: int) -> dict[str, Any]:
         "accuracy_over_longer": interval([a - b for a, b in zip(ours, longer, strict=True)], comparisons),
         "chance": 0.5,
     }
+
+
+def scored_validation(job: Job) -> list[Response]:
+    """A row for every response of the validation rankings under every condition, its score in it and its text not."""
+    config = job.run.config
+    told: Sequence[str | None] = (None,)
+    if config.conditioning.mode == "message":
+        told = (None, *sorted(config.conditioning.conditions))
+    exchanges, named = [], []
+    for row in job.run.inputs.rows(config.data.validation, "ranking", "comparison"):
+        ranking = row.as_ranking() if isinstance(row, Comparison) else row
+        assert isinstance(ranking, Ranking)
+        responses = [answer_ids(answer, job.tokens, row_id=ranking.id) for answer in ranking.responses]
+        for condition in told:
+            exchange = Exchange(job.tokens.prompt_ids(ranking.messages, condition=condition), responses)
+            if Budget(config.lengths).fits(ranking, prompt=exchange.prompt, responses=exchange.responses):
+                exchanges.append(exchange)
+                named.append((ranking, condition))
+    scores = score(job.model, exchanges, batching=job.batching, before_batch=job.run.poll)
+    return [
+        Response(
+            id=f"{ranking.id}/{answer.id}/{condition or ''}", prompt=ranking.id, text="", token_ids=(), finish="stop",
+            generator="ranked", condition=condition, scores={"reward": said},
+        )
+        for (ranking, condition), of_ranking in zip(named, scores, strict=True)
+        for answer, said in zip(ranking.responses, of_ranking, strict=True)
+    ]  # fmt: skip
 
 
 def centre(job: Job) -> None:

@@ -116,6 +116,9 @@ class Reward(Section):
     ties: Literal["drop"] = "drop"
     head_init_std: PositiveNumber | None = None
     """Of the fresh scalar head; null: 1/sqrt(width + 1)."""
+    score_validation: bool = False
+    """Write output/validation_scores.jsonl: what the model scores the responses of the validation rankings, told
+    nothing, and told each condition where there are any."""
     folds: Literal[0] = 0
     """Cross-validation over labelers: not yet."""
     members: Literal[1] = 1
