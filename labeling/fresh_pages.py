@@ -87,7 +87,7 @@ def _page(project: Project, assignment: Assignment, shown: ShownPrompt, context:
     campaign = assignment.campaign
     alike = (
         template_of(assignment), project.slug, project.name, campaign.pk, campaign.created_at, campaign.name,
-        *campaign.required, assignment.worked_by.pk, len(assignment.order), shown.is_long,
+        *campaign.required, assignment.worked_by.pk, len(assignment.order), shown.is_long, shown.asks_last,
         *(turn.role for turn in shown.turns), *(bool(count) for count in counts.values()), get_language(),
     )  # fmt: skip
     page = _pages.get(alike)
@@ -103,7 +103,7 @@ def _made(project: Project, assignment: Assignment, shown: ShownPrompt, context:
     alike.uuid, alike.lease_token = _IDS["uuid"], _IDS["lease"]
     screen = screen_of(assignment, {})
     turns = [ShownTurn(turn.role, mark_safe(_stand_in(f"turn{place}"))) for place, turn in enumerate(shown.turns)]
-    prompt = ShownPrompt(turns, _stand_in("facts"), _stand_in("summary"), shown.is_long)
+    prompt = replace(shown, turns=turns, facts=_stand_in("facts"), summary=_stand_in("summary"))
     responses = [
         replace(response, html=mark_safe(_stand_in(f"response{place}")))
         for place, response in enumerate(screen.responses)

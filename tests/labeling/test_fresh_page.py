@@ -110,3 +110,18 @@ def test_each_page_has_a_key_and_a_token_of_its_own(desk: Desk) -> None:
     ]
     assert drawn[0]["key"] != drawn[1]["key"]
     assert drawn[0]["csrfmiddlewaretoken"] != drawn[1]["csrfmiddlewaretoken"]
+
+
+def test_a_long_prompt_that_ends_with_a_question_is_not_taken_for_one_that_does_not(
+    project: Project, labeler: User
+) -> None:
+    campaign = make_campaign(project, tasks=2, shown=2)
+    long = "A passage. " * 200
+    for prompt, text in zip(Prompt.objects.order_by("pk"), (long, f"{long}\n\nWhen was it?"), strict=True):
+        Prompt.objects.filter(pk=prompt.pk).update(messages=[{"role": "user", "content": text}])
+    first = at_desk(labeler, campaign)
+    second = at_desk(make_member(project, "lena", Role.LABELER), campaign)
+    pages = [looked_at(desk.client, desk.page) for desk in (first, second)]
+    asks = [desk.assignment.task.prompt.last_turn.endswith("?") for desk in (first, second)]  # type: ignore[union-attr]
+    assert sorted(asks) == [False, True]
+    assert ["prompt--asks-last" in page for page in pages] == asks
