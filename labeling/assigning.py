@@ -235,7 +235,7 @@ def _cursor_asked(campaign: int, labeler: int) -> QuerySet[ClaimCursor]:
     )
 
 
-_CURSOR = Prepared(_cursor_asked, int, int)
+_CURSOR = Prepared(_cursor_asked, int, int, by_value=True)
 
 
 def _lock_membership(labeler: Labeler) -> None:
@@ -378,7 +378,7 @@ def _free_tasks(
     return with_prompt.select_for_update(skip_locked=True, of=("self",))[:1]
 
 
-_FREE = Prepared(_free_tasks, int, int, int, int, int)
+_FREE = Prepared(_free_tasks, int, int, int, int, int, by_value=True)
 
 
 def _keeps_apart(campaign: Campaign) -> bool:

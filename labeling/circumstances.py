@@ -48,7 +48,7 @@ def _asked(campaign: int, labeler: int, user: int) -> QuerySet[Campaign]:
     )
 
 
-_QUERY = Prepared(_asked, int, int, int)
+_QUERY = Prepared(_asked, int, int, int, by_value=True)
 
 
 def circumstances_of(campaign: Campaign, labeler: Labeler) -> Circumstances:

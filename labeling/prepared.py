@@ -40,10 +40,12 @@ class Prepared(Generic[Row]):
 
     The function is given as many stand-ins as there are values, and whatever says how to build (hashable). It may use
     each of them as often as it likes, where the database gets it as a parameter: not in a slice, and not to decide.
+    by_value: PostgreSQL is to plan it anew each time, for these values. A plan for any value takes a labeler to have
+    done as much as most have, and reads all of what one has who did half of a campaign alone.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[Any, Row]], *types: type) -> None:
-        self._build, self._types = build, types
+    def __init__(self, build: Callable[..., QuerySet[Any, Row]], *types: type, by_value: bool = False) -> None:
+        self._build, self._types, self._by_value = build, types, by_value
         self._built: dict[tuple[Any, ...], _Built] = {}
         self._lock = Lock()
 
@@ -54,7 +56,7 @@ class Prepared(Generic[Row]):
         if built is None:
             with self._lock:
                 built = self._built[key] = _built(self._build, self._types, how)
-        return built.rows(values)
+        return built.rows(values, by_value=self._by_value)
 
     def first(self, values: Sequence[Any], *how: Any) -> Row | None:
         """Of a query that is built to answer with one row at most."""
@@ -76,9 +78,10 @@ class _Built:
     converters: Sequence[tuple[int, Sequence[Callable[..., Any]], Any]]
     make: Callable[[Sequence[Any]], Any] | None
 
-    def rows(self, values: Sequence[Any]) -> list[Any]:
+    def rows(self, values: Sequence[Any], *, by_value: bool) -> list[Any]:
         given = [_as_parameter(value) for value in values]
-        found = ask(self.sql, [part if place is None else given[place] for place, part in self.slots])
+        told = [part if place is None else given[place] for place, part in self.slots]
+        found = ask(self.sql, told, by_value=by_value)
         if self.converters:
             found = [self._converted(row) for row in found]
         return [self.make(row) for row in found] if self.make else found
@@ -160,9 +163,11 @@ def _with_constants(
 # --- statements that are always the same ------------------------------------------------------------------------------
 
 
-def ask(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+def ask(sql: str, parameters: Sequence[Any], *, by_value: bool = False) -> list[tuple[Any, ...]]:
     """The rows of a statement whose text is always the same."""
     with _cursor() as cursor:
+        if by_value and connection.vendor == "postgresql":
+            cursor.cursor.prepares = False
         cursor.execute(sql, parameters)
         return cursor.fetchall()
 
@@ -199,13 +204,15 @@ def _made_class() -> type:
     texts: dict[str, str] = {}
 
     class Prepares(RawCursor[Any]):
+        prepares = True
+
         def execute(self, query: Any, params: Any = None, **_: Any) -> Any:
             text = texts.get(query)
             if text is None:
                 text = texts[query] = numbered(query)
             # The type that psycopg gives a whole number depends on its size, and each type would be another statement.
             sent = [Int8(one) if type(one) is int else one for one in params]
-            return super().execute(text, sent, prepare=True)
+            return super().execute(text, sent, prepare=self.prepares)
 
     return Prepares
 

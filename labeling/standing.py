@@ -83,7 +83,7 @@ def _submitted_since(labeler: int, since: datetime) -> QuerySet[Assignment, tupl
     return found.values("labeler").annotate(many=Count("pk")).values_list("many")
 
 
-_SUBMITTED_SINCE = Prepared(_submitted_since, int, datetime)
+_SUBMITTED_SINCE = Prepared(_submitted_since, int, datetime, by_value=True)
 
 
 def start_of_day() -> datetime:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from psycopg import RawCursor
 
 from labeling.prepared import numbered
 
@@ -57,7 +56,7 @@ def read_by(act: Callable[[], object]) -> Read:
         if not many and sql.lstrip().split(" ", 1)[0] in ("SELECT", "UPDATE", "INSERT", "DELETE", "WITH"):
             with connection.cursor() as cursor:
                 buffers = _explained(cursor.cursor, sql, params)
-                if isinstance(context["cursor"].cursor, RawCursor):
+                if getattr(context["cursor"].cursor, "prepares", False):
                     buffers = max(buffers, _explained(cursor.cursor, sql, params, for_any=True))
             read.add(sql, buffers)
         return execute(sql, params, many, context)
