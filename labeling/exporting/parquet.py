@@ -4,6 +4,7 @@ pyarrow is loaded by those who ask for Parquet; a web process that nobody asks f
 """
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 from labeling.exporting.formats import Outbox
 from labeling.exporting.layouts import Member
 
-GROUP_BYTES = 24 * 1024 * 1024
+GROUP_BYTES = 12 * 1024 * 1024
 """Of JSON, in a row group: what is held at once is a few times this."""
 FIRST_GROUP_BYTES = 1024 * 1024
 BLOCK_BYTES = 4 * 1024 * 1024
@@ -82,14 +83,32 @@ def parquet_of(lines: Iterator[bytes], members: tuple[Member, ...]) -> Iterator[
     schema, sink = schema_of(members), Outbox()
     repeated = [member.name for member in members if member.name in REPEATED]
     file = pa.PythonFile(sink, mode="w")
-    with pq.ParquetWriter(
-        file, schema, compression="zstd", compression_level=1, use_dictionary=repeated or False
-    ) as writer:
+    with (
+        pq.ParquetWriter(
+            file, schema, compression="zstd", compression_level=1, use_dictionary=repeated or False
+        ) as writer,
+        ThreadPoolExecutor(max_workers=1, thread_name_prefix="parquet") as maker,
+    ):
         yield sink.take()
-        for group in _groups(lines):
-            writer.write_table(_table(group, schema))
-            yield sink.take()
+        # One group is made into columns while the next one is read, or each of the two would wait for the other.
+        made: Future[None] | None = None
+        for number, group in enumerate(_groups(lines)):
+            if made is not None:
+                made.result()
+                yield sink.take()
+            made = maker.submit(_write, writer, group, schema)
+            if number == 0:  # which a reader waits for
+                made.result()
+                made = None
+                yield sink.take()
+        if made is not None:
+            made.result()
     yield sink.take()
+
+
+def _write(writer: pq.ParquetWriter, group: bytes, schema: pa.Schema) -> None:
+    """In a thread: Arrow's work holds no lock of Python's."""
+    writer.write_table(_table(group, schema))
 
 
 def _groups(lines: Iterator[bytes]) -> Iterator[bytes]:

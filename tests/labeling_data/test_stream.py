@@ -4,6 +4,8 @@ import csv
 import gzip
 import io
 import json
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from labeling.exporting import streaming
+from labeling.exporting import parquet, streaming
 from labeling.exporting.asked import CannotExport, read_asked
 from labeling.exporting.formats import FORMATS
-from labeling.exporting.layouts import LAYOUTS
+from labeling.exporting.layouts import LAYOUTS, Member
 from labeling.exporting.reading import one_look
 from labeling.exporting.streaming import Stream
 from labeling.importing import import_file
@@ -76,6 +78,37 @@ def test_parquet_holds_the_rows_that_json_lines_hold(filled: Project, kind: Kind
     assert table.select(plain).to_pylist() == [
         {name: row[name] for name in plain} for row in rows(filled, kind, layout=layout)
     ]
+
+
+LINE = Member("n", "whole", "a number")
+
+
+def numbers(of: Iterable[int]) -> Iterator[bytes]:
+    return (b'{"n":%d}\n' % n for n in of)
+
+
+def test_groups_of_rows_follow_each_other_though_one_is_made_while_the_next_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 100)
+    monkeypatch.setattr(parquet, "FIRST_GROUP_BYTES", 20)
+    pieces = list(parquet.parquet_of(numbers(range(500)), (LINE,)))
+    file = pq.ParquetFile(io.BytesIO(b"".join(pieces)))
+    assert file.read()["n"].to_pylist() == list(range(500))
+    assert file.num_row_groups > 20
+    assert all(pieces)
+
+
+def test_a_reader_who_leaves_and_a_row_that_is_none_leave_no_thread_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 10)
+    monkeypatch.setattr(parquet, "FIRST_GROUP_BYTES", 10)
+    left = parquet.parquet_of(numbers(range(100)), (LINE,))
+    for _ in range(4):
+        next(left)
+    left.close()  # type: ignore[attr-defined]
+    with pytest.raises(pa.ArrowInvalid):
+        list(parquet.parquet_of(iter([b'{"n":1}\n', b'{"n":2}\n', b'{"n":"x"}\n', b'{"n":3}\n']), (LINE,)))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("parquet")]
 
 
 def test_packed_lines_are_the_lines(filled: Project) -> None:
