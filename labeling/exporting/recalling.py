@@ -4,6 +4,7 @@ What a file may hold is judged by the work that it was made of, not by its rows:
 little, and whoever needs it has it prepared anew.
 """
 
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -22,7 +23,7 @@ WRITING = (WorkKind.PROMPT, WorkKind.DEMONSTRATION)
 def file_to_send(export: Export) -> Path | None:
     """The file, where it is done, still there, and holds nothing that was taken back."""
     path = file_of(export)
-    if path is not None and _within(export).filter(withdrawn_at__gt=export.as_of).exists():
+    if path is not None and _within(export).filter(withdrawn_at__gt=_moment(export)).exists():
         recall(export)
         return None
     return path
@@ -53,6 +54,11 @@ def recall_of(labeler: Labeler) -> int:
     return len(found)
 
 
+def _moment(export: Export) -> datetime:
+    """Of what it holds; a row from before that was kept says when it was asked for."""
+    return export.as_of or export.created_at
+
+
 def _within(export: Export) -> QuerySet[Submission]:
     """What may be in the file: what was written in the project, and what was said in work of its kind. Not narrowed by
     the names in its query, which may be others' by now."""
@@ -60,5 +66,5 @@ def _within(export: Export) -> QuerySet[Submission]:
     return Submission.objects.filter(
         assignment__campaign__project=export.project_id,
         assignment__campaign__kind__in=kinds,
-        submitted_at__lte=export.as_of,
+        submitted_at__lte=_moment(export),
     )
