@@ -18,7 +18,8 @@ CHROMIUM = os.environ.get("ACCORD_CHROMIUM") or shutil.which("chromium") or shut
 
 def arguments() -> Namespace:
     parser = ArgumentParser(prog="python -m tests.screens", description="Pictures of every screen.")
-    parser.add_argument("names", nargs="*", help="of the screens; all where none is given")
+    parser.add_argument("names", nargs="*", help="of the screens; those that docs/screens shows where none is given")
+    parser.add_argument("--all", action="store_true", help="forms, confirmations and mail links too")
     parser.add_argument("--to", type=Path, default=FOLDER)
     parser.add_argument("--width", type=int, action="append", help="1440, 390; both where none is given")
     parser.add_argument("--theme", action="append", help="light, dark; both where none is given")

@@ -40,7 +40,7 @@ def served() -> Iterator[str]:
 
 def take(asked: Namespace, chromium: str | None) -> int:
     settings.ROOT_URLCONF = "tests.screens.addresses"
-    wanted = [one for one in SCREENS if one.name in asked.names or (not asked.names and one.pictured)]
+    wanted = [one for one in SCREENS if one.name in asked.names or (not asked.names and (one.pictured or asked.all))]
     unknown = set(asked.names) - {one.name for one in SCREENS}
     if unknown:
         print(f"There is no screen {min(unknown)!r}; there are: {', '.join(one.name for one in SCREENS)}.")
