@@ -12,6 +12,7 @@ from labeling.models import Generator, Project, User
 from tests.screens import words
 from tests.screens.clock import NOW
 from training.models import Alarm, Checkpoint, Job, JobInput, Metric, Round, Snapshot, Stage, Worker
+from training.preflight import MODEL_NEEDS
 from training.rounds import open_round
 from training.run_folders import run_folder
 
@@ -224,14 +225,12 @@ def first_round(project: Project, by: User) -> tuple[Round, dict[str, Checkpoint
     begun = NOW - timedelta(days=9, hours=1)
     round_ = open_round(project, by=by)
     made: dict[str, Checkpoint] = {}
-    reads: dict[str, tuple[str, ...]] = {
-        "pretrain": (), "sft": ("pretrain",), "sample": ("sft",), "reward": ("sft",), "ppo": ("sft", "reward")
-    }  # fmt: skip
-    for number, (kind, needs) in enumerate(reads.items()):
+    for number, kind in enumerate(("pretrain", "sft", "sample", "reward", "ppo")):
         at = begun + timedelta(hours=3 * number)
-        job = run(round_, kind, at, by, models={need: made[need] for need in needs})
+        models = {role: made[stage] for role, stage in MODEL_NEEDS[kind].items()}
+        job = run(round_, kind, at, by, models=models)
         if kind in MODEL_OF:
-            made[kind] = release(job, *(made[need] for need in needs), at=job.finished_at or at)
+            made[kind] = release(job, *models.values(), at=job.finished_at or at)
     Round.objects.filter(pk=round_.pk).update(created_at=begun)
     return round_, made
 
@@ -248,19 +247,20 @@ def second_round(project: Project, by: User, base: Checkpoint) -> tuple[Round, d
     """Its PPO is at step 23 of 36, after a reward model whose first try failed; today."""
     begun = NOW - timedelta(hours=5)
     round_ = open_round(project, base=base.name, by=by)
-    sft = run(round_, "sft", begun, by, models={"model": base})
+    sft = run(round_, "sft", begun, by, models={"init": base})
     made = {"sft": release(sft, base, at=begun + timedelta(minutes=3))}
-    run(round_, "sample", begun + timedelta(minutes=12), by, models={"sft": made["sft"]})
+    run(round_, "sample", begun + timedelta(minutes=12), by, models={"generators": made["sft"]})
     failed = run(
-        round_, "reward", begun + timedelta(hours=1), by, models={"sft": made["sft"]}, state="failed", step=17,
+        round_, "reward", begun + timedelta(hours=1), by, models={"init": made["sft"]}, state="failed", step=17,
         report=None, checkpoint_step=10,
         error={"code": "not_finite", "message": "The loss was not finite at step 17. Lower the learning rate, or take "
                "a look at the rankings of task 212, whose responses are empty."},
     )  # fmt: skip
-    reward = run(round_, "reward", begun + timedelta(hours=2), by, models={"sft": made["sft"]})
+    reward = run(round_, "reward", begun + timedelta(hours=2), by, models={"init": made["sft"]})
     made["reward"] = release(reward, made["sft"], at=begun + timedelta(hours=2, minutes=5))
+    models = {"policy": made["sft"], "reward": made["reward"]}
     ppo = run(
-        round_, "ppo", NOW - timedelta(minutes=13), by, models=made, state="running", step=23, finished_at=None,
+        round_, "ppo", NOW - timedelta(minutes=13), by, models=models, state="running", step=23, finished_at=None,
         report=None, checkpoint_step=18, owner="desk-2:4117", lease_until=NOW + timedelta(seconds=57),
         phase="train", seconds_left=460.0,
     )  # fmt: skip

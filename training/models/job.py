@@ -115,3 +115,15 @@ class JobInput(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} of {self.job}"
+
+    @property
+    def part(self) -> str:
+        """What it is to the job, in words, by the first word of its role (generators.sft, watch.7)."""
+        first = self.role.split(".")[0]
+        return PARTS.get(first, first.replace("_", " ").capitalize())
+
+
+PARTS = {
+    "init": "Starts from", "policy": "Policy starts from", "reward": "Reward model", "watch": "Second reward model",
+    "generators": "Texts by",
+}  # fmt: skip

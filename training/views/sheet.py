@@ -39,9 +39,7 @@ def stage_looked_at(stages: list[Stage], asked: str | None) -> Stage:
 
 def facts_of(job: Job) -> list[tuple[str, str]]:
     """Names and values: where the job starts from, what it was told, who does it."""
-    found = [
-        (_part(one.role), one.checkpoint.name) for one in job.inputs.select_related("checkpoint") if one.checkpoint
-    ]
+    found = [(one.part, one.checkpoint.name) for one in job.inputs.select_related("checkpoint") if one.checkpoint]
     for path, label in TOLD.get(job.kind, ()):
         value = value_at(job.config, path)
         if value is not None:
@@ -60,18 +58,6 @@ def facts_of(job: Job) -> list[tuple[str, str]]:
     elif job.state == Job.State.QUEUED:
         found.append(("Queue", job.queue))
     return found
-
-
-PARTS = {
-    "init": "Starts from", "policy": "Policy starts from", "reward": "Reward model", "watch": "Second reward model",
-    "generators": "Texts by",
-}  # fmt: skip
-"""What a model is to a job, by the first word of its role among the inputs (generators.sft, watch.7)."""
-
-
-def _part(role: str) -> str:
-    first = role.split(".")[0]
-    return PARTS.get(first, first.replace("_", " ").capitalize())
 
 
 TOLD: dict[str, tuple[tuple[str, str], ...]] = {
