@@ -43,25 +43,22 @@ class Group:
     valid: int
 
     @property
+    def is_shown(self) -> bool:
+        """A cohort filled by background answers is counted from five people on."""
+        return not self.cohort.rule or self.labelers >= FEWEST_PEOPLE
+
+    @property
     def wanting(self) -> list[str]:
         """What is missing, and how many more would do."""
-        found = []
-        if self.labelers < FEWEST_PEOPLE:
-            found.append(
-                f"{self.labelers} of its people ranked, and nothing is said of fewer than {FEWEST_PEOPLE}: "
-                f"{FEWEST_PEOPLE - self.labelers} more would do."
-            )
-        if len(self.held_out) < FEWEST_HELD_OUT:
-            more = FEWEST_HELD_OUT - len(self.held_out)
-            found.append(f"{len(self.held_out)} people ranked held-out prompts; {more} more would do.")
-        if self.valid < FEWEST_RANKINGS:
-            found.append(
-                f"The held-out made {self.valid} rankings of held-out prompts (split valid); "
-                f"{FEWEST_RANKINGS - self.valid} more would do."
-            )
-        if not self.train:
-            found.append("The others ranked no training prompt.")
-        return found
+        if not self.is_shown:
+            return [f"Fewer than {FEWEST_PEOPLE} of its people ranked; so few are neither counted nor learned from."]
+        needed = (
+            ("Labelers who ranked", self.labelers, FEWEST_PEOPLE),
+            ("Labelers who ranked held-out prompts and can be held out", len(self.held_out), FEWEST_HELD_OUT),
+            ("Their rankings of held-out prompts (split valid)", self.valid, FEWEST_RANKINGS),
+            ("Rankings of training prompts by the others", self.train, 1),
+        )
+        return [f"{what}: {there}; {least - there} more would do." for what, there, least in needed if there < least]
 
 
 def groups_of(round_: Round) -> list[Group]:

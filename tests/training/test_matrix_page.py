@@ -104,7 +104,7 @@ def test_no_model_learns_from_the_held_out_and_each_from_whom_it_should(judged: 
 
 
 def test_the_matrix_is_shown_once_its_models_are_done(judged: Round, owner_client: Client) -> None:
-    assert "its models are not trained" in owner_client.get(ADDRESS).content.decode()
+    assert "the models are not trained" in owner_client.get(ADDRESS).content.decode()
     assert owner_client.post(ADDRESS, {"round": judged.number}).status_code == 302
     assert "0 of 5 reward models" in owner_client.get(ADDRESS).content.decode()
     for job in cohort_jobs(judged):
@@ -139,8 +139,17 @@ def test_a_small_cohort_is_told_how_many_more_would_do_and_nothing_is_trained(
     with pytest.raises(LaunchRefused, match="1 cohorts have what it takes"):
         launch_cohort_models(judged)
     page = owner_client.get(ADDRESS).content.decode()
-    assert "3 of its people ranked, and nothing is said of fewer than 5: 2 more would do." in page
+    assert "Labelers who ranked: 3; 2 more would do." in page
     assert not Job.objects.filter(kind="reward").exists()
+
+
+def test_so_few_in_a_cohort_of_background_answers_are_not_even_counted(judged: Round, owner_client: Client) -> None:
+    Cohort.objects.filter(name="warm").update(rule={"age": ["18 to 24"]})
+    gone = Labeler.objects.filter(pseudonym__in=people("warm", 3))
+    Submission.objects.filter(assignment__labeler__in=gone).update(withdrawn_at=timezone.now())
+    page = owner_client.get(ADDRESS).content.decode()
+    assert "so few are neither counted nor learned from" in page
+    assert "Labelers who ranked: 3" not in page
 
 
 def test_what_the_models_wrote_may_be_gone(judged: Round, owner_client: Client) -> None:

@@ -66,20 +66,24 @@ def _context(request: ProjectRequest, round_: Round | None, *, problem: str = ""
     project = request.project
     found = newest_matrix(round_) if round_ else None
     shown = found.matrix if found else None
+    groups = groups_of(round_) if round_ else []
     return {
         "ways": ways_for(project.slug), "round": round_, "found": found, "problem": problem,
         "claim": claim_of(shown) if shown else _not_yet(found),
         "cohorts": shown.cohorts if shown else (), "rows": _rows(shown) if shown else [],
         "differences": _differences(shown) if shown else [],
         "wanting": [(name, said) for name, said in shown.wanting.items() if said] if shown else [],
-        "groups": groups_of(round_) if round_ else [],
+        "groups": groups, "ready": [one for one in groups if not one.wanting],
+        "lacking": [(one.cohort.name, one.wanting) for one in groups if one.wanting],
         "rounds": list(Round.objects.filter(project=project, recorded="").order_by("-number")[:20]),
     }  # fmt: skip
 
 
 def _not_yet(found: Found | None) -> str:
     if found is None:
-        return "Whether the cohorts want different things of a reward model is not known: its models are not trained."
+        return (
+            "Whether the cohorts want different things of a reward model is not known yet: the models are not trained."
+        )
     if found.problem:
         return found.problem
     return f"{found.done} of {len(found.jobs)} reward models of the matrix are done."
