@@ -39,8 +39,7 @@ def test_offline_in_the_middle_work_goes_on_and_reaches_the_server_once_it_is_ba
 def test_a_server_that_is_down_at_submit_gets_it_once_when_it_is_up_again(project: Project, at_work: Callable) -> None:
     page, visitor = at_work(make_campaign(project, tasks=2, kind=WorkKind.DEMONSTRATION))
     visitor.expected += ["502", "ERR_CONNECTION_REFUSED"]
-    page.locator("#text").fill("Bread needs time.")
-    down = ["502", "refused"]
+    down: list[str] = []
 
     def answer(route: Route) -> None:
         if route.request.method != "POST" or not down:
@@ -50,8 +49,10 @@ def test_a_server_that_is_down_at_submit_gets_it_once_when_it_is_up_again(projec
         else:
             route.abort("connectionrefused")
 
-    expect(page.locator("[data-save-words]")).to_have_text(SAVED, timeout=4000)
     page.route(re.compile(r"/tasks/[^/]+/$"), answer)
+    page.locator("#text").fill("Bread needs time.")
+    expect(page.locator("[data-save-words]")).to_have_text(SAVED, timeout=4000)
+    down += ["502", "refused"]
     press(page, "Control+Enter")
     expect(page.locator("[data-outcome]")).to_contain_text("The server answered 502. Your work is kept")
     press(page, "Control+Enter")
