@@ -98,7 +98,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--labelers", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--seconds", type=float, default=15.0, help="each step, after a warm-up")
     parser.add_argument("--workers", type=int, default=2, help="web processes")
-    parser.add_argument("--threads", type=int, default=4, help="of each web process")
+    parser.add_argument("--threads", type=int, default=8, help="of each web process")
     parser.add_argument("--no-kill", action="store_true", help="leave out the part in which web processes are killed")
     parser.add_argument("--no-thought", action="store_true", help="leave out the part with a second of thought")
     parser.add_argument(

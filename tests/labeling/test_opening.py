@@ -1,6 +1,7 @@
 """Campaigns are filled with tasks and change their state in one place."""
 
 import pytest
+from django.db import connection
 
 from labeling.errors import EmptyCampaign, InvalidTask, WrongState
 from labeling.models import Assignment, Campaign, Guideline, Project, Response, Task, WorkKind
@@ -22,7 +23,7 @@ def test_the_number_of_queries_does_not_grow_with_the_tasks(project: Project, dj
     campaign = make_campaign(project, tasks=0)
     prompt = make_prompt(project)
     responses = make_responses(prompt, ["a", "b"])
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(9 if connection.vendor == "postgresql" else 11):  # SQLite: 999 values at a time
         make_tasks(campaign, [(prompt, responses)] * 200)
 
 

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.sqlite]
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     cache.clear()
+    rendering._near.clear()
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,7 @@ def test_an_answer_says_of_when_it_is_and_what_it_is(filled: Project, owner: Use
     assert pq.read_table(io.BytesIO(answer.getvalue())).num_rows > 0
 
 
+@pytest.mark.postgres  # SQLite's tests are in memory, where whoever reads keeps others from writing
 @pytest.mark.django_db(transaction=True)
 def test_what_is_written_meanwhile_is_not_in_it(filled: Project) -> None:
     with one_look():
