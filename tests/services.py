@@ -44,8 +44,8 @@ def choose() -> dict[str, str]:
     os.environ["PGOPTIONS"] = "-c synchronous_commit=off -c plan_cache_mode=force_custom_plan"
     if not os.environ.get("REDIS_URL"):
         if listens(6379):
-            # From database 9 on, so that tests and a local worker never meet; one for each process of tests, or what one
-            # counts or clears is counted and gone for the other.
+            # From database 9 on, so that tests and a local worker never meet; each process of tests has its own, or
+            # what one counts or clears is counted and gone for the other.
             process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
             os.environ["REDIS_URL"] = f"redis://127.0.0.1:6379/{9 + process % 7}"
         else:
