@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.access import LABELS, READS_DATA, RESEARCHES
 from labeling.beside import next_beside, not_avoided
@@ -62,16 +63,18 @@ PSEUDONYM_ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
 SEE_GENERATORS = RESEARCHES | READS_DATA
 """Roles that are shown which model wrote what, on pages or in the data they may pull."""
 
-KEPT_OUT = "Your role shows you which model wrote what; judging models blind is left to others."
-NO_MEMBER = "You do not belong to this project any more, so it hands you no work."
-NOT_IN_COHORT = "This work is for a group of labelers that you are not in. An owner of the project can put you in."
-
-UNREAD = "The guideline of this work has changed. Read what is new, then go on."
-TOO_MANY = (
-    f"You have {MOST_IN_HAND} tasks in hand, in several campaigns. Submit or skip one of them before you take another."
+KEPT_OUT = gettext_lazy("Your role shows you which model wrote what; judging models blind is left to others.")
+NO_MEMBER = gettext_lazy("You do not belong to this project any more, so it hands you no work.")
+NOT_IN_COHORT = gettext_lazy(
+    "This work is for a group of labelers that you are not in. An owner of the project can put you in."
 )
 
-STALE = (
+UNREAD = gettext_lazy("The guideline of this work has changed. Read what is new, then go on.")
+TOO_MANY = gettext_lazy(
+    "You have %(many)s tasks in hand, in several campaigns. Submit or skip one of them before you take another."
+)
+
+STALE = gettext_lazy(
     "This page is from an earlier hold of the task: it was handed to you again since, perhaps in another tab. "
     "Reload to go on there."
 )
@@ -129,7 +132,7 @@ def claim(campaign: Campaign, labeler: Labeler) -> Assignment | None:
     this claim, or this claim finds out.
     """
     if is_kept_out(campaign, labeler):
-        raise KeptOut(KEPT_OUT)
+        raise KeptOut(str(KEPT_OUT))
     decide_what_is_due(campaign, labeler)
     released = False
     while True:
@@ -156,19 +159,19 @@ def _claim_at(cursor: ClaimCursor, clock: datetime) -> Assignment | None:
     if campaign.state != Campaign.State.OPEN:
         raise CampaignNotOpen(f"{campaign.name} is {campaign.state}; it hands out no tasks now.")
     if is_kept_out(campaign, labeler):
-        raise KeptOut(KEPT_OUT)
+        raise KeptOut(str(KEPT_OUT))
     held = _held(now, clock)
     if held is not None:
         return held
     if not now.in_cohort:
-        raise KeptOut(NOT_IN_COHORT)
+        raise KeptOut(str(NOT_IN_COHORT))
     if hindrance := hindrance_to(campaign, labeler):
         raise KeptOut(hindrance)
     if labeler.source == Labeler.Source.MEMBER:
         if now.must_read:
-            raise GuidelineUnread(UNREAD, campaign.guideline_id)
+            raise GuidelineUnread(str(UNREAD), campaign.guideline_id)
         if now.in_hand >= MOST_IN_HAND:
-            raise TooManyInHand(TOO_MANY)
+            raise TooManyInHand(TOO_MANY % {"many": MOST_IN_HAND})
     if beside := next_beside(cursor, clock):
         return _hand_out_beside(beside, cursor, clock)
     if campaign.kind == WorkKind.PROMPT and has_enough_of(campaign, labeler):
@@ -244,12 +247,13 @@ def _lock_membership(labeler: Labeler) -> None:
     if labeler.source != Labeler.Source.MEMBER:
         return
     if labeler.membership_id is None:
-        raise KeptOut(NO_MEMBER)
+        raise KeptOut(str(NO_MEMBER))
     membership = _MEMBERSHIP.first([labeler.membership_id])
     if membership is None:
-        raise KeptOut(NO_MEMBER)
+        raise KeptOut(str(NO_MEMBER))
     if membership.role not in LABELS:
-        raise KeptOut(f"Your role here is {membership.role} now; it is handed no work.")
+        role = membership.get_role_display()
+        raise KeptOut(gettext("Your role here is %(role)s now; it is handed no work.") % {"role": role.lower()})
     labeler.membership = membership
 
 

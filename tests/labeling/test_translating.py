@@ -43,7 +43,17 @@ NO_WORDS = ("textarea,", "btn ", "turn ")
 """A selector, classes."""
 MODULES = Path(settings.BASE_DIR) / "labeling"
 OF_LABELERS_IN_PYTHON = (
-    *("checking", "prompt_writing", "prompt_screen", "written_prompts", "standing", "submitting", "skipping", "forms"),
+    *(
+        "checking",
+        "prompt_writing",
+        "prompt_screen",
+        "written_prompts",
+        "standing",
+        "submitting",
+        "skipping",
+        "forms",
+        "assigning",
+    ),
     *("screens", "questions", "distress", "reviewing", "access", "own_pages", "names", "places"),
     *("models/content", "models/review", "models/prompt"),
     *(f"views/{name}" for name in ("task", "draft", "skip", "question", "avoided", "guideline", "queue", "my_work")),
