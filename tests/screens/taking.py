@@ -78,7 +78,8 @@ def listed(screens: list[Screen]) -> str:
 HEAD = """\
 # The screens
 
-Every screen of Accord, wide (1440 pixels) and narrow (390), light and dark, as `make screens` takes them. The library,
+The screens that people work on, wide (1440 pixels) and narrow (390), light and dark, as `make screens` takes them;
+`make screens ARGS="--all --to FOLDER"` takes the forms, confirmations and mail links between them as well. The library,
 its people, texts, models and figures are made up for the pictures: nothing was measured to draw them.
 
 | screen | what is seen | pictures |
