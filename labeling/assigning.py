@@ -157,7 +157,8 @@ def _claim_at(cursor: ClaimCursor, clock: datetime) -> Assignment | None:
     now = circumstances_of(cursor.campaign, labeler)
     campaign = cursor.campaign = now.campaign
     if campaign.state != Campaign.State.OPEN:
-        raise CampaignNotOpen(f"{campaign.name} is {campaign.state}; it hands out no tasks now.")
+        said = {"campaign": campaign.name, "state": campaign.get_state_display().lower()}
+        raise CampaignNotOpen(gettext("%(campaign)s is %(state)s; it hands out no tasks now.") % said)
     if is_kept_out(campaign, labeler):
         raise KeptOut(str(KEPT_OUT))
     held = _held(now, clock)
