@@ -24,6 +24,13 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def _database_of_its_own(url: str, process: int) -> str:
+    """Each process of tests has one, or what one counts or clears is counted and gone for the other. A process inherits
+    the address of the one that started it, never of another process of tests."""
+    server, _, database = url.rpartition("/")
+    return f"{server}/{(int(database) + process) % 16}" if database.isdecimal() else url
+
+
 def choose() -> dict[str, str]:
     """Sets the environment and answers {"marker": why its tests cannot run}."""
     missing = {}
@@ -44,12 +51,12 @@ def choose() -> dict[str, str]:
     os.environ["PGOPTIONS"] = "-c synchronous_commit=off -c plan_cache_mode=force_custom_plan"
     if not os.environ.get("REDIS_URL"):
         if listens(6379):
-            # From database 9 on, so that tests and a local worker never meet; each process of tests has its own, or
-            # what one counts or clears is counted and gone for the other.
-            process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-            os.environ["REDIS_URL"] = f"redis://127.0.0.1:6379/{9 + process % 7}"
+            # From database 9 on, so that tests and a local worker never meet.
+            os.environ["REDIS_URL"] = "redis://127.0.0.1:6379/9"
         else:
             missing["redis"] = "no Redis at REDIS_URL or 127.0.0.1:6379"
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        os.environ["REDIS_URL"] = _database_of_its_own(os.environ.get("REDIS_URL", ""), int(worker.removeprefix("gw")))
     if CHROMIUM is None:
         missing["browser"] = "no chromium on the PATH or in ACCORD_CHROMIUM"
     if not DATA.is_dir():
