@@ -4,9 +4,28 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 OPTIONS = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+OPEN_FOLDS = "document.querySelectorAll('main details:not(form details)').forEach(fold => { fold.open = true; })"
+WIDE, NARROW = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
 
 
 def violations(page: Page) -> list[str]:
     """The rule and the first place, for each rule that is broken."""
     found = Axe().run(page, options=OPTIONS).response["violations"]
     return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
+
+
+def faults_in_both_looks(page: Page) -> list[str]:
+    """What axe finds, and whether the page scrolls sideways: wide and light, then, in the same window, narrow and dark
+    with a finger, all folds open but those of a form (what its dock covers then is scrolled to)."""
+    finger = page.context.new_cdp_session(page)
+    found = []
+    for name, size, theme in (("wide", WIDE, "light"), ("narrow", NARROW, "dark")):
+        finger.send("Emulation.setTouchEmulationEnabled", {"enabled": name == "narrow"})
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.wait_for_timeout(150)
+        found += [f"{name}: {one}" for one in violations(page)]
+        if page.evaluate("document.documentElement.scrollWidth") > size["width"]:
+            found.append(f"{name}: it scrolls sideways")
+        page.evaluate(OPEN_FOLDS)
+    return found

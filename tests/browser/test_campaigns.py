@@ -1,25 +1,16 @@
 """A researcher writes a guideline and runs a campaign in a real browser: by keyboard, without script, on a phone."""
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable
 
 import pytest
-from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 
 from labeling.guidelines import guideline_for
-from labeling.models import Assignment, Campaign, Guideline, Project, Submission, Task, User, WorkKind
+from labeling.models import Assignment, Campaign, Guideline, Project, User, WorkKind
 from labeling.publishing import begin_version
-from tests.browser.axe import violations
 from tests.labeling.work import (
-    make_campaign,
-    make_labeler,
     make_prompt,
     make_responses,
-    must_claim,
-    ranked,
-    skip_now,
-    submit_now,
 )
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -111,49 +102,3 @@ def test_without_script_a_flag_is_mended_and_what_is_wrong_stands_at_its_row(
     page.get_by_role("button", name="Save and publish …").click()
     page.get_by_role("button", name="Publish version 2").click()
     assert Guideline.objects.get(version=2).published_at
-
-
-@pytest.fixture
-def at_work(project: Project) -> Campaign:
-    """An open ranking campaign of two weeks, somebody at work, something skipped, a pilot."""
-    campaign = make_campaign(project, tasks=5, overlap=2)
-    for number, name in enumerate(("ada", "ben", "cem")):
-        person = make_labeler(project, name)
-        submit_now(must_claim(campaign, person), ranked(1, 2, 3, 4))
-        Submission.objects.filter(assignment__labeler=person).update(
-            submitted_at=timezone.now() - timedelta(days=5 * number)
-        )
-        last = must_claim(campaign, person)
-    skip_now(last)
-    Campaign.objects.filter(pk=campaign.pk).update(pilot_tasks=2)
-    return campaign
-
-
-def pages(project: Project, campaign: Campaign) -> Iterator[str]:
-    kinds = [guideline_for(project, kind) for kind in (WorkKind.RATING, WorkKind.DEMONSTRATION)]
-    draft, _ = begin_version(project, WorkKind.RATING)
-    Guideline.objects.filter(pk=draft.pk).update(changes="More of it.", flags=[], body="# One\n\nNew `text`.")
-    one, new = f"{BASE}campaigns/{campaign.pk}/", f"{BASE}campaigns/new/"
-    yield from (f"{BASE}campaigns/", one, new, f"{new}?kind=ranking", f"{new}?kind=rating", f"{new}?kind=prompt")
-    yield from (f"{one}{act}/" for act in ("edit", "open", "pause", "close", "delete", "preview"))
-    yield f"{one}overlap/?to=1"
-    yield f"{BASE}guidelines/"
-    yield from (f"{BASE}guidelines/{draft.pk}/{act}/" for act in ("edit", "version", "publish", "delete"))
-    yield f"{BASE}guidelines/{draft.pk}/since/{kinds[0].pk}/"
-    yield f"{BASE}guidelines/{kinds[0].pk}/version/"
-
-
-@pytest.mark.parametrize(("scheme", "width"), [("dark", 390)])
-def test_axe_finds_nothing(
-    project: Project, researcher: User, at_work: Campaign, visit: Callable, scheme: str, width: int
-) -> None:
-    look = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
-    visitor = visit(researcher, **look)
-    page = visitor.open(f"{BASE}campaigns/")
-    found = {}
-    for path in pages(project, at_work):
-        page.goto(visitor.base + path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} scrolls sideways"
-        found[path] = violations(page)
-    assert {path: problems for path, problems in found.items() if problems} == {}
-    assert Task.objects.filter(campaign=at_work).count() == 5

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from labeling.models import Assignment, Campaign, Labeler, Project, Prompt, User
-from tests.browser.axe import violations
 from tests.browser.test_accessibility import MARKDOWN
 from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, skip_now, submit_now
 from training.following import store_metrics
-from training.models import Checkpoint, Job, Round
+from training.models import Checkpoint, Job
 from training.rounds import open_round
 from training.run_folders import run_folder
 
@@ -66,43 +65,6 @@ def ppo(project: Project, campaign: Campaign) -> Job:
     made = Checkpoint.objects.create(project=project, name="r1-ppo", kind="policy", uri=f"{job.pk}/model", job=job)
     made.parents.add(base)
     return job
-
-
-def addresses(job: Job, campaign: Campaign) -> dict[str, str]:
-    def at(name: str, *more: Any) -> str:
-        return reverse(name, args=["helpdesk", *more])
-
-    return {
-        "prompts": at("prompts"),
-        "prompts, refused": at("prompts") + "?split=x",
-        "prompt": at("prompt", Prompt.objects.get().pk),
-        "responses": at("responses"),
-        "tasks": at("campaign_tasks", campaign.pk),
-        "task": at("campaign_task", campaign.pk, campaign.tasks.get().pk),
-        "models": at("checkpoints"),
-        "model": at("checkpoint", Checkpoint.objects.get(name="r1-ppo").pk),
-        "jobs": at("jobs"),
-        "job": at("job", job.pk),
-        "round": at("round", 1) + "?stage=ppo",
-    }
-
-
-@pytest.mark.parametrize(("scheme", "width"), [("dark", 390)])
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(
-    ppo: Job, campaign: Campaign, researcher: User, visit: Callable, scheme: str, width: int
-) -> None:
-    Project.objects.update(simulated=True)
-    Round.objects.update(recorded="python -m training.rehearsal --seed 3")
-    visitor = visit(researcher, color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce")
-    visitor.expected.append("400")
-    found: dict[str, list[str]] = {}
-    for name, address in addresses(ppo, campaign).items():
-        page: Page = visitor.open(address)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} scrolls sideways"
-        page.evaluate("document.querySelectorAll('main details').forEach(fold => { fold.open = true; })")
-        found[name] = violations(page)
-        page.close()
-    assert {name: problems for name, problems in found.items() if problems} == {}
 
 
 def test_a_prompt_is_searched_for_and_opened_by_keyboard_without_script(

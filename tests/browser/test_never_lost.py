@@ -19,6 +19,13 @@ def press(page: Page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
+def intercept(page: Page, answer: Callable[[Route], None]) -> None:
+    """Every request to a task's address goes by answer. The page is loaded anew: one that is open already learns of a
+    new route a moment later, and what it sends at once passes by it."""
+    page.route(re.compile(r"/tasks/[^/]+/$"), answer)
+    page.reload()
+
+
 def test_offline_in_the_middle_work_goes_on_and_reaches_the_server_once_it_is_back(
     project: Project, at_work: Callable
 ) -> None:
@@ -49,7 +56,7 @@ def test_a_server_that_is_down_at_submit_gets_it_once_when_it_is_up_again(projec
         else:
             route.abort("connectionrefused")
 
-    page.route(re.compile(r"/tasks/[^/]+/$"), answer)
+    intercept(page, answer)
     page.locator("#text").fill("Bread needs time.")
     expect(page.locator("[data-save-words]")).to_have_text(SAVED, timeout=4000)
     down += ["502", "refused"]
@@ -77,7 +84,7 @@ def test_an_answer_that_was_lost_on_the_way_is_one_submission(project: Project, 
         else:
             route.fallback()
 
-    page.route(re.compile(r"/tasks/[^/]+/$"), lose)
+    intercept(page, lose)
     press(page, "ArrowLeft", "Control+Enter")
     expect(page.locator("[data-outcome]")).to_contain_text("Not sent: no connection")
     before = page.url

@@ -10,7 +10,6 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from labeling.models import Cohort, CohortMember, Labeler, Project, User
-from tests.browser.axe import violations
 from tests.reports.judged import ranked_campaign
 from tests.training.making import base_model_folder
 from training.rounds import open_round
@@ -31,23 +30,6 @@ def judged(project: Project, settings: Any, tmp_path: Any) -> int:
         labeler = Labeler.objects.get(project=project, pseudonym=name)
         CohortMember.objects.create(cohort=cohort, labeler=labeler, since=timezone.now() - timedelta(days=9))
     return campaign.pk
-
-
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(
-    judged: int, researcher: User, visit: Callable, scheme: str, width: int
-) -> None:
-    look = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
-    visitor = visit(researcher, **look)
-    found: dict[str, list[str]] = {}
-    for name in ("agreement", "quality", "groups", "bias", f"campaigns/{judged}/disputes"):
-        page = visitor.open(f"/projects/helpdesk/{name}/")
-        for more in page.locator("main details").all():
-            more.evaluate("one => { one.open = true }")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} scrolls sideways"
-        found[name] = violations(page)
-        page.close()
-    assert {name: problems for name, problems in found.items() if problems} == {}
 
 
 def test_by_keyboard_from_agreement_narrowed_to_a_cohort_on_to_groups_and_why_they_cannot_be_trained(
