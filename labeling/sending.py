@@ -18,6 +18,7 @@ from django.utils import timezone
 from labeling.errors import Refusal
 from labeling.models import Delivery, Webhook
 from labeling.outbound import Limits, post
+from labeling.repeating import Repeated
 from labeling.webhooks import signed_headers
 
 State = Delivery.State
@@ -30,6 +31,7 @@ LIMITS = Limits(seconds=10.0, bytes=1024)
 TAKEN_FOR = timedelta(seconds=60)
 """Longer than an attempt lasts."""
 AT_ONCE = 8
+LOOK_SECONDS = 2.0
 GONE = 410
 OUTCOME_CHARACTERS = 300
 
@@ -41,6 +43,11 @@ class Attempt:
     arrived: bool
     status: int | None
     outcome: str
+
+
+def outbox() -> Repeated:
+    """Sends what is due from a thread of a machine's worker, so that a stage of hours holds no webhook up."""
+    return Repeated(deliver_due, every=LOOK_SECONDS, name="outbox")
 
 
 def deliver_due(*, seconds: float = 10.0) -> int:

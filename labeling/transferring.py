@@ -5,7 +5,6 @@ an older attempt writes afterwards changes no row.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from labeling.models import Export, Import, Transfer
+from labeling.repeating import Repeated
 
 log = logging.getLogger(__name__)
 
@@ -123,25 +123,13 @@ def kept(transfer: Any) -> Iterator[None]:
     if connection.in_atomic_block:
         yield
         return
-    over = threading.Event()
-    keeper = threading.Thread(target=_renew, args=(transfer, over), name=f"lease of {transfer}", daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        over.set()
-        keeper.join()
-
-
-def _renew(transfer: Any, over: threading.Event) -> None:
     mine = type(transfer).objects.filter(pk=transfer.pk, attempt=transfer.attempt, state=Transfer.State.RUNNING)
-    while not over.wait(LOOK_SECONDS):
-        try:
-            mine.update(lease_until=_lease(), rows=transfer.rows)
-        except DatabaseError as error:
-            log.warning("the lease of %s was not renewed: %s", transfer, error)
-        finally:
-            connection.close()  # this thread's own
+
+    def renew() -> None:
+        mine.update(lease_until=_lease(), rows=transfer.rows)
+
+    with Repeated(renew, every=LOOK_SECONDS, name=f"lease of {transfer}"):
+        yield
 
 
 def forget_old() -> int:
@@ -168,27 +156,7 @@ def _forget_uploads() -> int:
     return forgotten
 
 
-class Transfers:
-    """A thread that runs what waits, from `with` to its end: on a machine with one worker a stage of hours holds no
+def transfers() -> Repeated:
+    """Runs what waits, beside whatever else the process does: on a machine with one worker a stage of hours holds no
     file up."""
-
-    def __init__(self) -> None:
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="transfers", daemon=True)
-
-    def __enter__(self) -> "Transfers":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._over.set()
-        self._thread.join(timeout=LOOK_SECONDS)
-
-    def _look(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
-            try:
-                run_waiting()
-            except Exception:  # With it the thread would end, and nobody would be told.
-                log.exception("exports and imports wait")
-            finally:
-                connection.close()  # this thread's own
+    return Repeated(run_waiting, every=LOOK_SECONDS, name="transfers")

@@ -5,7 +5,6 @@ changes no row. Leases are compared with the database's clock, so that a worker'
 """
 
 import logging
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 from kombu.exceptions import OperationalError
 
+from labeling.repeating import Repeated
 from training.announcing import announce_stage, raise_alarm
 from training.errors import JobRefused
 from training.models import Alarm, Job, Stage
@@ -137,28 +137,17 @@ def holding(claim: Claim, **changes: Any) -> Iterator[None]:
 @contextmanager
 def kept(claim: Claim) -> Iterator[None]:
     """Renews the lease from a thread of its own while the block runs, for work that has no beat: hashing a model."""
-    over = threading.Event()
-    keeper = threading.Thread(target=_renew_until, args=(claim, over), name=f"lease of job {claim.job_id}", daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        over.set()
-        keeper.join()
 
-
-def _renew_until(claim: Claim, over: threading.Event) -> None:
-    """A claim that is lost is noticed by whoever writes next; a database that does not answer is asked again."""
-    while not over.wait(settings.JOB_LEASE_SECONDS / 4):
+    def renew() -> bool:
+        """A claim that is lost is noticed by whoever writes next."""
         try:
             with holding(claim):
-                pass
+                return True
         except ClaimLost:
-            break
-        except DatabaseError as error:
-            log.warning("the lease of job %s was not renewed: %s", claim.job_id, error)
-        finally:
-            connection.close()  # this thread's own
+            return False
+
+    with Repeated(renew, every=settings.JOB_LEASE_SECONDS / 4, name=f"lease of job {claim.job_id}"):
+        yield
 
 
 def end(claim: Claim, state: str, *, error: dict[str, Any] | None = None, **changes: Any) -> None:

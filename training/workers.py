@@ -10,16 +10,16 @@ import os
 import shutil
 import socket
 import subprocess
-import threading
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.db.models.functions import Now
 
+from labeling.repeating import Repeated
 from training.models import Worker
 
 log = logging.getLogger(__name__)
@@ -55,33 +55,23 @@ class Presence:
     def __init__(self, queues: Iterable[str]) -> None:
         self.name = own_name()
         self.queues = list(queues)
-        self._over = threading.Event()
-        self._heart = threading.Thread(target=self._beat, name=f"presence of {self.name}", daemon=True)
+        self._facts: dict[str, Any] = {}
+        self._heart = Repeated(self._beat, every=BEAT_SECONDS, name=f"presence of {self.name}", at_once=True)
 
     def __enter__(self) -> "Presence":
-        self._heart.start()
+        self._heart.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._over.set()
-        self._heart.join(timeout=BEAT_SECONDS)
+        self._heart.__exit__(*exception)
         try:
             Worker.objects.filter(name=self.name).update(left_at=Now())
         except DatabaseError as error:
             log.warning("worker %s left without a word: %s", self.name, error)
 
     def _beat(self) -> None:
-        """A database that does not answer is asked again at the next beat."""
-        facts = facts_of_machine()
-        while True:
-            try:
-                enrol(self.name, self.queues, facts | {"disk_free_bytes": disk_free_bytes()})
-            except DatabaseError as error:
-                log.warning("worker %s was not heard: %s", self.name, error)
-            finally:
-                connection.close()  # this thread's own
-            if self._over.wait(BEAT_SECONDS):
-                return
+        self._facts = self._facts or facts_of_machine()
+        enrol(self.name, self.queues, self._facts | {"disk_free_bytes": disk_free_bytes()})
 
 
 def enrol(name: str, queues: list[str], facts: dict[str, Any]) -> Worker:

@@ -8,11 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
 
-from labeling.transferring import Transfers
+from labeling.sending import outbox
+from labeling.transferring import transfers
 from training import jobs
 from training.launching import supervise
 from training.models import Job
-from training.outbox import Outbox
 from training.simulating import work_a_portion
 from training.stopping import StopSignal
 from training.sweeping import sweep
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             f"Worker {name_this_process()} waits for jobs of queue {' and '.join(queues)}. Ctrl-C stops it."
         )
         self.stdout.flush()
-        with StopSignal() as stop, Presence(queues), Outbox(), Transfers():
+        with StopSignal() as stop, Presence(queues), outbox(), transfers():
             work(queues, stop=stop, until_idle=until_idle)
 
 
