@@ -3,10 +3,10 @@
 /** Not what the labeler said: writing fields leaves these alone. */
 const ENVELOPE = new Set(["csrfmiddlewaretoken", "key", "lease_token", "corrects", "active_ms"]);
 
-/** Fields with something in them. */
-export function readFields(form) {
+/** Fields with something in them; said: the form's data, or what is to be sent of it. */
+export function readFields(form, said = new FormData(form)) {
   const fields = {};
-  for (const [name, value] of new FormData(form)) if (value && !ENVELOPE.has(name)) fields[name] = value;
+  for (const [name, value] of said) if (value && !ENVELOPE.has(name)) fields[name] = value;
   return fields;
 }
 

@@ -1,9 +1,12 @@
 // Submits the form and goes to the next task. Whatever goes wrong, the words stay where they are and the page says what.
-import { csrfToken } from "./form-fields.js";
+import { csrfToken, readFields } from "./form-fields.js";
+import { newId } from "./new-id.js";
 import { showNext } from "./next-task.js";
 import { gettext } from "./words.js";
 
 let underWay = false;
+/** What each form said when it was sent last. */
+const lastSent = new WeakMap();
 
 /** say(sentence) shows the outcome; mark(problems) shows each problem at its place; prepare(FormData) has the last word
     on what is sent. */
@@ -23,10 +26,20 @@ export async function submitWork(form, { work, say, mark, prepare = (body) => bo
   if (!done) work.resume();
 }
 
+/** The same words go under the same key, however often they are sent: the server answers with the first result. Other
+    words are another submission, so that they are never taken for those. */
+function keyFor(form, body) {
+  const said = JSON.stringify(readFields(form, body));
+  if (lastSent.has(form) && lastSent.get(form) !== said) form.elements.key.value = newId();
+  lastSent.set(form, said);
+  return form.elements.key.value;
+}
+
 /** True once the server has the submission. The answer holds the next task's page where there is one. */
 async function send(form, { work, say, mark, prepare }) {
   const body = prepare(new FormData(form));
   body.set("csrfmiddlewaretoken", csrfToken(form));
+  if (body.has("key")) body.set("key", keyFor(form, body));
   const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json", Prefer: "return=representation" }, redirect: "manual" });
   const told = answer.type === "opaqueredirect" ? null : await answer.json().catch(() => null);
   if (answer.ok && told) {
@@ -41,8 +54,15 @@ async function send(form, { work, say, mark, prepare }) {
   else {
     mark(told.problems);
     say(told.message);
+    if (told.code === "already_submitted") showSubmitted(form);
   }
   return false;
+}
+
+/** Beside the outcome, what the server has; in a tab of its own, for the words here are not in it. */
+function showSubmitted(form) {
+  const link = Object.assign(document.createElement("a"), { href: form.action, target: "_blank", textContent: gettext("See what is submitted") });
+  form.querySelector("[data-outcome]").append(" ", link);
 }
 
 /** Shows problems in the [data-problems] box of the response their place names; the rest stand in the outcome. */

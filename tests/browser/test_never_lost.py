@@ -93,6 +93,36 @@ def test_an_answer_that_was_lost_on_the_way_is_one_submission(project: Project, 
     assert Submission.objects.count() == 1
 
 
+def test_words_changed_after_a_lost_answer_are_not_taken_for_those_that_were_sent(
+    project: Project, at_work: Callable
+) -> None:
+    page, visitor = at_work(make_campaign(project, tasks=2, kind=WorkKind.DEMONSTRATION))
+    visitor.expected += ["ERR_CONNECTION_RESET", "409"]
+    lost = [True]
+
+    def lose(route: Route) -> None:
+        if route.request.method == "POST" and lost and lost.pop():
+            route.fetch()
+            route.abort("connectionreset")
+        else:
+            route.fallback()
+
+    intercept(page, lose)
+    page.locator("#text").fill("Bread needs time.")
+    expect(page.locator("[data-save-words]")).to_have_text(SAVED, timeout=4000)
+    press(page, "Control+Enter")
+    expect(page.locator("[data-outcome]")).to_contain_text("Not sent: no connection")
+    page.locator("#text").fill("Bread needs time, and salt.")
+    press(page, "Control+Enter")
+    expect(page.locator("[data-outcome]")).to_contain_text("This task is submitted already")
+    expect(page.locator("#text")).to_have_value("Bread needs time, and salt.")
+    assert Response.objects.get(submission__isnull=False).text == "Bread needs time."
+    assert page.evaluate("Object.entries(localStorage).some(([, kept]) => kept.includes('and salt.'))")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="See what is submitted").click()
+    expect(opened.value.locator("#text")).to_have_value("Bread needs time.")
+
+
 def test_no_key_acts_while_text_is_composed(project: Project, at_work: Callable) -> None:
     page, _ = at_work(make_campaign(project, shown=3))
     for said in ({"isComposing": True}, {"keyCode": 229}):
