@@ -23,7 +23,7 @@ from training.lineage import (
 from training.models import Checkpoint, Job, Round, Snapshot, Stage
 from training.recipes import Sections, merged
 from training.rlhf.contract.config import RunConfig
-from training.rlhf.contract.settings import HUB
+from training.rlhf.contract.settings import HUB, WATCH
 from training.rlhf.contract.strict import Refused, dump_json
 from training.snapshot_rows import Query
 from training.snapshots import count, freeze, path_of
@@ -31,8 +31,6 @@ from training.snapshots import count, freeze, path_of
 Kind = Stage.Kind
 GENERATORS = "generators."
 """Where the roles of several generators begin; the rest is what one is called in the run folder."""
-WATCH = "watch."
-"""Where the roles of reward models begin that only watch."""
 DECIDED_BY_THE_ROUND = ("format", "stage", "job", "models", "data")
 """Sections of the config that no recipe and no person sets."""
 

@@ -25,6 +25,7 @@ from training.rlhf.contract.run_folder import (
     model_identity,
     read_output_manifest,
 )
+from training.rlhf.contract.settings import WATCH
 from training.rlhf.contract.strict import Refused, parse_json
 from training.snapshot_rows import number_in
 
@@ -220,7 +221,8 @@ def register_checkpoint(job: Job, folder: RunFolder, report: dict[str, Any]) -> 
         sha256=released.get("sha256") or model_identity(folder.model), generator=generator, metrics=report,
         code=code_of(folder),
     )  # fmt: skip
-    checkpoint.parents.set(job.inputs.filter(checkpoint__isnull=False).values_list("checkpoint", flat=True))
+    went_in = job.inputs.filter(checkpoint__isnull=False).exclude(role__startswith=WATCH)
+    checkpoint.parents.set(went_in.values_list("checkpoint", flat=True))
     return checkpoint
 
 

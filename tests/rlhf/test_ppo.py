@@ -119,7 +119,9 @@ def test_it_leaves_a_policy_metrics_rollouts_and_a_report(tmp_path: Path, respon
     assert report["after"]["kl"]["mean"] != 0
     assert report["gain"]["score"]["low"] <= report["gain"]["score"]["mean"] <= report["gain"]["score"]["high"]
     assert {"prompt_text", "text", "score", "kl", "finish"} <= set(read_lines(folder.samples)[0])
-    assert read_json(folder.model / "accord.json")["ema"] is True
+    accord = read_json(folder.model / "accord.json")
+    assert accord["ema"] is True
+    assert [parent["role"] for parent in accord["parents"]] == ["policy", "reward"]  # what watched went into nothing
     load_causal_lm(folder.model, device=CPU)
 
 

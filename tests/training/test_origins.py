@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 from html import unescape
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 from django.db.models.functions import Now
 from django.test import Client, TestCase
@@ -19,7 +21,7 @@ from training.errors import CheckpointRefused, LaunchRefused
 from training.model_card import card_of
 from training.models import Checkpoint, Job, Round
 from training.origins import destinations_of, origin_of, sources
-from training.retention import clean, delete_weights, freed_bytes, removable
+from training.retention import clean, delete_weights, freed_bytes, removable, rests_on
 from training.rlhf.contract.run_folder import write_json
 from training.rounds import launch, open_round
 from training.run_folders import run_folder
@@ -73,6 +75,43 @@ class TestWhereItComesFrom:
         words = text_of(signed_in(researcher).get(url("submission", submission.pk)))  # type: ignore[union-attr]
         assert "went into <b>1</b> snapshot." in words
         assert url("checkpoint", reward.pk) in words
+
+
+class TestAWatcher:
+    """A reward model that only watched: nothing of it is in the policy."""
+
+    @pytest.fixture
+    def watcher(self, reward: Checkpoint, project: Project) -> Checkpoint:
+        """Of rankings that the model which is trained against has not read."""
+        rankings(project, 2)
+        job = launch(reward.job.stage.round, "reward", overrides=REWARD)  # type: ignore[union-attr]
+        released(job)
+        finished(job)
+        return Checkpoint.objects.get(job=job)
+
+    @pytest.fixture
+    def policy(self, reward: Checkpoint, watcher: Checkpoint, project: Project) -> Checkpoint:
+        job = Job.objects.create(project=project, kind="ppo", config={"stage": "ppo"})
+        sft = project.checkpoints.get(kind="sft")
+        for role, model in (("policy", sft), ("reward", reward), ("watch.0", watcher)):
+            job.inputs.create(role=role, checkpoint=model)
+        released(job)
+        finished(job)
+        return Checkpoint.objects.get(job=job)
+
+    def test_it_is_no_parent(self, policy: Checkpoint, watcher: Checkpoint, reward: Checkpoint) -> None:
+        assert {one.name for one in policy.parents.all()} == {"r1-sft", "r1-reward"}
+        assert origin_of(policy).submissions == 6
+        only_watched = Submission.objects.order_by("-pk").first()
+        assert only_watched is not None
+        assert destinations_of(only_watched).further == []
+        assert not any(policy.name in reason for reason in rests_on(watcher))
+
+    def test_what_stood_there_before_is_mended(self, policy: Checkpoint, watcher: Checkpoint) -> None:
+        policy.parents.add(watcher)
+        migration = import_module("training.migrations.0006_refusals_alarm_watchers_no_parents")
+        migration.watchers_are_no_parents(apps, None)
+        assert {one.name for one in policy.parents.all()} == {"r1-sft", "r1-reward"}
 
 
 class TestTheCard:

@@ -23,6 +23,7 @@ from training.rlhf.chance import generator, shuffled
 from training.rlhf.checkpoints import Checkpoint, load_trainer, save_trainer
 from training.rlhf.contract.exit_codes import ConfigRefused, DataRefused, StoppedEarly
 from training.rlhf.contract.records import Text
+from training.rlhf.contract.settings import WATCH
 from training.rlhf.contract.stages import Ppo
 from training.rlhf.improving import Learner, improve
 from training.rlhf.inputs import only
@@ -192,7 +193,7 @@ def load_cast(run: Run, tokens: ChatTokens) -> Cast:
 
 
 def _scoring_roles(run: Run) -> list[str]:
-    return ["reward", *sorted(role for role in run.inputs.models if role.startswith("watch."))]
+    return ["reward", *sorted(role for role in run.inputs.models if role.startswith(WATCH))]
 
 
 def check_tokenizers(run: Run, tokens: ChatTokens) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from training.rlhf.contract.config import RunConfig
 from training.rlhf.contract.run_folder import RunFolder, file_sha256
+from training.rlhf.contract.settings import WATCH
 from training.rlhf.inputs import Inputs
 
 ACCORD_FILE = "accord.json"
@@ -34,7 +35,11 @@ def accord_facts(
     return {
         "format": 1,
         "kind": facts.kind,
-        "parents": [{"role": role, "sha256": model.sha256} for role, model in inputs.models.items()],
+        "parents": [
+            {"role": role, "sha256": model.sha256}
+            for role, model in inputs.models.items()
+            if not role.startswith(WATCH)
+        ],
         "config_sha256": file_sha256(folder.config),
         "data": [{"name": name, "sha256": file.sha256} for name, file in inputs.data.items()],
         "code": code_version(),

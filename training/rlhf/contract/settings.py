@@ -19,6 +19,8 @@ PositiveNumber = Annotated[float, Within(above=0)]
 NotNegativeNumber = Annotated[float, Within(at_least=0)]
 
 HUB = "hub:"
+WATCH = "watch."
+"""Where the roles of reward models begin that only watch: nothing of them goes into what is trained."""
 
 
 def is_inside_the_run_folder(path: str) -> bool:
@@ -74,7 +76,7 @@ class Models(Section):
         """Every model in use by role, lists and mappings opened: {"init": …, "watch.0": …, "generators.sft": …}."""
         single = {"init": self.init, "policy": self.policy, "reference": self.reference, "reward": self.reward}
         found = {role: name for role, name in single.items() if name is not None}
-        found |= {f"watch.{index}": name for index, name in enumerate(self.watch)}
+        found |= {f"{WATCH}{index}": name for index, name in enumerate(self.watch)}
         found |= {f"generators.{key}": name for key, name in self.generators.items()}
         return found | {f"rewards.{key}": name for key, name in self.rewards.items()}
 
