@@ -14,7 +14,7 @@ from django.db.models import Count, F, Max, Q
 from labeling.models import Assignment, Campaign, Guideline, Project, Prompt, Response, Task, User, WorkKind
 from labeling.opening import RESPONSES_A_TASK, make_tasks, open_campaign
 from training import jobs, waiting
-from training.announcing import announce_stage
+from training.announcing import announce_stage, take_back_refusal
 from training.base_models import base_model
 from training.contenders import EvaluationChoices, contenders, formats_of
 from training.errors import LaunchRefused, RoundRefused
@@ -205,7 +205,8 @@ def base_trained_in(project_id: int, number: int) -> Checkpoint | None:
 
 def _move(stage: Stage, state: State) -> Stage:
     stage.state = state
-    stage.save(update_fields=["state"])
+    stage.refusal = ""  # of another time
+    stage.save(update_fields=["state", "refusal"])
     return stage
 
 
@@ -279,6 +280,7 @@ def launch(
         stage.state = State.RUNNING
         stage.refusal = ""
         stage.save(update_fields=["job", "state", "refusal"])
+        take_back_refusal(stage)
         jobs.ring(job)
     return job
 
@@ -380,6 +382,7 @@ def open_ranking_campaign(
         stage.state = State.RUNNING
         stage.refusal = ""
         stage.save(update_fields=["campaign", "state", "refusal"])
+        take_back_refusal(stage)
     return campaign
 
 

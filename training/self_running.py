@@ -1,20 +1,28 @@
 """Rounds that run themselves: a stage is started as soon as what it waits for is done.
 
-A refusal is kept with the stage and shown there; it is not tried again until somebody launches the stage by hand.
+A refusal is kept with the stage, shown there, and announced once. The stage is tried again after a while: what was
+missing may have come.
 """
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from labeling.errors import Refusal
+from training.announcing import note_refusal
 from training.contenders import EvaluationChoices
 from training.errors import RoundRefused
 from training.models import Round, Stage
 from training.rounds import advance, launch, open_ranking_campaign
 
 log = logging.getLogger(__name__)
+
+TRIED_AGAIN_AFTER = timedelta(minutes=5)
+"""A refused stage: a launch reads all its records, too much for every sweep."""
 
 
 def unfinished() -> Iterator[Round]:
@@ -27,18 +35,25 @@ def unfinished() -> Iterator[Round]:
 def run_by_itself(round_: Round) -> list[Stage]:
     """Moves the round on and starts every stage that is ready; returns those that changed."""
     changed = advance(round_)
-    for stage in round_.stages.filter(state=Stage.State.READY, refusal="").order_by("place"):
+    for stage in _to_start(round_).order_by("place"):
         started = _start(round_, stage)
         changed += [started] if started else []
     return changed
 
 
+def _to_start(round_: Round) -> QuerySet[Stage]:
+    """Those that are ready and were not refused, or not lately."""
+    tried_lately = Q(refused_at__gt=Now() - TRIED_AGAIN_AFTER) & ~Q(refusal="")
+    return round_.stages.filter(state=Stage.State.READY).exclude(tried_lately)
+
+
 def _start(round_: Round, stage: Stage) -> Stage | None:
-    """None where another worker was faster. Several may look at once: the stage's row decides."""
+    """None where another worker was faster. Several may look at once: the round's row decides."""
     try:
         with transaction.atomic():
-            ready = Stage.objects.select_for_update().filter(pk=stage.pk, state=Stage.State.READY, refusal="").first()
-            if ready is None:
+            # The round before its stages, as everybody who locks both does.
+            Round.objects.select_for_update().get(pk=round_.pk)
+            if not _to_start(round_).filter(pk=stage.pk).exists():
                 return None
             if stage.kind == Stage.Kind.RANK:
                 open_ranking_campaign(
@@ -50,9 +65,22 @@ def _start(round_: Round, stage: Stage) -> Stage | None:
                 launch(round_, stage.kind, choices=choices)
     except Refusal as refused:
         log.warning("round %s of %s: %s was not started: %s", round_.number, round_.project.slug, stage.kind, refused)
-        Stage.objects.filter(pk=stage.pk, state=Stage.State.READY).update(refusal=str(refused))
+        _refuse(stage, str(refused))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        log.exception("round %s of %s: %s failed to start", round_.number, round_.project.slug, stage.kind)
+        _refuse(stage, f"It failed to start: {type(error).__name__}: {error}. The worker's log has the traceback.")
     stage.refresh_from_db()
     return stage
+
+
+def _refuse(stage: Stage, sentence: str) -> None:
+    with transaction.atomic():
+        held = Stage.objects.select_for_update().filter(pk=stage.pk, state=Stage.State.READY).first()
+        if held is not None:
+            note_refusal(held, sentence, anew=not held.refusal)
+            Stage.objects.filter(pk=held.pk).update(refusal=sentence, refused_at=Now())
 
 
 def set_running(round_: Round, *, by_itself: bool) -> None:
@@ -72,6 +100,7 @@ def set_running(round_: Round, *, by_itself: bool) -> None:
             if by_itself:
                 reward.state = Stage.State.WAITING
             reward.save(update_fields=["waits_for", "state"])
+        locked.stages.update(refusal="")  # Switched on anew, it tries at once.
         Round.objects.filter(pk=locked.pk).update(runs_itself=by_itself)
     round_.runs_itself = by_itself
     advance(round_)

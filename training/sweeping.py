@@ -1,9 +1,12 @@
 """What nobody asks for and has to happen: lapsed slots come back, rounds move on, and a lost ring is rung again."""
 
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -17,6 +20,8 @@ from training.rounds import JUDGED_BY_PEOPLE, advance
 from training.self_running import run_by_itself, unfinished
 from training.simulating import work_a_portion
 
+log = logging.getLogger(__name__)
+
 FORGOTTEN_AFTER = timedelta(minutes=1)
 RINGS_AT_ONCE = 5
 """For the oldest jobs of a queue; their turn comes first. More would only fill the queue of a worker that is busy."""
@@ -26,15 +31,33 @@ RING_LASTS_SECONDS = 30
 
 def sweep() -> int:
     """Gives lapsed slots back, moves on the open rounds in which people judge, and starts what starts by itself;
-    returns how many stages changed."""
-    release_expired()
-    complete_all()
-    note_lost_workers()
+    returns how many stages changed.
+
+    What fails with one round, or one duty, keeps no other waiting. A database that does not answer is raised.
+    """
+    for duty in (release_expired, complete_all, note_lost_workers):
+        with kept_apart(duty.__name__):
+            duty()
     judged = Q(stages__kind__in=JUDGED_BY_PEOPLE, stages__state=Stage.State.RUNNING)
     counting = Q(stages__state=Stage.State.WAITING) & ~Q(stages__enough={})
     moving = Round.objects.filter(judged | counting, state=Round.State.OPEN, recorded="").select_related("project")
-    changed = sum(len(advance(round_)) for round_ in moving.distinct())
-    return changed + sum(len(run_by_itself(round_)) for round_ in unfinished())
+    changed = 0
+    for rounds, move in ((moving.distinct(), advance), (unfinished(), run_by_itself)):
+        for round_ in rounds:
+            with kept_apart(f"moving on {round_} of project {round_.project.slug}"):
+                changed += len(move(round_))
+    return changed
+
+
+@contextmanager
+def kept_apart(what: str) -> Iterator[None]:
+    """What fails in here is in the log, and the next thing is done. A database that does not answer is raised."""
+    try:
+        yield
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("%s failed; the rest goes on", what)
 
 
 def note_lost_workers() -> int:

@@ -1,5 +1,6 @@
 """Celery doors, a few lines each. What is to be done stands in the Job table; a message only says where to look."""
 
+import logging
 import os
 import signal
 from typing import Any
@@ -14,6 +15,8 @@ from training.models import Job
 from training.sweeping import forget_old, keep_going, ring_again
 from training.workers import Presence, name_this_process
 
+log = logging.getLogger(__name__)
+
 
 @shared_task
 def run_job(job_id: int) -> None:
@@ -24,10 +27,15 @@ def run_job(job_id: int) -> None:
 
 @shared_task
 def tend() -> None:
-    """Moves rounds on, and rings again for queued jobs that nobody took and for those whose worker is gone."""
-    keep_going()
-    ring_again()
-    forget_old()
+    """Rings again for queued jobs that nobody took and for those whose worker is gone, and moves rounds on.
+
+    Of these duties none is left out because another one failed.
+    """
+    for duty in (ring_again, keep_going, forget_old):
+        try:
+            duty()
+        except Exception:
+            log.exception("%s failed; it is tried again at the next turn", duty.__name__)
 
 
 @shared_task

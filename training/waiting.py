@@ -148,7 +148,8 @@ def set_enough(round_: Round, kind: str, number: int | None) -> Stage:
             f"{stage.get_kind_display()} is {stage.state}; what it waits for can be changed before only."
         )
     stage.enough = kept
+    stage.refusal = ""  # What was refused may be mended by this; else it is refused again.
     if stage.state == State.READY and not may_start(stage):
         stage.state = State.WAITING
-    stage.save(update_fields=["enough", "state"])
+    stage.save(update_fields=["enough", "refusal", "state"])
     return stage

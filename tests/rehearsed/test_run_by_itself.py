@@ -47,7 +47,7 @@ def test_stage_after_stage_starts_and_the_reward_model_waits_for_the_rankings(ra
     assert states(ranked_round)["ppo"] == "running"
 
 
-def test_a_refusal_is_kept_and_not_tried_again_until_somebody_launches(rehearsal: Project) -> None:
+def test_a_refusal_is_kept_and_not_tried_again_by_the_next_sweep(rehearsal: Project) -> None:
     train(rehearsal, "pretrain", Round.objects.get(number=1))
     round_ = rehearse(rehearsal, Settings(prompts=60))
     # Refused at the opening already, were it so then: what a stage accepts may change between two releases.

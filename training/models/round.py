@@ -51,8 +51,8 @@ class Stage(models.Model):
 
     waits_for: kinds of stage that must be done first; one that the round itself has not is looked for in the round
     that its recipe names. enough: how much people have to do for it, {"demonstrations": 300}: training/waiting.py says
-    what each kind of stage can wait for. refusal: why a stage of a round that runs itself was not started; it is not
-    tried again until somebody launches it.
+    what each kind of stage can wait for. refusal: why a stage of a round that runs itself was not started when it was last
+    tried, at refused_at; it is tried again now and then (training/self_running.py).
     """
 
     class Kind(models.TextChoices):
@@ -83,6 +83,7 @@ class Stage(models.Model):
     # The version before this one knows no such column, and goes on writing while it is replaced.
     enough = models.JSONField(default=dict, blank=True, db_default=models.Value({}, models.JSONField()))
     refusal = models.TextField(blank=True)
+    refused_at = models.DateTimeField(null=True, blank=True)
     campaign = models.ForeignKey(Campaign, on_delete=models.SET_NULL, null=True, blank=True, related_name="stages")
     job = models.ForeignKey("training.Job", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
 
