@@ -181,7 +181,7 @@ def launch(page: Page, url: str, values: dict[str, str]) -> None:
     page.goto(url)
     for name, value in values.items():
         page.locator(f'[name="{name}"]').fill(value)
-    page.locator("form.launch button[type=submit]").click()
+    page.locator("form.launch .btn--main").click()
     page.wait_for_load_state()
 
 
