@@ -8,8 +8,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from http.cookiejar import CookieJar
 from pathlib import Path
 
@@ -66,22 +64,6 @@ def state(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@dataclass(frozen=True)
-class Standing:
-    site: Site
-    links: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    """A site that is up; each of its links is opened by one test alone."""
-    site = Site(tmp_path_factory.mktemp("site"), free_port())
-    try:
-        yield Standing(site, site.read_links())
-    finally:
-        site.stop()
-
-
 def open_page(*links: str) -> str:
     """The last of these pages, opened one after another by one browser."""
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
@@ -106,18 +88,22 @@ def wait_until_gone(pids: list[int]) -> list[int]:
     return pids
 
 
-def test_it_prints_links_that_sign_in(standing: Standing) -> None:
-    assert set(standing.links) == {"researcher", "labeler", "rehearse"}
-    assert "First project" in open_page(standing.links["labeler"])
-
-
-def test_stopped_it_leaves_nothing_running_and_a_second_start_takes_up_where_it_was(state: Path) -> None:
+def test_it_signs_in_gives_way_leaves_nothing_running_and_takes_up_where_it_was(state: Path) -> None:
+    """One site, started twice: a start takes seconds."""
     port = free_port()
     started = Site(state, port)
-    started.read_links()
-    children = children_of(started.process.pid)
-    assert len(children) >= 2
-    assert started.stop() == 0
+    try:
+        links = started.read_links()
+        assert set(links) == {"researcher", "labeler", "rehearse"}
+        assert "First project" in open_page(links["labeler"])
+        page = open_page(links["researcher"], links["rehearse"])
+        assert "Rehearse a round" in page
+        assert "Base: training." in page
+        assert priorities_below(started) == {"granian": 0, "work": NICENESS}
+        children = children_of(started.process.pid)
+        assert len(children) >= 2
+    finally:
+        assert started.stop() == 0
     assert wait_until_gone(children) == []
 
     again = Site(state, port)
@@ -132,20 +118,14 @@ def test_stopped_it_leaves_nothing_running_and_a_second_start_takes_up_where_it_
         again.stop()
 
 
-def test_it_prints_the_page_where_a_newcomer_begins(standing: Standing) -> None:
-    page = open_page(standing.links["researcher"], standing.links["rehearse"])
-    assert "Rehearse a round" in page
-    assert "Base: training." in page
-
-
-def test_the_worker_gives_way_to_the_web_server(standing: Standing) -> None:
-    started = standing.site
-    ours = os.getpriority(os.PRIO_PROCESS, started.process.pid)
-    above: dict[str, int] = {}
-    for pid in children_of(started.process.pid):
+def priorities_below(site: Site) -> dict[str, int]:
+    """Of the web server and the worker, less the site's own: the worker gives way to the web server."""
+    ours = os.getpriority(os.PRIO_PROCESS, site.process.pid)
+    below: dict[str, int] = {}
+    for pid in children_of(site.process.pid):
         command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-        above |= {name: os.getpriority(os.PRIO_PROCESS, pid) - ours for name in ("granian", "work") if name in command}
-    assert above == {"granian": 0, "work": NICENESS}
+        below |= {name: os.getpriority(os.PRIO_PROCESS, pid) - ours for name in ("granian", "work") if name in command}
+    return below
 
 
 def test_a_port_in_use_is_named_with_the_remedy(state: Path) -> None:
