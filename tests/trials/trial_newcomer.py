@@ -163,7 +163,8 @@ def watch_sft_in_the_browser(chromium: Browser, link: str) -> None:
     page.get_by_role("button", name="Open the round").click()
     page.wait_for_url("**/rounds/1/**")
     launch(page, f"{base}/projects/first/rounds/1/?stage=pretrain", {"pretrain.steps": "60"})
-    expect(page.locator("[data-stages]")).to_contain_text("Done", timeout=PATIENCE_MS)
+    # The one worker of the machine is at the rehearsal's base model first.
+    expect(page.locator("[data-stages]")).to_contain_text("Done", timeout=3 * PATIENCE_MS)
     launch(page, f"{base}/projects/first/rounds/1/?stage=sft", {"sft.epochs": "2"})
     line = page.locator('[data-curve="loss"] .line--raw')
     lengths = set()
