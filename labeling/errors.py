@@ -3,8 +3,9 @@
 Pages show the sentence at its place in the form; the API and the scripts of the pages get both as JSON.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 
@@ -106,6 +107,21 @@ class StaleLease(Refusal):
 
     code = "stale_lease"
     status = 409
+
+
+class NewerDraft(Refusal):
+    """Since the draft that this one goes on from, another was kept from elsewhere. draft, saved_at: that one."""
+
+    code = "newer_draft"
+    status = 409
+
+    def __init__(self, message: str, *, draft: Mapping[str, str], saved_at: datetime) -> None:
+        super().__init__(message)
+        self.draft = draft
+        self.saved_at = saved_at
+
+    def as_json(self) -> dict[str, Any]:
+        return super().as_json() | {"draft": self.draft, "saved_at": self.saved_at}
 
 
 class AlreadySubmitted(Refusal):

@@ -17,7 +17,7 @@ from labeling.asking_again import ask_another
 from labeling.assigning import KEPT_OUT, STALE, State, extended_lease, is_kept_out, take_slot
 from labeling.checking import LETTERS, Said, Work, close_gaps, problems_of, unstorable
 from labeling.completing import note_task
-from labeling.errors import AlreadySubmitted, CampaignNotOpen, InvalidWork, KeptOut, Problem, StaleLease
+from labeling.errors import AlreadySubmitted, CampaignNotOpen, InvalidWork, KeptOut, NewerDraft, Problem, StaleLease
 from labeling.models import Assignment, Campaign, ClaimCursor, Judgment, Response, Submission, Task, WorkKind
 from labeling.numbers import in_words
 from labeling.prepared import Prepared, as_time
@@ -30,6 +30,17 @@ from labeling.written_prompts import is_in_use, problems_with_project, write_pro
 DRAFT_LIMIT = 200_000
 """Characters of a whole draft, names of fields included."""
 DRAFT_FIELDS = 300
+TOLD_TO = timedelta(milliseconds=1)
+"""How exactly a browser knows when a draft was saved."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a draft goes on from: the draft that was saved then, None where there was none. device: where it is written,
+    or empty; of its own drafts it may have missed the answer."""
+
+    saved_at: datetime | None
+    device: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,9 +53,12 @@ class DraftKept:
     held: bool
 
 
-def keep_draft(assignment: Assignment, fields: Mapping[str, str], *, lease_token: UUID) -> DraftKept:
+def keep_draft(
+    assignment: Assignment, fields: Mapping[str, str], *, lease_token: UUID, basis: Basis | None = None
+) -> DraftKept:
     """Writes the form's fields as they are and keeps the lease alive up to its ceiling; the words are judged at the
-    submission only. Raises StaleLease, AlreadySubmitted, InvalidWork."""
+    submission only. basis: None replaces whatever is there. Raises StaleLease, AlreadySubmitted, InvalidWork,
+    NewerDraft."""
     _refuse_unkeepable(fields)
     with transaction.atomic():
         locked, clock = _lock(assignment)
@@ -53,11 +67,22 @@ def keep_draft(assignment: Assignment, fields: Mapping[str, str], *, lease_token
             raise AlreadySubmitted(gettext("This task is submitted already; the draft is not needed any more."))
         if locked.lease_token != lease_token:
             raise StaleLease(str(STALE))
+        if basis and not _goes_on(locked, basis):
+            says = gettext("Newer words of this task were saved on another device or in another browser.")
+            assert locked.draft_saved_at is not None
+            raise NewerDraft(says, draft=locked.draft, saved_at=locked.draft_saved_at)
         held = locked.state == State.LIVE
         lease_until = extended_lease(locked, clock) if held else None
-        changes = {"draft": dict(fields), "draft_saved_at": clock, "lease_until": lease_until}
-        Assignment.objects.filter(pk=locked.pk).update(**changes)
+        changes = {"draft": dict(fields), "draft_saved_at": clock, "draft_device": basis.device if basis else ""}
+        Assignment.objects.filter(pk=locked.pk).update(**changes, lease_until=lease_until)
     return DraftKept(saved_at=clock, lease_until=lease_until, held=held or again)
+
+
+def _goes_on(locked: Assignment, basis: Basis) -> bool:
+    """Whether there is no draft that whoever writes has not seen."""
+    if locked.draft_saved_at is None or (basis.device and basis.device == locked.draft_device):
+        return True
+    return basis.saved_at is not None and abs(locked.draft_saved_at - basis.saved_at) < TOLD_TO
 
 
 def _refuse_unkeepable(fields: Mapping[str, str]) -> None:
@@ -165,6 +190,7 @@ def submit(assignment: Assignment, work: Work, *, key: UUID, lease_token: UUID, 
             submitted_at=locked.submitted_at or clock,
             draft={},
             draft_saved_at=None,
+            draft_device="",
             lease_until=None,
         )
         write(*said, submitted)

@@ -28,7 +28,7 @@ from labeling.reviewing import is_returned, newest_review
 from labeling.scopes import Scope
 from labeling.skipping import SKIP_REASONS, WRITING_SKIP_REASONS, skip, skip_reasons_of
 from labeling.standing import standings_of
-from labeling.submitting import DRAFT_FIELDS, DRAFT_LIMIT, keep_draft, may_correct, submit
+from labeling.submitting import DRAFT_FIELDS, DRAFT_LIMIT, Basis, keep_draft, may_correct, submit
 
 MOST_MS = 10**12
 REASONS = tuple(dict.fromkeys(reason.name for reason in SKIP_REASONS + WRITING_SKIP_REASONS))
@@ -97,6 +97,7 @@ class AssignmentShown(Shown):
     required = serializers.ListField(child=serializers.CharField())  # type: ignore[assignment]
     skip_reasons = ReasonShown(many=True)
     draft = serializers.DictField(child=serializers.CharField())
+    draft_saved_at = serializers.DateTimeField(allow_null=True)
     corrects = serializers.IntegerField(help_text="Of your submission that the next one would replace; 0: none yet.")
     may_submit = serializers.BooleanField()
     remarks = serializers.CharField(help_text="What a reviewer said who returned it; else empty.")
@@ -129,6 +130,12 @@ class DraftSent(Sent):
     """fields: whatever is to be there again when the task is opened anew, name and text."""
 
     lease_token = Uuid()
+    base = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        help_text="saved_at of the draft that this one goes on from, null for none: where another was kept since, this"
+        " one is refused and that one told. Left out: it replaces whatever is there.",
+    )
     fields_ = serializers.DictField(child=Text(most=DRAFT_LIMIT))
 
     def get_fields(self) -> Any:
@@ -210,6 +217,7 @@ def shown(assignment: Assignment) -> dict[str, Any]:
         "required": campaign.required,
         "skip_reasons": [{"name": one.name, "words": one.words} for one in skip_reasons_of(campaign)],
         "draft": assignment.draft,
+        "draft_saved_at": assignment.draft_saved_at,
         "corrects": current.number if submitted and current else 0,
         "may_submit": not submitted or may_correct(assignment, timezone.now()),
         "remarks": returned.remarks if returned and returned.state == Review.State.RETURNED else "",
@@ -316,7 +324,8 @@ class DraftView(LabelingResource):
     )
     def put(self, request: Request, slug: str, uuid: UUID) -> Response:
         assignment, said = self.own(uuid), self.sent(request)
-        kept = keep_draft(assignment, said["fields"], lease_token=said["lease_token"])
+        basis = Basis(said["base"]) if "base" in said else None
+        kept = keep_draft(assignment, said["fields"], lease_token=said["lease_token"], basis=basis)
         return Response({"saved_at": kept.saved_at, "lease_until": kept.lease_until, "held": kept.held})
 
 

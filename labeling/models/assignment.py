@@ -16,9 +16,10 @@ class Assignment(models.Model):
     occurrence 0 took a slot of its task. Above 0 it stands beside the slot queue and counts for no overlap: gold, or a
     hidden repeat of a task that the same person submitted. guideline: under which it was handed out, and is submitted;
     null is the campaign's. warned_at: when they, told what the texts hold, asked to see them. submitted_at: of its
-    first submission, so that what somebody did today is counted by an index. order: ids of the responses as this person
-    saw them, left to right. lease_token changes when a lease that ran out is revived; a form that carries an old one is
-    stale. skipped_until: null on a skipped assignment means for good.
+    first submission, so that what somebody did today is counted by an index. order: ids of the responses as this
+    person saw them, left to right. lease_token changes when a lease that ran out is revived; a form that carries an
+    old one is stale. draft_device: which browser the draft came from, by an id that it drew. skipped_until: null on a
+    skipped assignment means for good.
     """
 
     class State(models.TextChoices):
@@ -43,6 +44,7 @@ class Assignment(models.Model):
     order = models.JSONField(default=list)
     draft = models.JSONField(default=dict, blank=True)
     draft_saved_at = models.DateTimeField(null=True, blank=True)
+    draft_device = models.CharField(max_length=36, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)
     warned_at = models.DateTimeField(null=True, blank=True)
     submitted_at = models.DateTimeField(null=True, blank=True)

@@ -2,7 +2,10 @@
 import { csrfToken, readFields } from "./form-fields.js";
 import { newId } from "./new-id.js";
 import { showNext } from "./next-task.js";
+import { patience } from "./patience.js";
 import { gettext } from "./words.js";
+
+const ANSWER_MS = 15_000;
 
 let underWay = false;
 /** What each form said when it was sent last. */
@@ -13,6 +16,7 @@ const lastSent = new WeakMap();
 export async function submitWork(form, { work, say, mark, prepare = (body) => body }) {
   if ("preview" in form.dataset) return say(gettext("This is a preview: nothing is submitted."));
   if (underWay) return;
+  if (work.isAsking()) return say(gettext("Say first which words to go on with."));
   underWay = true;
   say(gettext("Submitting…"));
   work.pause();
@@ -40,7 +44,14 @@ async function send(form, { work, say, mark, prepare }) {
   const body = prepare(new FormData(form));
   body.set("csrfmiddlewaretoken", csrfToken(form));
   if (body.has("key")) body.set("key", keyFor(form, body));
-  const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json", Prefer: "return=representation" }, redirect: "manual" });
+  const characters = [...body].reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  const answer = await fetch(form.action, {
+    method: "POST",
+    body,
+    signal: patience(ANSWER_MS, characters), // it may have arrived all the same: the key makes a second try safe
+    headers: { Accept: "application/json", Prefer: "return=representation" },
+    redirect: "manual",
+  });
   const told = answer.type === "opaqueredirect" ? null : await answer.json().catch(() => null);
   if (answer.ok && told) {
     work.forget();

@@ -10,4 +10,6 @@ export function gettext(sentence, values = {}) {
 /** A number or a time as the page's language writes it. */
 export const language = document.documentElement.lang || "en";
 export const inWords = (number) => number.toLocaleString(language);
-export const clock = (date) => date.toLocaleTimeString(language === "en" ? "en-GB" : language);
+const ofTimes = language === "en" ? "en-GB" : language;
+export const clock = (date) => date.toLocaleTimeString(ofTimes);
+export const moment = (date) => date.toLocaleString(ofTimes, { dateStyle: "medium", timeStyle: "short" });

@@ -28,6 +28,17 @@ def ranks(*given: int) -> dict[str, Any]:
     return {letter: {"rank": rank} for letter, rank in zip("ABC", given, strict=True)}
 
 
+def test_a_draft_over_a_newer_one_is_refused_and_the_newer_one_told(filled: Filled, labeler_api: Api) -> None:
+    path = f"assignments/{filled.rows['uuid']}"
+    token = {"lease_token": labeler_api.get(path)[1]["lease_token"]}
+    _, kept = labeler_api.send("PUT", f"{path}/draft", {**token, "fields": {"note": "newer"}, "base": None})
+    assert labeler_api.get(path)[1]["draft_saved_at"] == kept["saved_at"]
+    status, told = labeler_api.send("PUT", f"{path}/draft", {**token, "fields": {"note": "older"}, "base": None})
+    assert (status, told["error"]["code"], told["error"]["draft"]) == (409, "newer_draft", {"note": "newer"})
+    base = {"base": kept["saved_at"]}
+    assert labeler_api.send("PUT", f"{path}/draft", {**token, "fields": {"note": "mine"}, **base})[0] == 200
+
+
 def test_a_task_is_claimed_drafted_submitted_and_corrected(filled: Filled, labeler_api: Api) -> None:
     (standing,) = labeler_api.get("work")[1]["items"]
     assert (standing["campaign"], standing["kind"]) == (filled.rows["campaign_id"], "ranking")
@@ -99,7 +110,7 @@ def test_nothing_of_a_task_tells_which_response_is_whose(filled: Filled, labeler
     assignment = Assignment.objects.select_related("task").get(uuid=task["uuid"])
     assert set(task) == {
         "uuid", "campaign", "kind", "state", "lease_token", "lease_until", "prompt", "responses", "guideline",
-        "required", "skip_reasons", "draft", "corrects", "may_submit", "remarks",
+        "required", "skip_reasons", "draft", "draft_saved_at", "corrects", "may_submit", "remarks",
     }  # fmt: skip
     assert set(task["prompt"]) == {"messages", "language"}
     assert [set(one) for one in task["responses"]] == [{"letter", "text"}] * 3

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from labeling.models import Assignment, Project, Response, Submission, WorkKind
+from labeling.models import Assignment, Project, Response, Submission, User, WorkKind
 from tests.labeling.work import make_campaign
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -121,6 +121,109 @@ def test_words_changed_after_a_lost_answer_are_not_taken_for_those_that_were_sen
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="See what is submitted").click()
     expect(opened.value.locator("#text")).to_have_value("Bread needs time.")
+
+
+@pytest.fixture
+def two_devices(
+    project: Project, labeler: User, at_work: Callable, visit: Callable
+) -> tuple[Page, Page, Callable[[str], None]]:
+    """A demonstration open on two of them: "At home." is the PC's, and the phone has gone on with "… On the way."; and
+    is_kept(text), whether the server comes to have it."""
+    pc, visitor = at_work(make_campaign(project, kind=WorkKind.DEMONSTRATION))
+    visitor.expected.append("409")
+    pc.locator("#text").fill("At home.")
+    expect(pc.locator("[data-save-words]")).to_have_text(SAVED, timeout=8000)
+    phone = visit(labeler).open(pc.url.removeprefix(visitor.base))
+    phone.locator("#text").fill("At home. On the way.")
+    expect(phone.locator("[data-save-words]")).to_have_text(SAVED, timeout=8000)
+    pc.locator("#text").fill("At home!")
+    expect(pc.get_by_text("Newer words are saved.")).to_be_visible()
+
+    def is_kept(text: str) -> None:
+        for page in (pc, phone):
+            expect(page.locator("[data-save-words]")).not_to_have_text("Saving…", timeout=8000)
+        assert Assignment.objects.get().draft["text"] == text
+
+    return pc, phone, is_kept
+
+
+def test_an_old_page_asks_before_it_goes_over_newer_words_of_another_device(two_devices: tuple) -> None:
+    pc, _, is_kept = two_devices
+    is_kept("At home. On the way.")
+    expect(pc.locator("[data-save-words]")).to_have_text("Not on the server: say above which words to go on with")
+    press(pc, "Control+Enter")
+    expect(pc.locator("[data-outcome]")).to_have_text("Say first which words to go on with.")
+    pc.reload()
+    # The words here are still here, and so is the question.
+    expect(pc.locator("#text")).to_have_value("At home!")
+    pc.get_by_role("button", name="Go on with those").click()
+    expect(pc.locator("#text")).to_have_value("At home. On the way.")
+    pc.locator("#text").press_sequentially(" And back.")
+    expect(pc.locator("[data-save-words]")).to_have_text(SAVED, timeout=8000)
+    is_kept("At home. On the way. And back.")
+    expect(pc.get_by_text("Newer words are saved.")).to_have_count(0)
+
+
+def test_words_of_this_device_are_kept_over_newer_ones_once_that_is_said(two_devices: tuple) -> None:
+    pc, _, is_kept = two_devices
+    pc.get_by_role("button", name="Keep what is here").click()
+    expect(pc.locator("[data-save-words]")).to_have_text(SAVED, timeout=8000)
+    is_kept("At home!")
+
+
+def test_a_second_tab_of_one_browser_is_never_asked(project: Project, at_work: Callable) -> None:
+    first, visitor = at_work(make_campaign(project, kind=WorkKind.DEMONSTRATION))
+    second = visitor.open(first.url.removeprefix(visitor.base))
+    for page, text in ((first, "One."), (second, "One. Two."), (first, "One. Two. Three.")):
+        page.locator("#text").fill(text)
+        expect(page.locator("[data-save-words]")).to_have_text(SAVED, timeout=8000)
+    assert Assignment.objects.get().draft["text"] == "One. Two. Three."
+    expect(second.locator("#text")).to_have_value("One. Two. Three.")
+
+
+def test_words_changed_after_a_lost_answer_are_offered_where_the_submission_is_corrected(
+    project: Project, at_work: Callable
+) -> None:
+    page, visitor = at_work(make_campaign(project, tasks=2, shown=3, correction_minutes=60))
+    visitor.expected += ["ERR_CONNECTION_RESET", "409"]
+
+    def lose(route: Route) -> None:
+        if route.request.method != "POST":
+            return route.fallback()
+        route.fetch()
+        route.abort("connectionreset")
+
+    intercept(page, lose)
+    press(page, "3", "j", "5", "j", "1", "Enter", "Control+Enter")
+    expect(page.locator("[data-outcome]")).to_contain_text("Not sent: no connection")
+    press(page, "7")
+    expect(page.locator("[data-save-words]")).to_contain_text("This task is submitted already")
+    page.reload()
+    expect(page.locator('input[name="rating-C-overall"][value="1"]')).to_be_checked()
+    page.get_by_role("button", name="Go on with those").click()
+    expect(page.locator('input[name="rating-C-overall"][value="7"]')).to_be_checked()
+
+
+def test_a_connection_that_hangs_is_called_none(project: Project, at_work: Callable) -> None:
+    page, visitor = at_work(make_campaign(project, shown=2))
+    visitor.context.add_init_script(
+        "{ const real = AbortSignal.timeout; AbortSignal.timeout = (ms) => real.call(AbortSignal, ms / 10); }"
+    )
+    hanging: list[Route] = []
+    page.route(
+        re.compile(r"/tasks/[^/]+/(draft/)?$"),
+        lambda r: hanging.append(r) if r.request.method == "POST" else r.fallback(),
+    )
+    page.reload()
+    press(page, "ArrowLeft")
+    expect(page.locator("[data-save-words]")).to_have_text("Saved on this device, no connection", timeout=4000)
+    press(page, "Control+Enter")
+    expect(page.locator("[data-outcome]")).to_contain_text("Not sent: no connection", timeout=5000)
+    page.unroute_all()
+    before = page.url
+    press(page, "Control+Enter")
+    page.wait_for_url(lambda url: url != before)
+    assert Submission.objects.count() == 1
 
 
 def test_no_key_acts_while_text_is_composed(project: Project, at_work: Callable) -> None:

@@ -1,16 +1,19 @@
 """Drafts are kept on the server, and keeping one keeps the lease."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from labeling.errors import AlreadySubmitted, InvalidWork, StaleLease
+from labeling.errors import AlreadySubmitted, InvalidWork, NewerDraft, StaleLease
 from labeling.models import Assignment, Project
 from labeling.releasing import release_expired
-from labeling.submitting import keep_draft
+from labeling.submitting import Basis, keep_draft
 from tests.labeling.work import let_lapse, make_campaign, make_labeler, must_claim, ranked, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -58,6 +61,55 @@ def test_it_refuses_a_stale_token_and_keeps_the_newer_draft(assignment: Assignme
         keep_draft(assignment, {"note": "older"}, lease_token=uuid4())
     assignment.refresh_from_db()
     assert assignment.draft == {"note": "newer"}
+
+
+PC, PHONE = str(uuid4()), str(uuid4())
+
+
+def keep(assignment: Assignment, note: str, basis: Basis | None) -> datetime:
+    return keep_draft(assignment, {"note": note}, lease_token=assignment.lease_token, basis=basis).saved_at
+
+
+def test_it_keeps_newer_words_of_another_device_and_tells_them(assignment: Assignment) -> None:
+    first = keep(assignment, "on the PC", Basis(None, PC))
+    second = keep(assignment, "much on the phone", Basis(first, PHONE))
+    with pytest.raises(NewerDraft) as refused:
+        keep(assignment, "on the PC.", Basis(first, PC))
+    assert (refused.value.draft, refused.value.saved_at) == ({"note": "much on the phone"}, second)
+    assignment.refresh_from_db()
+    assert assignment.draft == {"note": "much on the phone"}
+    keep(assignment, "on the PC.", Basis(second, PC))
+    with pytest.raises(NewerDraft):
+        keep(assignment, "much on the phone.", Basis(second, PHONE))
+    with pytest.raises(NewerDraft):
+        keep(assignment, "anew", Basis(None))
+
+
+def test_a_browser_knows_times_to_the_millisecond(assignment: Assignment) -> None:
+    saved = keep(assignment, "so far", Basis(None, PC))
+    keep(assignment, "further", Basis(saved.replace(microsecond=saved.microsecond // 1000 * 1000), PHONE))
+
+
+def test_a_device_goes_on_from_a_draft_of_its_own_whose_answer_it_missed(assignment: Assignment) -> None:
+    keep(assignment, "so far", Basis(None, PC))
+    keep(assignment, "so far and further", Basis(None, PC))
+    assignment.refresh_from_db()
+    assert assignment.draft == {"note": "so far and further"}
+
+
+def test_without_a_basis_it_replaces_whatever_is_there(assignment: Assignment) -> None:
+    keep(assignment, "so far", Basis(None, PC))
+    keep(assignment, "over it", None)
+    with pytest.raises(NewerDraft):
+        keep(assignment, "further", Basis(None, PC))
+
+
+def test_a_basis_costs_no_query(assignment: Assignment, django_assert_num_queries: Any) -> None:
+    saved = keep(assignment, "so far", Basis(None, PC))
+    with CaptureQueriesContext(connection) as bare:
+        keep(assignment, "further", None)
+    with django_assert_num_queries(len(bare)), pytest.raises(NewerDraft):
+        keep(assignment, "further", Basis(saved, PHONE))
 
 
 def test_it_refuses_after_the_submission(assignment: Assignment) -> None:

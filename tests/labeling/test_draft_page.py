@@ -27,9 +27,15 @@ def test_it_keeps_the_fields_and_says_until_when_the_task_is_held(desk: Desk) ->
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"\xff", b"[]", b"3", {"fields": {}}, {"lease_token": 5, "fields": {}}, b"[" * 100_000],
+    [
+        *(b"", b"{", b"\xff", b"[]", b"3", {"fields": {}}, {"lease_token": 5, "fields": {}}, b"[" * 100_000),
+        *({"fields": {}, "base": base, "device": ""} for base in (5, "yesterday", "2026-05-05", {})),
+        *({"fields": {}, "base": None, "device": device} for device in (5, "PC", {"a": 1})),
+    ],
 )
 def test_it_refuses_what_is_no_draft(desk: Desk, body: Any) -> None:
+    if isinstance(body, dict) and "base" in body:
+        body["lease_token"] = str(desk.assignment.lease_token)
     answer = send(desk, body)
     assert answer.status_code == 422
     assert answer.json()["code"] == "invalid_work"
@@ -44,3 +50,14 @@ def test_it_refuses_fields_that_are_no_texts(desk: Desk, fields: Any) -> None:
 def test_a_stale_token_is_told_with_its_code(desk: Desk) -> None:
     answer = send(desk, {"lease_token": "00000000-0000-4000-8000-000000000000", "fields": {}})
     assert (answer.status_code, answer.json()["code"]) == (409, "stale_lease")
+
+
+def test_newer_words_of_another_device_are_told_with_their_time(desk: Desk) -> None:
+    body = {"lease_token": str(desk.assignment.lease_token), "base": None}
+    phone, pc = "11111111-2222-4333-8444-555555555555", "11111111-2222-4333-8444-666666666666"
+    kept = send(desk, body | {"fields": {"note": "newer"}, "device": phone}).json()
+    refused = send(desk, body | {"fields": {"note": "older"}, "device": pc})
+    assert refused.status_code == 409
+    told = refused.json()
+    assert (told["code"], told["draft"], told["saved_at"]) == ("newer_draft", {"note": "newer"}, kept["saved_at"])
+    assert send(desk, body | {"fields": {"note": "mine"}, "device": pc, "base": kept["saved_at"]}).status_code == 200
