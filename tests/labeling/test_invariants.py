@@ -81,7 +81,7 @@ class Labeling(RuleBasedStateMachine):
 
     @rule(who=PEOPLE)
     def claims(self, who: int) -> None:
-        ClaimCursor.objects.update(nothing_until=None)
+        ClaimCursor.objects.filter(campaign=self.campaign).update(nothing_until=None)
         submitted = set(self.of(who).filter(state="submitted").values_list("task", flat=True))
         live = self.of(who).filter(state="live").first()
         assignment = claim(self.campaign, self.people[who])
