@@ -7,6 +7,10 @@ import { gettext } from "./words.js";
 const QUESTIONS_SHOWN = 2;
 export const SECTIONS = ["prompt", "ratings", "ranking"];
 
+/** "A, rated 6, stands below B, rated 3." */
+export const contradictionInWords = ({ above, below }, ratings) => gettext("%(below)s, rated %(low)s, stands below %(above)s, rated %(high)s.",
+  { above, below, low: ratings[below], high: ratings[above] });
+
 /** answers: {swap(pair), meant(pairs)}. Both that it returns take what is shown: {names, state, ratings, open, current, section,
     awaitingFlag}; open: the contradictions that were not answered. showStatus leaves the chips as they are. */
 export function viewOf(form, answers) {
@@ -54,10 +58,8 @@ export function viewOf(form, answers) {
   }
 
   function question(pair, ratings) {
-    const { above, below } = pair;
     const note = document.querySelector("#contradiction").content.firstElementChild.cloneNode(true);
-    note.querySelector("[data-says]").textContent = gettext("%(below)s, rated %(low)s, stands below %(above)s, rated %(high)s.",
-      { above, below, low: ratings[below], high: ratings[above] });
+    note.querySelector("[data-says]").textContent = contradictionInWords(pair, ratings);
     const swap = note.querySelector("[data-swap]");
     swap.textContent = gettext("Put %(below)s above %(above)s", pair);
     swap.addEventListener("click", () => answers.swap(pair));

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from labeling.models import Assignment, Project, Prompt, Submission, Task
+from labeling.models import Assignment, Guideline, Project, Prompt, Submission, Task
 from tests.labeling.work import make_campaign
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -105,6 +105,83 @@ def test_a_contradiction_is_named_and_asked_about_and_never_forbidden(project: P
     expect(page.locator("[data-outcome]")).to_contain_text("One question above is still open")
     page.get_by_role("button", name="It is meant").click()
     assert ranks_in_order_shown(send(page)) == [2, 1, 3]
+
+
+def test_a_contradiction_is_said_with_the_move_and_answered_by_a_key(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    press(page, "6", "j", "3", "j", "1", "Enter", "k", "]", "1")
+    expect(page.locator("[data-announcer]")).to_have_text(
+        "Response B, rank 1. Against the ratings: A, rated 6, stands below B, rated 3. Is that meant?"
+    )
+    press(page, "m")
+    expect(page.locator("[data-announcer]")).to_have_text("Kept as it is")
+    expect(page.locator("[data-questions]")).to_be_empty()
+    assert ranks_in_order_shown(send(page)) == [2, 1, 3]
+
+
+def test_whoever_answers_a_question_is_at_the_next_one_and_then_back_in_the_ranking(
+    project: Project, at_work: Callable
+) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    press(page, "2", "j", "4", "j", "6")
+    page.get_by_role("button", name="Confirm order").click()
+    expect(page.locator('[data-pick="C"]')).to_be_focused()
+    press(page, "3", "k", "3", "k", "1")
+    assert slots(page) == ["A", "C", "B"] or slots(page) == ["A", "B", "C"]
+    while page.locator("[data-questions] .notice").count():
+        page.locator("[data-questions] [data-meant]").first.click()
+        first = page.locator("[data-questions] button").first
+        expect(first if first.count() else page.locator('[data-pick="A"]')).to_be_focused()
+
+
+def test_the_proposal_is_confirmed_by_enter_in_the_ranking_too(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    press(page, "6", "j", "3", "j", "1", "]")
+    expect(page.locator('[data-pick="C"]')).to_be_focused()
+    press(page, "Enter")
+    assert ranks_in_order_shown(send(page)) == [1, 2, 3]
+
+
+def test_a_move_that_moves_nothing_leaves_the_proposal_one_and_is_no_step(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    press(page, "6", "j", "3", "j", "1", "]", "3", "Alt+ArrowDown")
+    expect(page.locator("[data-announcer]")).to_have_text("Response C, rank 3")
+    expect(page.locator("[data-status]")).to_have_text("Proposed from your ratings, not yet yours.")
+    press(page, "u")
+    expect(page.locator("[data-announcer]")).to_have_text("Undone: Response C rated 1")
+
+
+def test_an_order_that_was_emptied_is_proposed_anew(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, shown=3))
+    press(page, "]", "]", "1", "0", "[", "6", "j", "3")
+    expect(page.locator("[data-status]")).to_have_text("Proposed from your ratings, not yet yours.")
+    assert slots(page) == ["A", "B", ""]
+
+
+def test_the_guideline_stays_open_where_it_was_read_from_task_to_task(project: Project, at_work: Callable) -> None:
+    campaign = make_campaign(project, tasks=3, shown=2)
+    body = "\n\n".join(f"Point {number}: be fair." for number in range(90))
+    Guideline.objects.update(body=body)
+    page, _ = at_work(campaign)
+    panel = page.locator("#guideline")
+    page.locator("[name=better]").first.focus()
+    press(page, "g")
+    expect(panel).to_be_focused()
+    panel.evaluate("panel => { panel.scrollTop = 700; }")
+    press(page, "ArrowLeft")
+    before = page.url
+    press(page, "Control+Enter")
+    page.wait_for_url(lambda url: url != before)
+    expect(panel).to_be_visible()
+    assert panel.evaluate("panel => panel.scrollTop") == 700
+    expect(panel).not_to_be_focused()
+    expect(page.locator(".masthead [data-open-guideline]")).to_have_attribute("aria-expanded", "true")
+    page.locator("[name=better]").first.focus()
+    press(page, "g", "g")
+    expect(panel).to_be_focused()
+    press(page, "Escape")
+    expect(panel).to_be_hidden()
+    expect(page.locator("[name=better]").first).to_be_focused()
 
 
 def test_each_move_is_announced(project: Project, at_work: Callable) -> None:

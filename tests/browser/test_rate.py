@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
-from labeling.models import Guideline, Judgment, Project, Submission, WorkKind
+from labeling.models import Guideline, Judgment, Project, Response, Submission, WorkKind
 from tests.labeling.work import FLAGS, make_campaign
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -34,6 +34,106 @@ def test_digits_go_from_scale_to_scale(project: Project, at_work: Callable) -> N
     page.keyboard.press("Control+Enter")
     page.wait_for_url(lambda url: url != before)
     assert Judgment.objects.get().ratings == {"overall": 7, "helpful": 3}
+
+
+def test_undo_goes_back_to_the_scale_and_each_scale_that_is_reached_is_said(
+    project: Project, at_work: Callable
+) -> None:
+    scales = [{"name": name, "label": name.title(), "low": "no", "high": "yes"} for name in ("overall", "helpful")]
+    Guideline.objects.create(project=project, kind=WorkKind.RATING, version=1, body="x", flags=FLAGS, scales=scales)
+    page, _ = at_work(make_campaign(project, kind=WorkKind.RATING))
+    page.keyboard.press("5")
+    expect(page.locator("[data-announcer]")).to_have_text("Overall: 5. Next: Helpful")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("[data-announcer]")).to_have_text("Overall")
+    page.keyboard.press("6")
+    for key in ("u", "3"):
+        page.keyboard.press(key)
+    # The 6 was taken back, and with it the step to the next scale.
+    expect(page.locator('[name="rating-A-overall"]:checked')).to_have_value("3")
+    expect(page.locator('[name="rating-A-helpful"]:checked')).to_have_count(0)
+
+
+def test_arrows_scroll_the_response_that_has_the_focus_and_go_through_the_radios(
+    project: Project, at_work: Callable
+) -> None:
+    scales = [{"name": name, "label": name.title(), "low": "no", "high": "yes"} for name in ("overall", "helpful")]
+    Guideline.objects.create(project=project, kind=WorkKind.RATING, version=1, body="x", flags=FLAGS, scales=scales)
+    campaign = make_campaign(project, kind=WorkKind.RATING)
+    Response.objects.update(text="\n\n".join(f"Paragraph {number}." for number in range(90)))
+    page, _ = at_work(campaign)
+    response = page.locator(".rate__response")
+    response.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator('[data-scale="rating-A-overall"]')).to_have_attribute("data-current", "")
+    page.wait_for_function("document.querySelector('.rate__response').scrollTop > 0")
+    page.locator('[name="rating-A-overall"][value="4"]').check(force=True)
+    page.keyboard.press("ArrowRight")
+    expect(page.locator('[name="rating-A-overall"]:checked')).to_have_value("5")
+
+
+def test_enter_at_a_radio_or_a_line_sends_nothing(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, kind=WorkKind.RATING))
+    page.locator('[name="rating-A-overall"][value="4"]').check(force=True)
+    page.keyboard.press("Enter")
+    page.keyboard.press("u")
+    expect(page.locator('[name="rating-A-overall"]:checked')).to_have_count(0)
+    expect(page.locator("[data-outcome]")).to_be_empty()
+    assert not Submission.objects.exists()
+
+
+def test_the_letter_of_a_flag_is_found_by_its_place_where_another_script_is_written(
+    project: Project, at_work: Callable
+) -> None:
+    page, _ = at_work(make_campaign(project, kind=WorkKind.RATING))
+    page.keyboard.press("f")
+    press_as(page, key="р", code="KeyH")
+    expect(page.locator('[name="flag-A-hallucination"]:checked')).to_have_value("yes")
+
+
+def test_whoever_turns_to_something_else_after_f_flags_nothing(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, kind=WorkKind.RATING))
+    form = page.locator("[data-screen]")
+    for turn in (
+        lambda: page.get_by_label("Note").click(),
+        lambda: page.locator(".rate__label").click(),
+        lambda: page.keyboard.press("Control+h"),
+    ):
+        page.keyboard.press("f")
+        expect(form).to_have_attribute("data-flagging", "")
+        turn()
+        expect(form).not_to_have_attribute("data-flagging", "")
+        page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("h")
+    expect(page.locator('[name="flag-A-hallucination"]:checked')).to_have_value("")
+
+
+def press_as(page: Page, **event: object) -> None:
+    """A key as another keyboard or browser reports it."""
+    page.evaluate(
+        "({ altGraph, ...said }) => document.body.dispatchEvent(new KeyboardEvent('keydown', "
+        "{ bubbles: true, cancelable: true, modifierAltGraph: altGraph, ...said }))",
+        event,
+    )
+
+
+def test_digits_of_the_block_at_the_side_count_only_where_it_writes_digits(project: Project, at_work: Callable) -> None:
+    page, _ = at_work(make_campaign(project, kind=WorkKind.RATING))
+    press_as(page, key="PageDown", code="Numpad3")
+    expect(page.locator('[name="rating-A-overall"]:checked')).to_have_count(0)
+    press_as(page, key="3", code="Numpad3")
+    expect(page.locator('[name="rating-A-overall"]:checked')).to_have_value("3")
+
+
+@pytest.mark.parametrize(
+    "event", [{"key": "?", "code": "Digit7", "shiftKey": True}, {"key": "؟", "code": "Slash", "shiftKey": True}]
+)
+def test_a_question_mark_opens_the_table_of_keys_wherever_it_stands(
+    project: Project, at_work: Callable, event: dict[str, object]
+) -> None:
+    page, _ = at_work(make_campaign(project, kind=WorkKind.RATING))
+    press_as(page, **event)
+    expect(page.locator("#keys")).to_be_visible()
 
 
 def test_the_guidelines_words_stand_at_the_steps(project: Project, at_work: Callable) -> None:
