@@ -1,15 +1,20 @@
 """Material that some would rather not read: announced before it is shown, and kept from who does not want it."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.text import get_text_list
 from django.utils.translation import gettext
 
+from labeling.errors import AlreadySubmitted, StaleLease
 from labeling.models import Assignment, ClaimCursor, Content, Labeler, Prompt, Task, kinds_in
+from labeling.skipping import SKIP_REASONS, skip
 
 State = Assignment.State
+[RATHER_NOT] = [reason for reason in SKIP_REASONS if reason.name == "distress"]
 
 
 def is_announced_first(assignment: Assignment) -> bool:
@@ -33,11 +38,23 @@ def sum_of(names: Iterable[str]) -> int:
 
 
 def avoid(labeler: Labeler, kinds: int) -> None:
-    """From now on the labeler is handed nothing that holds these; what is in hand stays."""
+    """From now on the labeler is handed nothing that holds these, and what is in hand and was not shown yet is skipped.
+    What they asked to see stays."""
     with transaction.atomic():
+        # Also waits for a claim that is under way and looked at what they avoided before.
         ClaimCursor.objects.filter(labeler=labeler).update(nothing_until=None)
         Labeler.objects.filter(pk=labeler.pk).update(avoids=kinds)
+        for held in _unseen(labeler, kinds):
+            with suppress(AlreadySubmitted, StaleLease):  # Submitted or given back meanwhile, in another tab.
+                skip(held, RATHER_NOT, lease_token=held.lease_token)
     labeler.avoids = kinds
+
+
+def _unseen(labeler: Labeler, kinds: int) -> list[Assignment]:
+    """What the labeler holds that has these kinds in it and was only announced so far."""
+    held = Assignment.objects.filter(labeler=labeler, state=State.LIVE, warned_at__isnull=True)
+    found = held.annotate(shared=F("task__content").bitand(kinds)).filter(shared__gt=0)
+    return list(found.order_by("task_id"))  # Tasks are locked in this order everywhere.
 
 
 def say_what_it_holds(prompt: Prompt, content: int) -> None:

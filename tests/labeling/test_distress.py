@@ -4,7 +4,7 @@ import pytest
 
 from labeling.assigning import claim, labeler_of
 from labeling.distress import avoid, say_what_it_holds, words_of
-from labeling.models import Campaign, Content, Project, Prompt, User
+from labeling.models import Assignment, Campaign, Content, Project, Prompt, Task, User
 from labeling.opening import make_tasks
 from labeling.progress import progress_of
 from labeling.skipping import SKIP_REASONS
@@ -18,6 +18,7 @@ from tests.labeling.work import (
     make_responses,
     must_claim,
     ranked,
+    recounted_slots,
     skip_now,
     submit_now,
 )
@@ -109,3 +110,22 @@ def test_a_researcher_says_what_a_prompt_holds_and_its_tasks_follow(
     assert (prompt.content, campaign.tasks.get().content) == (Content.ABUSE, Content.ABUSE)
     desk: Desk = at_desk(labeler, campaign)
     assert words_of(Content.ABUSE) in desk.client.get(desk.page).content.decode()
+
+
+def test_who_avoids_a_kind_gives_back_what_was_only_announced_of_it(grim: Campaign, labeler: User) -> None:
+    desk = at_desk(labeler, grim)
+    desk.client.get(desk.page)
+    avoid(desk.assignment.labeler, Content.SEXUAL)
+    assert Assignment.objects.get().state == Assignment.State.LIVE
+    avoid(desk.assignment.labeler, Content.HATE)
+    held = Assignment.objects.get()
+    assert (held.state, held.skip_reason, held.skipped_until) == (Assignment.State.SKIPPED, "distress", None)
+    assert recounted_slots(held.task) == Task.objects.get(pk=held.task_id).open_slots == 1
+    assert must_claim(grim, desk.assignment.labeler).task.position == 1
+
+
+def test_what_they_asked_to_see_stays_in_their_hands(grim: Campaign, labeler: User) -> None:
+    desk = at_desk(labeler, grim)
+    desk.client.post(f"{desk.page}show/")
+    avoid(desk.assignment.labeler, Content.HATE)
+    assert Assignment.objects.get().state == Assignment.State.LIVE
