@@ -45,8 +45,8 @@ class Basis:
 
 @dataclass(frozen=True)
 class DraftKept:
-    """held: the slot is still the labeler's, or their work was returned to them; if not, a submission counts only while
-    a slot is free."""
+    """held: the slot is still the labeler's, or they may correct what they submitted; if not, a submission counts only
+    while a slot is free."""
 
     saved_at: datetime
     lease_until: datetime | None
@@ -54,15 +54,20 @@ class DraftKept:
 
 
 def keep_draft(
-    assignment: Assignment, fields: Mapping[str, str], *, lease_token: UUID, basis: Basis | None = None
+    assignment: Assignment,
+    fields: Mapping[str, str],
+    *,
+    lease_token: UUID,
+    basis: Basis | None = None,
+    corrects: int = 0,
 ) -> DraftKept:
     """Writes the form's fields as they are and keeps the lease alive up to its ceiling; the words are judged at the
-    submission only. basis: None replaces whatever is there. Raises StaleLease, AlreadySubmitted, InvalidWork,
-    NewerDraft."""
+    submission only. basis: None replaces whatever is there. corrects: the number of the submission that a correction is
+    written of. Raises StaleLease, AlreadySubmitted, InvalidWork, NewerDraft."""
     _refuse_unkeepable(fields)
     with transaction.atomic():
         locked, clock = _lock(assignment)
-        again = locked.state == State.SUBMITTED and is_returned(locked.current_submission)
+        again = locked.state == State.SUBMITTED and _is_written_again(locked, clock, corrects)
         if locked.state == State.SUBMITTED and not again:
             raise AlreadySubmitted(gettext("This task is submitted already; the draft is not needed any more."))
         if locked.lease_token != lease_token:
@@ -76,6 +81,14 @@ def keep_draft(
         changes = {"draft": dict(fields), "draft_saved_at": clock, "draft_device": basis.device if basis else ""}
         Assignment.objects.filter(pk=locked.pk).update(**changes, lease_until=lease_until)
     return DraftKept(saved_at=clock, lease_until=lease_until, held=held or again)
+
+
+def _is_written_again(locked: Assignment, clock: datetime, corrects: int) -> bool:
+    """Of what is submitted: whether it was returned, or the draft is of a correction, and not of the page before it."""
+    current = locked.current_submission
+    if is_returned(current):
+        return True
+    return current is not None and current.number == corrects and may_correct(locked, clock)
 
 
 def _goes_on(locked: Assignment, basis: Basis) -> bool:

@@ -22,7 +22,8 @@ from labeling.written_prompts import like_so_far
 @require_POST
 @project_page(LABELS)
 def draft(request: ProjectRequest, uuid: UUID) -> HttpResponse:
-    """{"lease_token": …, "fields": {name: text}, "base": "saved_at" of the draft before or null, "device": …}
+    """{"lease_token": …, "fields": {name: text}, "base": "saved_at" of the draft before or null, "device": …,
+    "corrects": number of the submission that is corrected}
     -> {"saved_at": …, "lease_until": … or null, "held": true or false}
 
     Without a base it replaces whatever is there. Where another device has kept one since, the answer is 409 with that
@@ -31,8 +32,8 @@ def draft(request: ProjectRequest, uuid: UUID) -> HttpResponse:
     """
     assignment = own_assignment_or_404(request, uuid)
     try:
-        token, fields, basis = _read(request.body)
-        kept = keep_draft(assignment, fields, lease_token=token, basis=basis)
+        token, fields, basis, corrects = _read(request.body)
+        kept = keep_draft(assignment, fields, lease_token=token, basis=basis, corrects=corrects)
     except Refusal as refusal:
         return JsonResponse(refusal.as_json(), status=refusal.status)
     told: dict[str, Any] = {"saved_at": kept.saved_at, "lease_until": kept.lease_until, "held": kept.held}
@@ -42,16 +43,17 @@ def draft(request: ProjectRequest, uuid: UUID) -> HttpResponse:
     return JsonResponse(told)
 
 
-def _read(body: bytes) -> tuple[UUID, dict[str, str], Basis | None]:
+def _read(body: bytes) -> tuple[UUID, dict[str, str], Basis | None, int]:
     try:
         sent: Any = json.loads(body)
         token, fields = UUID(sent["lease_token"]), sent["fields"]
         basis = _basis(sent["base"], sent.get("device", "")) if "base" in sent else None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        corrects = int(sent.get("corrects", 0))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         raise _malformed() from None
     if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
         raise _malformed()
-    return token, fields, basis
+    return token, fields, basis, corrects
 
 
 def _basis(base: str | None, device: str) -> Basis:

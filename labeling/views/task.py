@@ -24,7 +24,7 @@ from labeling.fresh_pages import fresh_page, is_fresh
 from labeling.models import Assignment, Campaign, Labeler, Review, WorkKind
 from labeling.packing import packed
 from labeling.prepared import Prepared
-from labeling.reviewing import is_returned, newest_review
+from labeling.reviewing import newest_review
 from labeling.screens import screen_of, template_of
 from labeling.skipping import skip_reasons_of
 from labeling.standing import done_today, left_nearby
@@ -115,7 +115,7 @@ def _open(request: ProjectRequest, assignment: Assignment) -> HttpResponse:
     if is_announced_first(assignment):
         return _announce(request, assignment)
     submitted = assignment.current_submission if assignment.state == State.SUBMITTED else None
-    if submitted and not (assignment.draft and is_returned(submitted)):
+    if submitted and not (assignment.draft and may_correct(assignment, timezone.now())):
         fields = fields_said(submitted, assignment.order, assignment.campaign.kind)
     else:
         fields = assignment.draft
@@ -188,12 +188,13 @@ def _show(
         "skip_reasons": skip_reasons_of(assignment.campaign),
     }
     if not (fields or problems or len(get_messages(request))) and is_fresh(assignment):
-        new = {**common, "corrects": 0, "takes_drafts": True}
+        new = {**common, "corrects": 0, "takes_drafts": True, "may_skip": True}
         if page := fresh_page(request, request.project, assignment, new, counts):
             return HttpResponse(page)
     submitted = assignment.state == State.SUBMITTED
     newest = newest_review(assignment.current_submission) if submitted and assignment.current_submission else None
     returned = newest if newest and newest.state == Review.State.RETURNED else None
+    may_send = not submitted or may_correct(assignment, timezone.now())
     writes = assignment.campaign.kind == WorkKind.PROMPT and not submitted
     context = {
         **common,
@@ -205,8 +206,9 @@ def _show(
         "corrects": assignment.current_submission.number if submitted and assignment.current_submission else 0,
         "submitted": submitted,
         "returned": returned,
-        "takes_drafts": not submitted or returned is not None,
-        "locked": submitted and not may_correct(assignment, timezone.now()),
+        "takes_drafts": may_send,
+        "may_skip": not submitted,
+        "locked": not may_send,
         "lapsed": assignment.state == State.EXPIRED,
         "skipped": assignment.state == State.SKIPPED,
     }

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labeling.errors import AlreadySubmitted, InvalidWork, NewerDraft, StaleLease
-from labeling.models import Assignment, Project
+from labeling.models import Assignment, Project, Submission
 from labeling.releasing import release_expired
 from labeling.submitting import Basis, keep_draft
 from tests.labeling.work import let_lapse, make_campaign, make_labeler, must_claim, ranked, submit_now
@@ -116,6 +116,18 @@ def test_it_refuses_after_the_submission(assignment: Assignment) -> None:
     submit_now(assignment, ranked(1, 2, 3, 4))
     with pytest.raises(AlreadySubmitted):
         keep_draft(assignment, {"note": "late"}, lease_token=assignment.lease_token)
+
+
+def test_a_correction_is_kept_while_it_may_be_made(assignment: Assignment) -> None:
+    done = submit_now(assignment, ranked(1, 2, 3, 4)).submission
+    token = assignment.lease_token
+    kept = keep_draft(assignment, {"rank-A": "2"}, lease_token=token, corrects=1)
+    assert (kept.held, kept.lease_until) == (True, None)
+    assignment.refresh_from_db()
+    assert (assignment.state, assignment.draft) == (Assignment.State.SUBMITTED, {"rank-A": "2"})
+    Submission.objects.filter(pk=done.pk).update(submitted_at=Now() - timedelta(days=3))
+    with pytest.raises(AlreadySubmitted):
+        keep_draft(assignment, {"rank-A": "3"}, lease_token=token, corrects=1)
 
 
 @pytest.mark.parametrize("fields", [{"note": "a\0b"}, {"no\0te": "a"}, {"note": "\udfff"}, {"note": "x" * 200_001}])

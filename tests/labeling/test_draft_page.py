@@ -1,11 +1,14 @@
 """Drafts come as JSON from the page's script."""
 
 import json
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from labeling.models import Assignment
+from labeling.models import Assignment, Submission
 from tests.labeling.conftest import Desk
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -30,6 +33,7 @@ def test_it_keeps_the_fields_and_says_until_when_the_task_is_held(desk: Desk) ->
     [
         *(b"", b"{", b"\xff", b"[]", b"3", {"fields": {}}, {"lease_token": 5, "fields": {}}, b"[" * 100_000),
         *({"fields": {}, "base": base, "device": ""} for base in (5, "yesterday", "2026-05-05", {})),
+        *({"fields": {}, "base": None, "corrects": corrects} for corrects in ("x", None, [], float("inf"))),
         *({"fields": {}, "base": None, "device": device} for device in (5, "PC", {"a": 1})),
     ],
 )
@@ -61,3 +65,24 @@ def test_newer_words_of_another_device_are_told_with_their_time(desk: Desk) -> N
     told = refused.json()
     assert (told["code"], told["draft"], told["saved_at"]) == ("newer_draft", {"note": "newer"}, kept["saved_at"])
     assert send(desk, body | {"fields": {"note": "mine"}, "device": pc, "base": kept["saved_at"]}).status_code == 200
+
+
+def test_a_correction_is_there_again_on_another_device_and_is_not_skipped(desk: Desk) -> None:
+    desk.client.post(desk.page, desk.form(rank_A="1", rank_B="2", rank_C="3", rank_D="4"))
+    body = {"lease_token": str(desk.assignment.lease_token), "base": None, "device": "", "corrects": 1}
+    assert send(desk, body | {"fields": {"rank-A": "4", "note": "On second thought."}}).status_code == 200
+    html = desk.client.get(desk.page).content.decode()
+    assert "On second thought." in html
+    assert f'data-draft="{desk.page}draft/"' in html
+    assert 'id="skip"' not in html
+    [offers] = re.findall(r'data-offers="([^"]*)"', html)
+    assert "skip" not in offers.split()
+    Submission.objects.update(submitted_at=timezone.now() - timedelta(days=3))
+    assert "On second thought." not in desk.client.get(desk.page).content.decode()
+
+
+def test_a_task_in_hand_can_be_skipped_by_its_key(desk: Desk) -> None:
+    html = desk.client.get(desk.page).content.decode()
+    [offers] = re.findall(r'data-offers="([^"]*)"', html)
+    assert "skip" in offers.split()
+    assert 'id="skip"' in html
