@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from labeling.models import Project, Submission
+from labeling.models import Project, Response, Submission
 from tests.labeling.work import make_campaign
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -64,6 +64,54 @@ def test_a_pair_is_decided_by_touch_on_a_phone(project: Project, at_work: Callab
     page.get_by_text("B is better").tap()
     page.get_by_text("slightly").tap()
     assert said(after(page, lambda: page.get_by_role("button", name="Submit").tap())) == ([2, 1], 0)
+
+
+def test_arrows_decide_nothing_where_they_scroll_or_go_through_radios(project: Project, at_work: Callable) -> None:
+    campaign = make_campaign(project, shown=2)
+    Response.objects.update(text=f"```python\n{'x = 1; ' * 90}\n```")
+    page, _ = at_work(campaign)
+    page.locator("pre").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.activeElement.scrollLeft > 0")
+    expect(page.locator("[data-verdict]")).to_have_text("Not decided")
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowLeft")
+    page.locator('[name="strength"][value="0"]').focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-verdict]")).to_have_text("A is better, clearly")
+    page.locator('[name="better"][value="A"]').focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-verdict]")).to_have_text("B is better, clearly")
+
+
+def test_code_within_a_text_from_right_to_left_runs_from_left_to_right(project: Project, at_work: Callable) -> None:
+    campaign = make_campaign(project, shown=2)
+    Response.objects.update(text="שלום עולם\n\nIn English: `x + 1`\n\n```python\nx = 1\n```")
+    page, _ = at_work(campaign)
+    prose = page.locator(".pair__side--a .prose")
+    assert prose.evaluate("prose => getComputedStyle(prose).direction") == "rtl"
+    for code in ("pre", "code"):
+        assert prose.locator(code).first.evaluate("code => getComputedStyle(code).direction") == "ltr"
+    # The code begins at the left of its block, the first paragraph at the right, the second at the left.
+    begins = "one => { const range = document.createRange(); range.selectNodeContents(one); "
+    begins += (
+        "const [box] = range.getClientRects(), of = one.getBoundingClientRect(); return box.left - of.left < 30; }"
+    )
+    assert prose.locator("pre code").evaluate(begins)
+    assert [prose.locator("p").nth(place).evaluate(begins) for place in (0, 1)] == [False, True]
+
+
+def test_on_a_page_from_right_to_left_the_arrows_mean_the_sides_that_are_seen(
+    project: Project, at_work: Callable
+) -> None:
+    page, _ = at_work(make_campaign(project, shown=2))
+    page.evaluate("document.dir = 'rtl'")
+    sides = [page.locator(f".pair__side--{side}").bounding_box() for side in "ab"]
+    assert sides[0]["x"] > sides[1]["x"]
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("[data-verdict]")).to_have_text("B is better")
 
 
 def test_a_pair_works_without_script_and_a_tie_has_no_strength(project: Project, at_work: Callable) -> None:
