@@ -72,7 +72,7 @@ def project_page(
             request.roles = allowed
             if request.membership.role not in allowed:
                 says = gettext("Your role here is %(role)s; this page is not part of it.")
-                raise PermissionDenied(says % {"role": request.membership.get_role_display().lower()})
+                raise PermissionDenied(says % {"role": request.membership.get_role_display()})
             return view(request, *args, **kwargs)
 
         return guarded

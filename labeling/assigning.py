@@ -69,6 +69,11 @@ NOT_IN_COHORT = gettext_lazy(
     "This work is for a group of labelers that you are not in. An owner of the project can put you in."
 )
 
+NOT_OPEN = {
+    Campaign.State.DRAFT: gettext_lazy("%(campaign)s is not open yet; it hands out no tasks now."),
+    Campaign.State.PAUSED: gettext_lazy("%(campaign)s is paused; it hands out no tasks now."),
+    Campaign.State.CLOSED: gettext_lazy("%(campaign)s is closed; it hands out no tasks any more."),
+}
 UNREAD = gettext_lazy("The guideline of this work has changed. Read what is new, then go on.")
 TOO_MANY = gettext_lazy(
     "You have %(many)s tasks in hand, in several campaigns. Submit or skip one of them before you take another."
@@ -157,8 +162,7 @@ def _claim_at(cursor: ClaimCursor, clock: datetime) -> Assignment | None:
     now = circumstances_of(cursor.campaign, labeler)
     campaign = cursor.campaign = now.campaign
     if campaign.state != Campaign.State.OPEN:
-        said = {"campaign": campaign.name, "state": campaign.get_state_display().lower()}
-        raise CampaignNotOpen(gettext("%(campaign)s is %(state)s; it hands out no tasks now.") % said)
+        raise CampaignNotOpen(str(NOT_OPEN[Campaign.State(campaign.state)]) % {"campaign": campaign.name})
     if is_kept_out(campaign, labeler):
         raise KeptOut(str(KEPT_OUT))
     held = _held(now, clock)
@@ -254,7 +258,7 @@ def _lock_membership(labeler: Labeler) -> None:
         raise KeptOut(str(NO_MEMBER))
     if membership.role not in LABELS:
         role = membership.get_role_display()
-        raise KeptOut(gettext("Your role here is %(role)s now; it is handed no work.") % {"role": role.lower()})
+        raise KeptOut(gettext("Your role here is %(role)s now; it is handed no work.") % {"role": role})
     labeler.membership = membership
 
 

@@ -14,6 +14,7 @@ from html import escape
 import nh3
 from django.core.cache import cache
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
@@ -65,7 +66,9 @@ def render(text: str) -> SafeString:
 
 def render_all(texts: Sequence[str]) -> list[SafeString]:
     """Each text as HTML, in the order given; one look into the cache for all."""
-    keys = [f"markdown:{VERSION}:{sha256(text.encode(errors='replace')).hexdigest()}" for text in texts]
+    # What is said of code and tables for those who do not see them is in the language of the page.
+    kind = f"markdown:{VERSION}:{get_language()}"
+    keys = [f"{kind}:{sha256(text.encode(errors='replace')).hexdigest()}" for text in texts]
     found = {key: html for key in keys if (html := _near.get(key)) is not None}
     if far := [key for key in keys if key not in found]:
         fetched = cache.get_many(far)
@@ -124,7 +127,8 @@ def _level_headings(tokens: list[Token]) -> None:
 def _code(self: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:
     language = (tokens[place].info.split() or [""])[0]
     body = _highlight(tokens[place].content, language, env)
-    label = f"{language} code" if re.fullmatch(r"[\w+#.-]{1,20}", language) else "code"
+    is_named = re.fullmatch(r"[\w+#.-]{1,20}", language)
+    label = gettext("%(language)s code") % {"language": language} if is_named else gettext("code")
     # Long lines scroll inside the block, so it takes the focus: a keyboard scrolls it too.
     return f'<pre class="codeblock" tabindex="0" role="group" aria-label="{escape(label)}"><code>{body}</code></pre>\n'
 
@@ -146,11 +150,12 @@ def _code_piece(kind: _TokenType, piece: str) -> str:
 
 
 def _image(self: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:
-    return f"[image: {escape(tokens[place].content) or 'without a description'}]"
+    says = gettext("[image: %(description)s]")
+    return escape(says % {"description": tokens[place].content or gettext("without a description")})
 
 
 def _table_open(self: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:
-    return '<div class="prose__table" tabindex="0" role="group" aria-label="table"><table>\n'
+    return f'<div class="prose__table" tabindex="0" role="group" aria-label="{escape(gettext("table"))}"><table>\n'
 
 
 def _table_close(self: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:

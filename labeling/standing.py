@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext, gettext_lazy, ngettext, pgettext, pgettext_lazy
 
 from labeling.assigning import KEPT_OUT, NOT_IN_COHORT, State, is_in_cohort, is_kept_out, open_tasks, tasks_handed_out
@@ -301,7 +302,9 @@ def _why_nothing_to_write(campaign: Campaign, free_at: datetime | None) -> str:
 
 
 def _clock(time: datetime) -> str:
-    return timezone.localtime(time).strftime("%H:%M")
+    """The time, with its day where that is not today."""
+    local = timezone.localtime(time)
+    return date_format(local, "H:i" if local.date() == timezone.localdate() else "j F, H:i")
 
 
 def recent_submissions(labeler: Labeler) -> list[Assignment]:

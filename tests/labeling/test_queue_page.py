@@ -1,10 +1,14 @@
 """A labeler's home says what there is to do, and why there is nothing."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
+from django.utils.formats import date_format
 
+from labeling import standing
 from labeling.assigning import labeler_of
 from labeling.distress import avoid
 from labeling.models import (
@@ -68,11 +72,16 @@ def test_a_campaign_without_tasks_says_that_they_will_appear(project: Project, l
     assert "No tasks are in it yet" in page(labeler)
 
 
+def with_day(time: datetime) -> str:
+    """As pages tell it: with its day where that is not today."""
+    return date_format(time, "H:i" if time.date() == timezone.now().date() else "j F, H:i")
+
+
 def test_it_says_when_others_hold_the_rest_and_until_when(project: Project, labeler: User) -> None:
     campaign = make_campaign(project, tasks=1)
     held = must_claim(campaign, make_labeler(project, "ben"))
     assert held.lease_until is not None
-    assert f"it may come back from {held.lease_until:%H:%M} on" in page(labeler)
+    assert f"it may come back from {with_day(held.lease_until)} on" in page(labeler)
 
 
 def test_what_others_let_lapse_is_left_for_you(project: Project, labeler: User) -> None:
@@ -104,7 +113,16 @@ def test_it_says_when_a_skipped_task_comes_back(project: Project, labeler: User)
     skip_now(must_claim(campaign, own))
     again = Assignment.objects.get().skipped_until
     assert again is not None
-    assert f"it comes back at {again:%H:%M}" in page(labeler)
+    assert f"it comes back at {with_day(again)}" in page(labeler)
+
+
+@pytest.mark.parametrize(("hours", "says"), [(2, "until 12:00."), (20, "until 6 May, 06:00.")])
+def test_a_time_that_is_not_of_today_is_told_with_its_day(
+    monkeypatch: pytest.MonkeyPatch, hours: int, says: str
+) -> None:
+    now = datetime(2026, 5, 5, 10, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    assert f"until {standing._clock(now + timedelta(hours=hours))}." == says
 
 
 def test_it_counts_the_work_of_today_and_lists_the_last_submissions(project: Project, labeler: User) -> None:
