@@ -32,11 +32,17 @@ class MetricsTail:
     def rewind(self) -> None:
         self._offset = 0
         self._last = b""
+        self._last_step = -1
+        self._from_start = True
         self.more = False
         """Whether the last reading stopped at its limit, before the end of the file."""
+        self.stale_after: int | None = None
+        """Where the last reading was the first to reach the end since the file was begun: its last step. What was
+        stored past it is of before the file was cut."""
 
     def read(self) -> list[Line]:
         """The lines since the last call, at most a few megabytes of them. A line that is no metric is left out."""
+        self.stale_after = None
         try:
             with self.path.open("rb") as file:
                 if not self._goes_on(file):
@@ -51,7 +57,12 @@ class MetricsTail:
         if whole:
             self._offset += len(whole)
             self._last = whole.splitlines(keepends=True)[-1]
-        return [line for raw in whole.splitlines() if (line := self._line(raw)) is not None]
+        lines = [line for raw in whole.splitlines() if (line := self._line(raw)) is not None]
+        self._last_step = max([self._last_step, *(line["step"] for line in lines)])
+        if self._from_start and not self.more:
+            self._from_start = False
+            self.stale_after = self._last_step
+        return lines
 
     def _goes_on(self, file: Any) -> bool:
         """Whether the last line taken still stands before the offset: a file may be cut, and grow past it, between
@@ -123,6 +134,11 @@ def store_metrics(job_id: int, lines: Iterable[Line]) -> None:
         rows.values(), batch_size=ROWS_AT_ONCE, update_conflicts=True, unique_fields=["job", "step", "split"],
         update_fields=["values"],
     )  # fmt: skip
+
+
+def forget_metrics(job_id: int, *, after: int) -> None:
+    """Deletes the rows past a step: the run went on from a checkpoint before them. Needs the job's claim held."""
+    Metric.objects.filter(job=job_id, step__gt=after).delete()
 
 
 def status_of(folder: RunFolder, *, attempt: int) -> Status | None:

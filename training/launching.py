@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from training import jobs
 from training.alarms import Lookout
 from training.announcing import raise_alarm
-from training.following import Line, MetricsTail, Pulse, followed, status_of, store_metrics
+from training.following import Line, MetricsTail, Pulse, followed, forget_metrics, status_of, store_metrics
 from training.jobs import Claim, ClaimLost
 from training.models import Alarm, Job
 from training.rlhf.contract.config import RunConfig
@@ -272,6 +272,8 @@ class Attempt:
             self.checkpoint_step = saved
             changes["attempts_without_progress"] = 0
         with jobs.holding(self.claim, **changes):
+            if self.tail.stale_after is not None:
+                forget_metrics(self.claim.job_id, after=self.tail.stale_after)
             store_metrics(self.claim.job_id, lines)
             self._look_out(lines)
             return jobs.wanted_of(self.claim)
@@ -287,9 +289,13 @@ class Attempt:
             raise_alarm(self.job, Alarm.Kind.STALLED, message, step=step, attempt=self.claim.attempt)
 
     def _pass_on(self, wanted: str) -> None:
-        self.wanted = wanted
+        """Tried again with the next beat where it cannot be written: the disk may be full just now."""
         control = Control.from_json({"request": wanted, "attempt": self.claim.attempt})
-        with contextlib.suppress(OSError):  # A full disk: the stage meets it too, and says so.
-            write_control(self.folder, control)
-        if wanted == Job.Wanted.CANCEL:
+        if wanted == Job.Wanted.CANCEL and self.kill_at is None:
             self._be_patient()
+        try:
+            write_control(self.folder, control)
+        except OSError as error:
+            log.warning("job %s: its stage cannot be told to %s yet: %s", self.claim.job_id, wanted, error)
+        else:
+            self.wanted = wanted

@@ -60,6 +60,23 @@ def test_a_file_that_was_cut_and_has_grown_past_the_old_end_is_noticed(path: Pat
     assert steps(tail) == [1, 2, 3]
 
 
+def test_what_is_stored_past_the_end_of_a_file_begun_anew_is_known_to_be_stale(path: Path) -> None:
+    tail = MetricsTail(path)
+    tail.read()
+    assert tail.stale_after is None
+    path.write_text(line(1) + line(2) + line(3))
+    tail.read()
+    assert tail.stale_after == 3
+    tail.read()
+    assert tail.stale_after is None
+    path.write_text(line(1))
+    tail.read()
+    assert tail.stale_after == 1
+    path.write_text("")
+    tail.read()
+    assert tail.stale_after == -1
+
+
 def test_a_line_that_is_no_metric_is_left_out(path: Path) -> None:
     path.write_text("{broken\n[1]\n" + line(4))
     assert steps(MetricsTail(path)) == [4]

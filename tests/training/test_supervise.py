@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -81,6 +82,57 @@ def test_all_that_an_ended_stage_wrote_is_taken_in_however_much_it_is(
     )
     assert run(job).state == "done"
     assert Metric.objects.filter(job=job).count() == 100
+
+
+@pytest.mark.parametrize("cuts_late", [False, True])
+def test_steps_past_the_checkpoint_that_a_run_goes_on_from_are_forgotten(
+    job: Job, monkeypatch: pytest.MonkeyPatch, cuts_late: bool
+) -> None:
+    """It is killed at 57, goes on from 50 and is cancelled at 52: there is no step 53."""
+    source = """
+        if attempt == 1:
+            say("running", 57, checkpoint_step=50)
+            for step in range(1, 58): log(step, loss=1.0)
+            log(50, split="valid", loss=1.5)
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.3 * CUTS_LATE)
+        lines = (root / "metrics.jsonl").read_text().splitlines(keepends=True)
+        (root / "metrics.jsonl").write_text("".join(line for line in lines if json.loads(line)["step"] <= 50))
+        say("running", 50, checkpoint_step=50)
+        for step in (51, 52): log(step, loss=2.0)
+        time.sleep(0.2)
+        say("cancelled", 52)
+    """
+    script_stage(monkeypatch, dedent(source).replace("CUTS_LATE", str(int(cuts_late))))
+    assert run(job).state == "queued"
+    assert run(job).state == "cancelled"
+    kept = Metric.objects.filter(job=job)
+    assert list(kept.filter(split="train").values_list("step", flat=True)) == list(range(1, 53))
+    assert kept.filter(split="valid").count() == 1
+
+
+def test_what_is_asked_is_passed_on_as_soon_as_it_can_be_written(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = """
+        say("running", 1)
+        for _ in range(300):
+            if control() == "pause": break
+            time.sleep(0.01)
+        say("paused" if control() == "pause" else "cancelled", 1)
+    """
+    script_stage(monkeypatch, dedent(source))
+    works, tries = launching.write_control, []
+
+    def full_disk_at_first(*arguments: Any) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OSError(28, "No space left on device")
+        works(*arguments)
+
+    monkeypatch.setattr(launching, "write_control", full_disk_at_first)
+    monkeypatch.setattr(launching, "_reason_not_to_start", lambda job: None)  # it is asked once the stage runs
+    Job.objects.filter(pk=job.pk).update(wanted="pause")
+    assert run(job).state == "paused"
+    assert len(tries) == 3
 
 
 def test_what_a_silent_database_missed_at_the_end_is_stored_when_it_answers(
