@@ -6,7 +6,7 @@ changes no row. Leases are compared with the database's clock, so that a worker'
 
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,9 @@ from kombu.exceptions import OperationalError
 from labeling.repeating import Repeated
 from training.announcing import announce_stage, raise_alarm
 from training.errors import JobRefused
-from training.models import Alarm, Job, Stage
+from training.models import Alarm, Job, Round, Stage
+from training.rlhf.contract.run_folder import Control, RunFolder, write_control
+from training.run_folders import run_folder
 
 log = logging.getLogger(__name__)
 
@@ -191,33 +193,54 @@ STAGE_STATE = {
 def _end_stage(job: Job) -> None:
     """Hands a job's end on to its stage, if it is still the stage's job, and moves the round on.
 
-    Where people are to be asked of what it made, the stage goes on until they are done.
+    Where people are to be asked of what it made, the stage goes on until they are done. A run again that failed or was
+    cancelled takes nothing back: what an earlier job made is still there, and the stage is done as it was.
     """
     from training.rounds import advance  # rounds import this module
 
-    stage = job.stage
-    if stage is None or stage.job_id != job.pk:
+    if job.stage is None:
+        return
+    # The round before its stages, as everybody who locks both does.
+    round_ = Round.objects.select_for_update(of=("self",)).select_related("project").get(pk=job.stage.round_id)
+    stage = round_.stages.select_for_update().get(pk=job.stage.pk)
+    if stage.job_id != job.pk:
         return
     people_go_on = job.state == State.DONE and bool(job.asks)
-    state = Stage.State.RUNNING if people_go_on else STAGE_STATE[State(job.state)]
-    Stage.objects.filter(pk=stage.pk).update(state=state)
-    stage.state = state
+    stage.state = Stage.State.RUNNING if people_go_on else STAGE_STATE[State(job.state)]
     if not people_go_on:
         announce_stage(stage)
-    advance(stage.round)
+    if job.state != State.DONE:
+        earlier = newest_done(stage)
+        if earlier is not None:
+            stage.job, stage.state = earlier, Stage.State.DONE
+    stage.save(update_fields=["job", "state"])
+    advance(round_)
+
+
+def newest_done(stage: Stage) -> Job | None:
+    """Whose results are those of the stage."""
+    return Job.objects.filter(stage=stage, state=State.DONE).order_by("-pk").first()
+
+
+def followed_by(job: Job) -> Job | None:
+    """The newest job of its stage, where that is another one."""
+    return Job.objects.filter(stage=job.stage_id, pk__gt=job.pk).order_by("-pk").first() if job.stage_id else None
 
 
 # --- the researcher's side --------------------------------------------------------------------------------------------
 
 
 def ask_pause(job: Job) -> None:
-    """A running stage writes a checkpoint and stops; a queued job waits. Raises JobRefused."""
+    """A running stage writes a checkpoint and stops; a queued job waits, and one whose worker is gone. Raises
+    JobRefused."""
     with transaction.atomic():
         now = _lock(job)
         if now.state == State.QUEUED:
             _set(now, state=State.PAUSED)
         elif now.state != State.RUNNING:
             raise JobRefused(f"Job {now.pk} is {now.state}; only a queued or running job can be paused.")
+        elif _is_lapsed(now):
+            _end_without_worker(now, Wanted.PAUSE)
         elif now.wanted != Wanted.RUN:
             raise JobRefused(f"Job {now.pk} was asked to {now.wanted} already; it ends its step first.")
         else:
@@ -225,7 +248,8 @@ def ask_pause(job: Job) -> None:
 
 
 def ask_cancel(job: Job) -> None:
-    """A running stage stops without a checkpoint; a waiting job ends at once. Raises JobRefused."""
+    """A running stage stops without a checkpoint; a waiting job ends at once, and one whose worker is gone. Raises
+    JobRefused."""
     with transaction.atomic():
         now = _lock(job)
         if now.state in (State.QUEUED, State.PAUSED):
@@ -233,10 +257,48 @@ def ask_cancel(job: Job) -> None:
             _end_stage(now)
         elif now.state != State.RUNNING:
             raise JobRefused(f"Job {now.pk} is {now.state}; there is nothing left to cancel.")
+        elif _is_lapsed(now):
+            _end_without_worker(now, Wanted.CANCEL)
         elif now.wanted == Wanted.CANCEL:
             raise JobRefused(f"Job {now.pk} is being cancelled already.")
         else:
             _set(now, wanted=Wanted.CANCEL)
+
+
+def end_what_was_asked(job: Job) -> None:
+    """Pauses or cancels a job that was asked to while its worker lived, and whose worker is gone since. Call it with
+    the job's row locked."""
+    if job.state == State.RUNNING and job.wanted != Wanted.RUN and _is_lapsed(job):
+        _end_without_worker(job, Wanted(job.wanted))
+
+
+def _is_lapsed(job: Job) -> bool:
+    return Job.objects.filter(pk=job.pk, lease_until__lt=Now()).exists()
+
+
+def _end_without_worker(job: Job, wanted: Wanted) -> None:
+    """Nobody holds it, so nobody has to be asked: it ends now, and need not wait for another worker to come.
+
+    The attempt grows, as with a claim: a worker that comes back after all changes no row, and its stage, which reads
+    control.json, writes nothing more.
+    """
+    ended: dict[str, Any] = {"state": State.PAUSED}
+    if wanted == Wanted.CANCEL:
+        ended = {"state": State.CANCELLED, "finished_at": Now()}
+    _set(
+        job, attempt=F("attempt") + 1, wanted=wanted, lease_until=None, owner="", phase="", seconds_left=None, **ended
+    )  # fmt: skip
+    folder, control = run_folder(job), Control.from_json({"request": wanted.value, "attempt": job.attempt})
+    transaction.on_commit(lambda: _tell_stage(folder, control), robust=True)
+    if wanted == Wanted.CANCEL:
+        _end_stage(job)
+
+
+def _tell_stage(folder: RunFolder, control: Control) -> None:
+    """Where its folder is here: the worker may have had it on a disk of its own."""
+    if folder.config.exists():
+        with suppress(OSError):
+            write_control(folder, control)
 
 
 def resume(job: Job) -> None:
@@ -247,13 +309,15 @@ def resume(job: Job) -> None:
             raise JobRefused(f"Job {now.pk} is {now.state}; only a paused or failed job can be resumed.")
         stage = now.stage
         if stage is not None:
-            if stage.job_id != now.pk:
-                raise JobRefused(f"Job {now.pk} was followed by job {stage.job_id}; that one counts now.")
+            later = followed_by(now)
+            if later is not None:
+                raise JobRefused(f"Job {now.pk} was followed by job {later.pk}; that one counts now.")
             if stage.round.recorded:
                 raise JobRefused(f"Round {stage.round.number} was run elsewhere; its jobs stay as they are.")
             if stage.round.state == stage.round.State.CLOSED:
                 raise JobRefused(f"Round {stage.round.number} is closed; its jobs stay as they are.")
-            Stage.objects.filter(pk=stage.pk).update(state=Stage.State.RUNNING)
+            # It counts again, where an earlier job was the stage's since it had failed.
+            Stage.objects.filter(pk=stage.pk).update(job=now, state=Stage.State.RUNNING)
         _set(now, state=State.QUEUED, wanted=Wanted.RUN, attempts_without_progress=0, error=None, finished_at=None)
         ring(now)
 

@@ -15,7 +15,7 @@ def newest_policy(round_: Round) -> Checkpoint | None:
     made = Checkpoint.objects.filter(
         kind=Checkpoint.Kind.POLICY, job__stage__round=round_, job__state=Job.State.DONE, removed_at=None
     )
-    return made.order_by("-job").first()
+    return made.order_by("-job_id").first()
 
 
 def next_round(round_: Round, *, with_policy: bool = True, by: User | None = None) -> Round:

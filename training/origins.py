@@ -95,7 +95,7 @@ def destinations_of(submission: Submission) -> Destinations:
     snapshots = list(submission.snapshots.order_by("pk"))
     inputs = JobInput.objects.filter(snapshot__in=snapshots).select_related("job__stage__round", "job__checkpoint")
     jobs: dict[int, dict[int, Job]] = {}
-    for one in inputs.order_by("job"):
+    for one in inputs.order_by("job_id"):
         jobs.setdefault(one.snapshot_id or 0, {})[one.job_id] = one.job
     into = []
     for snapshot in snapshots:

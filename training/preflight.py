@@ -231,7 +231,7 @@ def made_by(round_: Round, maker: str, *, wanted_by: Stage) -> Checkpoint:
     made = Checkpoint.objects.select_related("generator").filter(
         job__stage__round=round_, job__stage__kind=maker, job__state=Job.State.DONE
     )
-    checkpoint = made.order_by("-job").first()
+    checkpoint = made.order_by("-job_id").first()
     if checkpoint is None:
         label = Kind(maker).label
         raise LaunchRefused(

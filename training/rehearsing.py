@@ -67,7 +67,7 @@ def policies(project: Project) -> list[Checkpoint]:
     made = Checkpoint.objects.filter(
         project=project, kind=Checkpoint.Kind.POLICY, job__state=Job.State.DONE, job__stage__round__recorded=""
     )
-    return list(made.select_related("job__stage__round").order_by("-job"))
+    return list(made.select_related("job__stage__round").order_by("-job_id"))
 
 
 def rehearse(

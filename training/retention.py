@@ -17,7 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -85,10 +85,10 @@ def _of_ended_jobs(older_than: timedelta, project: Project | None) -> Iterator[P
 
 
 def may_be_resumed(job: Job) -> bool:
-    """A failed job goes on when somebody asks for it, as long as it is the one of its stage and its round is open."""
+    """A failed job goes on when somebody asks for it, as long as it is its stage's newest and its round is open."""
     if job.state != Job.State.FAILED:
         return False
-    return job.stage is None or (job.stage.job_id == job.pk and job.stage.round.state == Round.State.OPEN)
+    return job.stage is None or (job.stage.round.state == Round.State.OPEN and jobs.followed_by(job) is None)
 
 
 def _states(job: Job, folder: Path) -> Iterator[Path]:
@@ -167,7 +167,8 @@ def rests_on(checkpoint: Checkpoint) -> list[str]:
     if children:
         names = ", ".join(one.name for one in children[:5])
         found.append(f"{names}{' and others' if len(children) > 5 else ''} {_were(len(children))} made from it")
-    may_go_on = Q(job__state=Job.State.FAILED, job__stage__job=F("job"), job__stage__round__state=Round.State.OPEN)
+    later = Job.objects.filter(stage=OuterRef("job__stage"), pk__gt=OuterRef("job"))
+    may_go_on = Q(~Exists(later), job__state=Job.State.FAILED, job__stage__round__state=Round.State.OPEN)
     using = JobInput.objects.filter(checkpoint=checkpoint).filter(
         Q(job__state__in=[*jobs.ACTIVE, Job.State.PAUSED]) | may_go_on
     )

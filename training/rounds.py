@@ -162,9 +162,11 @@ def close_round(round_: Round) -> None:
 
 
 def advance(round_: Round) -> list[Stage]:
-    """Moves stages on whose time has come, and returns those that changed. Costs two queries where nothing changed."""
+    """Moves stages on whose time has come, and returns those that changed. Three queries where nothing has."""
     changed = []
     with transaction.atomic():
+        # The round before its stages, as everybody who locks both does: two that wait for each other end in an error.
+        Round.objects.select_for_update().get(pk=round_.pk)
         stages = {
             stage.kind: stage
             for stage in round_.stages.select_related("campaign", "job", "round__project").select_for_update(
@@ -200,7 +202,7 @@ def base_trained_in(project_id: int, number: int) -> Checkpoint | None:
     made = Checkpoint.objects.filter(
         project=project_id, kind=Checkpoint.Kind.BASE, job__stage__round__number=number, job__state=Job.State.DONE
     )
-    return made.order_by("-job").first()
+    return made.order_by("-job_id").first()
 
 
 def _move(stage: Stage, state: State) -> Stage:
@@ -306,14 +308,22 @@ def _stage_to_launch(round_: Round, kind: str) -> Stage:
     stage = found.filter(kind=kind).first()
     if stage is None:
         raise LaunchRefused(f"Round {round_.number} has no stage {label}: it starts from a base model that is there.")
-    active = Job.objects.filter(stage=stage, state__in=[*jobs.ACTIVE, Job.State.PAUSED]).first()
+    active = _active_job(stage)
     if active is not None:
-        remedy = "Resume or cancel it" if active.state == Job.State.PAUSED else "Wait for it, or cancel it"
-        raise LaunchRefused(f"{label} has job {active.pk}, which is {active.state}. {remedy} first.")
+        raise LaunchRefused(f"{label} has job {active.pk}, which is {active.state}. {_remedy(active)} first.")
     if stage.state == State.WAITING:
         raise LaunchRefused(_why_it_waits(stage))
     check_not_judged(stage)
     return stage
+
+
+def _active_job(stage: Stage | None) -> Job | None:
+    """One that runs or may go on."""
+    return Job.objects.filter(stage=stage, state__in=[*jobs.ACTIVE, Job.State.PAUSED]).first() if stage else None
+
+
+def _remedy(active: Job) -> str:
+    return "Resume or cancel it" if active.state == Job.State.PAUSED else "Wait for it, or cancel it"
 
 
 def _why_it_waits(stage: Stage) -> str:
@@ -366,6 +376,11 @@ def open_ranking_campaign(
             raise LaunchRefused(
                 f"Round {round_.number} has a ranking campaign that is {before.state}: {before.name}. Close it first."
             )
+        active = _active_job(round_.stages.filter(kind=Kind.SAMPLE).first())
+        if active is not None:
+            raise LaunchRefused(
+                f"Sample runs again as job {active.pk}, which is {active.state}. {_remedy(active)} first."
+            )
         items = list(_to_rank(round_))
         if not items:
             raise LaunchRefused("There are no sampled responses to rank. Run Sample first.")
@@ -388,10 +403,10 @@ def open_ranking_campaign(
 
 def _to_rank(round_: Round) -> Iterator[tuple[Prompt, list[Response]]]:
     """Each prompt with what the newest sample job of the round answered; the same text twice is shown once."""
-    stage = round_.stages.select_related("job").get(kind=Kind.SAMPLE)
-    if stage.job is None or stage.job.state != Job.State.DONE:
+    job = jobs.newest_done(round_.stages.get(kind=Kind.SAMPLE))
+    if job is None:
         return
-    sampled = Response.objects.filter(prompt__project=round_.project, sampling__job=stage.job.pk)
+    sampled = Response.objects.filter(prompt__project=round_.project, sampling__job=job.pk)
     found = sampled.select_related("prompt").order_by("prompt_id", "pk").iterator(chunk_size=1000)
     for prompt, responses in groupby(found, key=lambda response: response.prompt):
         different = list({response.text: response for response in responses}.values())

@@ -1,12 +1,14 @@
 """What becomes of a job when an attempt ends: the exit-code table, the taking in of results, and who judges them."""
 
+import logging
 import signal
+import time
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from labeling.errors import Refusal
 from labeling.models import Generator, Prompt, Response
@@ -29,10 +31,14 @@ from training.rlhf.contract.settings import WATCH
 from training.rlhf.contract.strict import Refused, parse_json
 from training.snapshot_rows import number_in
 
+log = logging.getLogger(__name__)
+
 MOST_ATTEMPTS = 3
 """Without a new checkpoint in between."""
 MOST_ATTEMPTS_AT_A_BUG = 2
 RESPONSES_AT_ONCE = 1000
+SETTLE_TRIES = 4
+SETTLE_WAIT_SECONDS = 1.0
 
 
 class Verdict(Enum):
@@ -46,7 +52,6 @@ class Verdict(Enum):
     """The attempt counts as one that brought nothing, unless there was a checkpoint since."""
     REQUEUE_UNCOUNTED = "requeue, uncounted"
     """The worker was told to stop: no fault of the stage's."""
-    NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -100,14 +105,14 @@ def what_follows(ending: Ending, *, wanted: str, stopping: bool, attempts_withou
         return Verdict.FINISH
     if code == ExitCode.CANCELLED:
         return Verdict.CANCEL
-    if code == ExitCode.FENCED:
-        return Verdict.NOTHING
     if code == ExitCode.PAUSED:
-        return Verdict.PAUSE if wanted == Job.Wanted.PAUSE else Verdict.REQUEUE_UNCOUNTED
+        by_wish = {Job.Wanted.PAUSE: Verdict.PAUSE, Job.Wanted.CANCEL: Verdict.CANCEL}
+        return by_wish.get(Job.Wanted(wanted), Verdict.REQUEUE_UNCOUNTED)
     if code in FAILS:
         return Verdict.FAIL
-    if code == ExitCode.BUG:
+    if code == ExitCode.BUG and wanted != Job.Wanted.CANCEL:
         return Verdict.REQUEUE if attempts_without_progress < MOST_ATTEMPTS_AT_A_BUG else Verdict.FAIL
+    # Fenced while our claim holds: by what stands in the run folder, not by a worker of ours. Like a kill.
     return _after_a_kill(wanted=wanted, stopping=stopping, attempts_without_progress=attempts_without_progress)
 
 
@@ -122,7 +127,24 @@ def _after_a_kill(*, wanted: str, stopping: bool, attempts_without_progress: int
 
 
 def settle(claim: jobs.Claim, folder: RunFolder, ending: Ending, *, stopping: bool) -> Verdict:
-    """Writes down what follows, all of it or nothing. Raises ClaimLost."""
+    """Writes down what follows, all of it or nothing. Raises ClaimLost.
+
+    Tried again where the database gave up on it, as on one of two transactions that wait for each other: what an
+    attempt made is not thrown away for that.
+    """
+    for left in range(SETTLE_TRIES - 1, -1, -1):
+        try:
+            return _settled(claim, folder, ending, stopping=stopping)
+        except (OperationalError, InterfaceError) as error:
+            if not left or connection.in_atomic_block:
+                raise
+            log.warning("job %s could not be settled, it is tried again: %s", claim.job_id, error)
+            connection.close_if_unusable_or_obsolete()
+            time.sleep(SETTLE_WAIT_SECONDS)
+    raise AssertionError("unreachable")
+
+
+def _settled(claim: jobs.Claim, folder: RunFolder, ending: Ending, *, stopping: bool) -> Verdict:
     with jobs.holding(claim):
         job = Job.objects.select_related("stage__round", "project").get(pk=claim.job_id)
         verdict = what_follows(

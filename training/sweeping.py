@@ -61,14 +61,16 @@ def kept_apart(what: str) -> Iterator[None]:
 
 
 def note_lost_workers() -> int:
-    """An alarm for every running job whose worker was not heard of for a whole lease; returns how many there are."""
-    lapsed = Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=Now()).values_list("pk", flat=True)
-    found = list(lapsed)
+    """An alarm for every running job whose worker was not heard of for a whole lease, and its end where somebody had
+    asked for that; returns how many there are."""
+    found = list(Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=Now()).values_list("pk", flat=True))
     for pk in found:
         with transaction.atomic():
-            job = Job.objects.select_for_update().filter(pk=pk, lease_until__lt=Now(), state=Job.State.RUNNING).first()
+            lapsed = Job.objects.select_for_update(of=("self",)).select_related("stage__round")
+            job = lapsed.filter(pk=pk, lease_until__lt=Now(), state=Job.State.RUNNING).first()
             if job is not None:
                 jobs.note_worker_gone(job, owner=job.owner, attempt=job.attempt)
+                jobs.end_what_was_asked(job)
     return len(found)
 
 

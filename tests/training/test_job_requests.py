@@ -1,13 +1,20 @@
 """Pause, cancel and resume: what can be asked of a job in each state."""
 
+from collections.abc import Callable
+
 import pytest
+from django.test import TestCase
 
 from labeling.models import Project
+from tests.rlhf.run_folders import read_json
 from tests.training.making import TINY_SFT, reload
 from training import jobs
 from training.errors import JobRefused
+from training.jobs import Claim, ClaimLost
 from training.models import Job, Round, Stage
 from training.rounds import close_round, launch
+from training.run_folders import prepare, run_folder
+from training.sweeping import sweep
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -46,6 +53,55 @@ def test_asking_twice_is_refused_with_the_reason(job: Job) -> None:
     jobs.ask_cancel(job)
     with pytest.raises(JobRefused, match="is being cancelled already"):
         jobs.ask_cancel(job)
+
+
+@pytest.fixture
+def orphan(job: Job) -> Job:
+    """It runs, says its row, and its worker is gone."""
+    claim = jobs.claim(job.pk, "gone")
+    assert claim
+    prepare(job, attempt=claim.attempt)
+    lapse(job)
+    return reload(job)
+
+
+def lapse(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(lease_until=job.created_at)
+
+
+def test_a_job_whose_worker_is_gone_is_cancelled_at_once_and_makes_room(orphan: Job, round_with_base: Round) -> None:
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        jobs.ask_cancel(orphan)
+    now = reload(orphan)
+    assert (now.state, now.attempt, now.owner, now.lease_until) == ("cancelled", orphan.attempt + 1, "", None)
+    assert Stage.objects.get(job=orphan).state == "cancelled"
+    # The stage, should it live after all, reads that another attempt owns its run, and writes nothing more.
+    assert read_json(run_folder(orphan).control)["attempt"] == now.attempt
+    with pytest.raises(ClaimLost), jobs.holding(Claim(orphan.pk, orphan.attempt)):
+        pass
+    assert launch(round_with_base, "sft", overrides=TINY_SFT).state == "queued"
+
+
+def test_a_job_whose_worker_is_gone_is_paused_at_once_and_goes_on_later(orphan: Job) -> None:
+    jobs.ask_pause(orphan)
+    assert (reload(orphan).state, reload(orphan).attempt) == ("paused", orphan.attempt + 1)
+    jobs.resume(orphan)
+    claim = jobs.claim(orphan.pk, "b")
+    assert claim
+    assert claim.attempt == orphan.attempt + 2
+
+
+@pytest.mark.parametrize(("ask", "state"), [(jobs.ask_cancel, "cancelled"), (jobs.ask_pause, "paused")])
+def test_what_was_asked_before_the_worker_was_lost_is_done_by_the_sweep(
+    job: Job, ask: Callable[[Job], None], state: str
+) -> None:
+    jobs.claim(job.pk, "a")
+    ask(job)
+    sweep()
+    assert reload(job).state == "running"
+    lapse(job)
+    sweep()
+    assert reload(job).state == state
 
 
 @pytest.mark.parametrize("state", ["done", "failed", "cancelled"])

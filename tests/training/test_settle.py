@@ -1,21 +1,30 @@
 """What follows when an attempt ends: the exit-code table, and the taking in of results."""
 
 import json
+import re
 import signal
+from collections.abc import Callable
+from html import unescape
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
-from labeling.models import Generator, Response
+from labeling.models import Generator, Response, User
+from tests.conftest import signed_in
 from tests.labeling.work import make_labeler, must_claim
 from tests.training.making import TINY_SFT, base_model_folder, prompt, rank_in_order, reload
-from training import jobs
+from training import jobs, self_running, settling
 from training.models import Checkpoint, Job, Round
+from training.retention import may_be_resumed
 from training.rlhf.contract import records
 from training.rlhf.contract.exit_codes import ExitCode
 from training.rlhf.contract.run_folder import DataFile, ErrorNote, RunFolder, Status, write_json
-from training.rounds import launch, open_ranking_campaign
+from training.rounds import advance, launch, open_ranking_campaign
 from training.run_folders import run_folder
 from training.settling import Ending, Verdict, read_ending, settle, what_follows
 from training.snapshot_rows import prompt_id
@@ -45,7 +54,7 @@ def follows(code: ExitCode | None, **more: Any) -> Verdict:
         (ExitCode.NOT_FINITE, Verdict.FAIL),
         (ExitCode.CONFIG_REFUSED, Verdict.FAIL),
         (ExitCode.CANCELLED, Verdict.CANCEL),
-        (ExitCode.FENCED, Verdict.NOTHING),
+        (ExitCode.FENCED, Verdict.REQUEUE),
         (ExitCode.BUG, Verdict.REQUEUE),
         (ExitCode.PAUSED, Verdict.REQUEUE_UNCOUNTED),
         (None, Verdict.REQUEUE),
@@ -61,6 +70,16 @@ def test_the_table_leaves_no_exit_code_out() -> None:
 
 def test_a_pause_that_a_person_asked_for_waits() -> None:
     assert follows(ExitCode.PAUSED, wanted="pause") is Verdict.PAUSE
+
+
+@pytest.mark.parametrize("code", [ExitCode.PAUSED, ExitCode.BUG, ExitCode.FENCED, None])
+def test_what_ends_without_results_after_somebody_asked_to_cancel_is_cancelled(code: ExitCode | None) -> None:
+    assert follows(code, wanted="cancel") is Verdict.CANCEL
+
+
+def test_a_stage_that_is_fenced_while_the_claim_holds_is_tried_again_and_then_fails() -> None:
+    assert follows(ExitCode.FENCED, attempts_without_progress=2) is Verdict.REQUEUE
+    assert follows(ExitCode.FENCED, attempts_without_progress=3) is Verdict.FAIL
 
 
 def test_a_bug_is_tried_once_more() -> None:
@@ -159,6 +178,103 @@ class TestACheckpoint:
         assert job.state == "failed"
         assert "its results cannot be taken in" in job.error["message"]  # type: ignore[index]
         assert round_with_base.stages.get(kind="sft").state == "failed"
+
+
+class TestARunAgain:
+    pytestmark = sqlite
+
+    @pytest.mark.parametrize("state", ["cancelled", "failed"])
+    def test_one_that_brings_nothing_takes_no_results_back(
+        self, round_with_base: Round, researcher: User, state: str
+    ) -> None:
+        before = sft_is_done(round_with_base)
+        again = launch(round_with_base, "sft", overrides=TINY_SFT)
+        if state == "cancelled":
+            jobs.ask_cancel(again)
+        else:
+            finished(again)
+        stage = round_with_base.stages.get(kind="sft")
+        assert reload(again).state == state
+        assert (stage.state, stage.job) == ("done", before)
+        assert launch(round_with_base, "sample").state == "queued"
+        words = page_of(round_with_base, researcher)
+        assert f"what job {before.pk} made still counts" in words
+
+    def test_one_that_failed_can_still_be_resumed(self, round_with_base: Round) -> None:
+        sft_is_done(round_with_base)
+        again = finished(launch(round_with_base, "sft", overrides=TINY_SFT))
+        assert may_be_resumed(again)
+        jobs.resume(again)
+        stage = round_with_base.stages.get(kind="sft")
+        assert (stage.state, stage.job) == ("running", again)
+
+    def test_the_stages_after_it_read_its_result_and_not_the_one_before(self, round_with_base: Round) -> None:
+        sft_is_done(round_with_base)
+        again = sft_is_done(round_with_base)
+        read = launch(round_with_base, "sample").inputs.get(role="generators").checkpoint
+        assert read == Checkpoint.objects.get(job=again)
+
+    def test_what_was_made_of_the_older_result_says_so(self, round_with_base: Round, researcher: User) -> None:
+        sft_is_done(round_with_base)
+        launch(round_with_base, "sample")
+        assert "not the newer" not in page_of(round_with_base, researcher)
+        again = sft_is_done(round_with_base)
+        assert f"from r1-sft, not the newer r1-sft-{again.pk}" in page_of(round_with_base, researcher)
+
+
+def page_of(round_: Round, reader: User) -> str:
+    address = reverse("round", args=[round_.project.slug, round_.number])
+    return unescape(signed_in(reader).get(address, {"stage": "sft"}).content.decode())
+
+
+@pytest.mark.django_db
+def test_what_the_database_gave_up_on_is_settled_when_it_is_tried_again(
+    round_with_base: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = launch(round_with_base, "sft", overrides=TINY_SFT)
+    released(job)
+    works, tries = settling._finish, []
+
+    def deadlocked(*arguments: Any) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OperationalError("deadlock detected")
+        works(*arguments)
+
+    monkeypatch.setattr(settling, "_finish", deadlocked)
+    monkeypatch.setattr(settling, "SETTLE_WAIT_SECONDS", 0)
+    monkeypatch.setattr(settling, "connection", Mock(in_atomic_block=False))
+    assert finished(job).state == "done"
+
+
+class TestLocks:
+    """Whoever locks a round and its stages locks the round first; of two orders, two workers could wait for each other
+    for ever. PostgreSQL only: SQLite locks no rows."""
+
+    pytestmark = pytest.mark.django_db
+
+    def locked(self, act: Callable[[], object]) -> list[str]:
+        with CaptureQueriesContext(connection) as captured:
+            act()
+        said = [query["sql"] or "" for query in captured]
+        order = [
+            match[1]
+            for sql in said
+            if (
+                match := re.match(r'UPDATE "training_(stage)"', sql)
+                or re.search(r'"training_(\w+)"\S* .*FOR UPDATE', sql)
+            )
+        ]
+        return [name.split('"')[0] for name in order if name in ("round", "stage")]
+
+    def test_when_a_job_ends(self, round_with_base: Round) -> None:
+        job = launch(round_with_base, "sft", overrides=TINY_SFT)
+        assert self.locked(lambda: jobs.ask_cancel(job))[0] == "round"
+
+    def test_when_a_round_moves_on_or_starts_a_stage(self, round_with_base: Round) -> None:
+        assert self.locked(lambda: advance(round_with_base))[0] == "round"
+        stage = round_with_base.stages.get(kind="sft")
+        assert self.locked(lambda: self_running._start(round_with_base, stage))[0] == "round"
 
 
 class TestResponses:

@@ -10,8 +10,9 @@ from training.models.round import Stage
 class Alarm(models.Model):
     """Raised once for a job, a kind and an attempt; announced then, and shown on the page of the round until seen.
 
-    stage: instead of a job, where none could be made: it did not start by itself. attempt: 0 where it is of the job as a whole, whichever attempt met it. step: where it was noticed first.
-    message: one sentence with the values. seen_at: a researcher has read it.
+    stage: instead of a job, where none could be made: it did not start by itself. attempt: 0 where it is of the job as
+    a whole, whichever attempt met it. step: where it was noticed first. message: one sentence with the values.
+    seen_at: a researcher has read it, or it was taken back.
     """
 
     class Kind(models.TextChoices):

@@ -51,8 +51,8 @@ class Stage(models.Model):
 
     waits_for: kinds of stage that must be done first; one that the round itself has not is looked for in the round
     that its recipe names. enough: how much people have to do for it, {"demonstrations": 300}: training/waiting.py says
-    what each kind of stage can wait for. refusal: why a stage of a round that runs itself was not started when it was last
-    tried, at refused_at; it is tried again now and then (training/self_running.py).
+    what each kind of stage can wait for. refusal: why a stage of a round that runs itself was not started when it was
+    last tried, at refused_at; it is tried again now and then (training/self_running.py).
     """
 
     class Kind(models.TextChoices):

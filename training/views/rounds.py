@@ -32,7 +32,7 @@ from training.views.launch_forms import checked_launch, launch_form, watch_in
 from training.views.recipe_changes import changes_in
 from training.views.round_claims import claim_of, finding_of
 from training.views.sheet import sheet_of, stage_looked_at
-from training.views.stage_cards import StageCard, cards_of
+from training.views.stage_cards import StageCard, cards_of, made_from_older
 from training.waiting import WAITS, read_number
 
 ROUNDS_A_PAGE = 12
@@ -197,7 +197,7 @@ def _show(
     stage = stage_looked_at(stages, asked)
     form = None if round_.recorded else launch_form(stage, typed=typed, problem=problem)
     sheet = sheet_of(stage, form, request.GET)
-    cards = cards_of(stages)
+    cards = cards_of(stages, older=made_from_older(stages))
     alarms = list(alarms_of(round_)[:ALARMS_SHOWN])
     others = list(round_.project.rounds.exclude(pk=round_.pk).values_list("number", flat=True)[:ROUNDS_OFFERED])
     context = {

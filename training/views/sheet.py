@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from training.durations import duration
+from training.jobs import followed_by
 from training.knobs import value_at, written
 from training.models import Checkpoint, Job, Stage
 from training.views.figures import Figure, figures_of
@@ -107,6 +108,8 @@ class Sheet:
     reading: Reading = field(default_factory=Reading)
     figures: list[Figure] = field(default_factory=list)
     checkpoint: Checkpoint | None = None
+    tried: Job | None = None
+    """A later run of the stage that failed or was cancelled; what this job made still counts."""
     no_worker: bool = False
     """It is queued, and nobody takes from its queue."""
     wait: Wait | None = None
@@ -125,8 +128,9 @@ def sheet_of(stage: Stage, form: LaunchForm | None, typed: Mapping[str, str]) ->
     if job is None:
         return Sheet(stage=stage, job=None, form=form, **waits)
     return Sheet(
-        stage=stage, job=job, form=form, no_worker=job.state == Job.State.QUEUED and not can_take(job.queue), **waits,
-        facts=facts_of(job), log=log_of(job, lines=LOG_LINES), 
+        stage=stage, job=job, form=form, tried=followed_by(job), **waits,
+        no_worker=job.state == Job.State.QUEUED and not can_take(job.queue),
+        facts=facts_of(job), log=log_of(job, lines=LOG_LINES),
         reading=reading_of(job, {**dict(typed.items()), "stage": stage.kind}),
         figures=figures_of(job), checkpoint=Checkpoint.objects.filter(job=job).first(),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from labeling.models import Assignment, Campaign, Task
 from training.durations import duration
-from training.models import Job, Stage
+from training.models import Checkpoint, Job, JobInput, Stage
 from training.waiting import WAITS, waited
 
 Kind = Stage.Kind
@@ -39,14 +39,45 @@ class StageCard:
     part: str
 
 
-def cards_of(stages: Sequence[Stage]) -> list[StageCard]:
+def cards_of(stages: Sequence[Stage], *, older: Mapping[int, str] | None = None) -> list[StageCard]:
     """In the order given (two queries where people judge in any of them, however many). The job and the campaign come
-    with the stage."""
+    with the stage. older: what made_from_older said of them."""
     progress = progress_of(stage.campaign for stage in stages if stage.campaign is not None)
-    return [_card(stage, progress.get(stage.campaign_id or 0, Progress())) for stage in stages]
+    return [
+        _card(stage, progress.get(stage.campaign_id or 0, Progress()), (older or {}).get(stage.pk, ""))
+        for stage in stages
+    ]
 
 
-def _card(stage: Stage, progress: Progress) -> StageCard:
+def made_from_older(stages: Sequence[Stage]) -> dict[int, str]:
+    """By the stage's id, of those whose job read what an earlier stage of the round made before it ran again: said of
+    the newest that it read of each. Two queries."""
+    newest: dict[int, Checkpoint] = {}
+    made = Checkpoint.objects.filter(job__stage__in=stages, job__state=Job.State.DONE).select_related("job")
+    for one in made.only("name", "job__stage").order_by("job_id"):
+        newest[_maker(one)] = one
+    read: dict[tuple[int, int], Checkpoint] = {}
+    by_job = {stage.job_id: stage.pk for stage in stages if stage.job_id is not None}
+    inputs = JobInput.objects.filter(job__in=by_job, checkpoint__job__stage__in=stages)
+    inputs = inputs.select_related("checkpoint__job").only("job", "checkpoint__name", "checkpoint__job__stage")
+    for used in inputs.order_by("checkpoint__job_id"):
+        assert used.checkpoint is not None
+        read[by_job[used.job_id], _maker(used.checkpoint)] = used.checkpoint
+    said: dict[int, list[str]] = {}
+    for (stage, maker), one in read.items():
+        if maker in newest and newest[maker].pk != one.pk:
+            said.setdefault(stage, []).append(f"from {one.name}, not the newer {newest[maker].name}")
+    return {stage: "; ".join(words) for stage, words in said.items()}
+
+
+def _maker(checkpoint: Checkpoint) -> int:
+    """The stage that made it."""
+    assert checkpoint.job is not None
+    assert checkpoint.job.stage_id is not None
+    return checkpoint.job.stage_id
+
+
+def _card(stage: Stage, progress: Progress, older: str) -> StageCard:
     job = stage.job
     share = _share(job)
     if stage.kind == Kind.EVALUATE and stage.campaign is not None and (job is None or job.state == Job.State.DONE):
@@ -56,7 +87,7 @@ def _card(stage: Stage, progress: Progress) -> StageCard:
         label=stage.get_kind_display(),
         shape=_shape(stage, job),
         words=_words(stage, job, share),
-        facts=list(_facts(stage, job, progress)),
+        facts=[*_facts(stage, job, progress), *([older] if older else [])],
         part=f"{(share or 0) * RING:.1f} {RING:.1f}",
     )
 
