@@ -2,7 +2,7 @@
 // It changes nothing; what a button of a question does is handed in.
 import { drawChips } from "./rank-chips.js";
 import * as ranks from "./rank-order.js";
-import { gettext } from "./words.js";
+import { gettext, ngettext } from "./words.js";
 
 const QUESTIONS_SHOWN = 2;
 export const SECTIONS = ["prompt", "ratings", "ranking"];
@@ -48,7 +48,7 @@ export function viewOf(form, answers) {
     find("[data-status]").textContent = statusOf(what);
     find("[data-confirm]").hidden = !isProposal;
     find("[data-brief]").textContent = order;
-    find("[data-brief-title]").textContent = isProposal ? gettext("Proposed, tap to confirm") : gettext("Ranking, tap to change");
+    find("[data-brief-title]").textContent = isProposal ? gettext("Proposed, tap to see it") : gettext("Ranking, tap to change");
     find("[data-mode]").textContent = section === "ranking" ? gettext("Digits send %(current)s to a rank", { current })
       : section === "ratings" ? gettext("Digits rate %(current)s", { current }) : gettext("Reading the prompt");
     find("[data-untray]").setAttribute("aria-label", gettext("Put %(current)s back to not ranked", { current }));
@@ -67,9 +67,11 @@ export function viewOf(form, answers) {
     return note;
   }
 
+  const sayMore = (more) => ngettext("And %(more)s more.", "And %(more)s more.", more, { more });
+
   function more(open) {
     const note = document.querySelector("#contradictions").content.firstElementChild.cloneNode(true);
-    note.querySelector("[data-says]").textContent = gettext("And %(more)s more.", { more: open.length - QUESTIONS_SHOWN });
+    note.querySelector("[data-says]").textContent = sayMore(open.length - QUESTIONS_SHOWN);
     note.querySelector("[data-meant]").addEventListener("click", () => answers.meant(open));
     return note;
   }

@@ -190,6 +190,20 @@ def test_each_move_is_announced(project: Project, at_work: Callable) -> None:
     expect(page.locator("[data-announcer]")).to_have_text("Response B, rank 2, tied with A")
 
 
+def test_what_is_said_of_a_number_and_of_a_list_is_said_as_the_language_does(
+    project: Project, at_work: Callable
+) -> None:
+    page, visitor = at_work(make_campaign(project, shown=4))
+    press(page, "]", "1", "j", "Shift+Digit1", "j", "Shift+Digit1", "j", "Shift+Digit1")
+    expect(page.locator("[data-announcer]")).to_have_text("Response D, rank 1, tied with A, B and C")
+    visitor.context.add_init_script(
+        "globalThis.django = { gettext: (text) => text, ngettext: (one, several, many) => `${many} forms` };"
+    )
+    page.reload()
+    press(page, "2", "j", "7", "]", "4", "Control+Enter")
+    expect(page.locator("[data-outcome]")).to_have_text("1 forms")
+
+
 def test_an_order_is_made_by_pointer_and_only_from_the_handle(project: Project, at_work: Callable) -> None:
     page, _ = at_work(make_campaign(project, shown=3))
     drag(page, '[data-name="C"] .chip__handle', '[data-slot="0"]')

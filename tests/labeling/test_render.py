@@ -2,9 +2,12 @@
 
 import re
 import time
+from types import SimpleNamespace
 
 import pytest
 from django.core.cache import cache
+from django.utils.translation import override, trans_real
+from django.utils.translation.trans_real import TranslationCatalog
 
 from labeling import rendering
 from labeling.rendering import render, render_all
@@ -136,3 +139,16 @@ def test_the_same_text_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None
     first, second = render_all(["*a*", "b"]), render_all(["b", "*a*"])
     assert calls == ["*a*", "b"]
     assert list(first) == list(reversed(second))
+
+
+def test_code_and_tables_are_named_in_the_language_of_the_page() -> None:
+    """A catalogue of two words; the text is kept in each language."""
+    text = f"```python\nx\n```\n\n{table(2, 2)}"
+    danish = {"%(language)s code": "%(language)s-kode", "table": "tabel"}
+    with override("da"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trans_real.translation("da"), "_catalog", TranslationCatalog())
+        catalogue = trans_real.translation("da")._catalog
+        catalogue.update(SimpleNamespace(_catalog=danish, plural=lambda number: int(number != 1)))
+        html = render(text)
+    assert re.findall(r'aria-label="([^"]*)"', html) == ["python-kode", "tabel"]
+    assert re.findall(r'aria-label="([^"]*)"', render(text)) == ["python code", "table"]
