@@ -3,11 +3,13 @@
 import re
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from labeling.models import Project, User
@@ -125,7 +127,7 @@ def test_a_running_stage_is_paused_resumed_and_cancelled_and_its_rollouts_come_i
     stage = round_.stages.get(kind="pretrain")
     job = Job.objects.create(
         project=project, stage=stage, kind="pretrain", config={}, state="running", attempt=1, steps=100, step=1,
-        lease_until=round_.created_at,
+        lease_until=timezone.now() + timedelta(hours=1),
     )  # fmt: skip
     stage.job, stage.state = job, "running"
     stage.save()
@@ -142,11 +144,18 @@ def test_a_running_stage_is_paused_resumed_and_cancelled_and_its_rollouts_come_i
     expect(page.get_by_text("Where does it sleep?").first).to_be_visible(timeout=15_000)
     page.get_by_role("button", name="Pause after this step").click()
     expect(page.get_by_text("Pausing", exact=True)).to_be_visible()
-    Job.objects.filter(pk=job.pk).update(state="paused", lease_until=None)
+    Job.objects.filter(pk=job.pk).update(state="paused", lease_until=None, checkpoint_step=2)
     page.reload()
     page.get_by_role("button", name="Resume Base model").click()
     expect(page.get_by_text("No worker of queue")).to_be_visible()
-    page.get_by_role("button", name="Cancel Base model").click()
+    # One press is not enough to throw work away.
+    for_good = page.get_by_role("button", name="Cancel Base model for good")
+    expect(for_good).to_be_hidden()
+    page.get_by_text("Cancel Base model…").click()
+    expect(
+        page.get_by_text("It is at step 2; the last one saved is 2. A cancelled run cannot be resumed")
+    ).to_be_visible()
+    for_good.click()
     expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
 
 
