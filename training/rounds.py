@@ -148,15 +148,19 @@ def _make_stages(round_: Round, kinds: list[str], enough: Mapping[str, Mapping[s
 
 
 def close_round(round_: Round) -> None:
-    """No stage of it can be launched any more. Raises RoundRefused while a job of it runs, and
-    for a recorded round."""
+    """No stage of it can be launched any more. Raises RoundRefused while a job of it runs or is paused, while people
+    judge in it, and for a recorded round."""
     with transaction.atomic():
         locked = Round.objects.select_for_update().get(pk=round_.pk)
         if locked.recorded:
             raise RoundRefused(f"Round {locked.number} was run elsewhere and stays as it is.")
-        active = Job.objects.filter(stage__round=locked, state__in=jobs.ACTIVE).first()
+        active = Job.objects.filter(stage__round=locked, state__in=[*jobs.ACTIVE, Job.State.PAUSED]).first()
         if active is not None:
             raise RoundRefused(f"Job {active.pk} ({active.get_kind_display()}) is {active.state}; cancel it first.")
+        judged = locked.stages.filter(state=State.RUNNING, campaign__state=Campaign.State.OPEN)
+        asked = judged.select_related("campaign").first()
+        if asked is not None and asked.campaign is not None:
+            raise RoundRefused(f"People are at work in the campaign “{asked.campaign.name}”; close it first.")
         Round.objects.filter(pk=locked.pk).update(state=Round.State.CLOSED)
     round_.state = Round.State.CLOSED
 
@@ -307,7 +311,8 @@ def _stage_to_launch(round_: Round, kind: str) -> Stage:
     found = round_.stages.select_related("campaign", "job", "round__project").select_for_update(of=("self",))
     stage = found.filter(kind=kind).first()
     if stage is None:
-        raise LaunchRefused(f"Round {round_.number} has no stage {label}: it starts from a base model that is there.")
+        start = "a policy" if "policy" in round_.recipe else "a base model"
+        raise LaunchRefused(f"Round {round_.number} has no stage {label}: it starts from {start} that is there.")
     active = _active_job(stage)
     if active is not None:
         raise LaunchRefused(f"{label} has job {active.pk}, which is {active.state}. {_remedy(active)} first.")

@@ -6,10 +6,11 @@ import pytest
 from django.test import TestCase
 
 from labeling.models import Project
+from tests.labeling.work import make_campaign
 from tests.rlhf.run_folders import read_json
 from tests.training.making import TINY_SFT, reload
 from training import jobs
-from training.errors import JobRefused
+from training.errors import JobRefused, RoundRefused
 from training.jobs import Claim, ClaimLost
 from training.models import Job, Round, Stage
 from training.rounds import close_round, launch
@@ -132,6 +133,21 @@ def test_a_job_that_was_followed_by_another_is_not_resumed(job: Job, round_with_
     later = launch(round_with_base, "sft", overrides=TINY_SFT)
     with pytest.raises(JobRefused, match=f"was followed by job {later.pk}"):
         jobs.resume(job)
+
+
+def test_a_round_with_a_paused_job_is_not_closed(job: Job, round_with_base: Round) -> None:
+    jobs.ask_pause(job)
+    with pytest.raises(RoundRefused, match=f"Job {job.pk} .SFT. is paused; cancel it first"):
+        close_round(round_with_base)
+    jobs.ask_cancel(job)
+    close_round(round_with_base)
+
+
+def test_a_round_in_which_people_judge_is_not_closed(round_with_base: Round, project: Project) -> None:
+    campaign = make_campaign(project)
+    Stage.objects.filter(round=round_with_base, kind="rank").update(state="running", campaign=campaign)
+    with pytest.raises(RoundRefused, match=f"People are at work in the campaign .{campaign.name}.; close it first"):
+        close_round(round_with_base)
 
 
 def test_a_job_of_a_closed_round_is_not_resumed(job: Job, round_with_base: Round, project: Project) -> None:

@@ -218,6 +218,7 @@ class TestARunAgain:
         sft_is_done(round_with_base)
         launch(round_with_base, "sample")
         assert "not the newer" not in page_of(round_with_base, researcher)
+        assert ">Waiting for Reward model<" in page_of(round_with_base, researcher)  # SFT is done
         again = sft_is_done(round_with_base)
         assert f"from r1-sft, not the newer r1-sft-{again.pk}" in page_of(round_with_base, researcher)
 

@@ -43,10 +43,14 @@ def cards_of(stages: Sequence[Stage], *, older: Mapping[int, str] | None = None)
     """In the order given (two queries where people judge in any of them, however many). The job and the campaign come
     with the stage. older: what made_from_older said of them."""
     progress = progress_of(stage.campaign for stage in stages if stage.campaign is not None)
+    done = {(stage.round_id, stage.kind) for stage in stages if stage.state == State.DONE}
     return [
-        _card(stage, progress.get(stage.campaign_id or 0, Progress()), (older or {}).get(stage.pk, ""))
+        _card(
+            stage, progress.get(stage.campaign_id or 0, Progress()), (older or {}).get(stage.pk, ""),
+            [kind for kind in stage.waits_for if (stage.round_id, kind) not in done],
+        )
         for stage in stages
-    ]
+    ]  # fmt: skip
 
 
 def made_from_older(stages: Sequence[Stage]) -> dict[int, str]:
@@ -77,7 +81,7 @@ def _maker(checkpoint: Checkpoint) -> int:
     return checkpoint.job.stage_id
 
 
-def _card(stage: Stage, progress: Progress, older: str) -> StageCard:
+def _card(stage: Stage, progress: Progress, older: str, missing: Sequence[str]) -> StageCard:
     job = stage.job
     share = _share(job)
     if stage.kind == Kind.EVALUATE and stage.campaign is not None and (job is None or job.state == Job.State.DONE):
@@ -86,7 +90,7 @@ def _card(stage: Stage, progress: Progress, older: str) -> StageCard:
         kind=stage.kind,
         label=stage.get_kind_display(),
         shape=_shape(stage, job),
-        words=_words(stage, job, share),
+        words=_words(stage, job, share, missing),
         facts=[*_facts(stage, job, progress), *([older] if older else [])],
         part=f"{(share or 0) * RING:.1f} {RING:.1f}",
     )
@@ -102,10 +106,11 @@ def _shape(stage: Stage, job: Job | None) -> str:
     return "failed" if stage.state == State.CANCELLED or stage.refusal else stage.state
 
 
-def _words(stage: Stage, job: Job | None, share: float | None) -> str:
+def _words(stage: Stage, job: Job | None, share: float | None, missing: Sequence[str]) -> str:
     if stage.state == State.WAITING:
         people = ["people"] if stage.enough and WAITS[stage.kind].before else []
-        return "Waiting for " + " and ".join([*(Kind(kind).label for kind in stage.waits_for), *people])
+        waits = " and ".join([*(Kind(kind).label for kind in missing), *people])
+        return f"Waiting for {waits}" if waits else "Waiting"
     if stage.state == State.READY:
         return "Not started" if stage.refusal else "Ready"
     if job is None:
