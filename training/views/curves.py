@@ -49,7 +49,12 @@ CURVES: dict[str, tuple[Curve, ...]] = {
     Job.Kind.PPO: (
         Curve("score_mean", "Score", "", "Of the reward model, at the end of a response."),
         Curve(WATCH, "Second reward model", "", "Never trained on: where it falls, the first is gamed."),
-        Curve("kl_sequence", "KL to the reference", "nats a response", "How far the policy has gone from SFT."),
+        Curve(
+            "kl_sequence",
+            "KL to the reference",
+            "nats a response",
+            "How far from the model it started from.",
+        ),
         Curve("entropy", "Entropy", "nats a token", "Near 0 nothing is tried any more."),
         Curve("policy_loss", "Policy loss", "", "", 4),
         Curve("value_loss", "Value loss", "", "A network of its own, from the reward model.", 3),
