@@ -141,6 +141,13 @@ def forget_metrics(job_id: int, *, after: int) -> None:
     Metric.objects.filter(job=job_id, step__gt=after).delete()
 
 
+def worked_seconds(job_id: int) -> float | None:
+    """By the stage's own clock, which pauses and queueing do not count in; None where it wrote no metric."""
+    rows = Metric.objects.filter(job=job_id, split="train").order_by("-step")
+    found = rows.values_list("values__seconds", flat=True).first()
+    return float(found) if isinstance(found, int | float) else None
+
+
 def status_of(folder: RunFolder, *, attempt: int) -> Status | None:
     """What this attempt last said of itself; None before its first word, and for a file that cannot be read."""
     try:

@@ -17,6 +17,7 @@ from training import sizes
 from training.base_models import check_readable, folder_of
 from training.durations import duration
 from training.errors import LaunchRefused
+from training.following import worked_seconds
 from training.models import Checkpoint, Job, JobInput, Stage, Worker
 from training.preflight import DataNeed, compose, counted, least_rows, narrowed, needs_met, query_of
 from training.recipes import Sections
@@ -166,14 +167,15 @@ def _earlier(stage: Stage) -> list[Job]:
 
 
 def pace_of(job: Job) -> float | None:
-    """Seconds a unit of work."""
+    """Seconds a unit of work: of work, where the stage said so, and not of pauses and queues."""
     if job.started_at is None or job.finished_at is None or "stage" not in job.config:
         return None
     data = job.config.get("data") or {}
     names = [name for use in ("train", "prompts") for name in data.get(use, [])]
     inputs = JobInput.objects.filter(job=job, role__in=names, snapshot__isnull=False)
     rows = sum(inputs.values_list("snapshot__rows", flat=True))
-    return (job.finished_at - job.started_at).total_seconds() / sizes.amount(job.config, rows)
+    seconds = worked_seconds(job.pk) or (job.finished_at - job.started_at).total_seconds()
+    return seconds / sizes.amount(job.config, rows)
 
 
 def _worker(workers: list[Worker], queue: str) -> Item:

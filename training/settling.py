@@ -13,6 +13,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from labeling.errors import Refusal
 from labeling.models import Generator, Prompt, Response
 from training import jobs
+from training.following import worked_seconds
 from training.models import Checkpoint, Job
 from training.preflight import GENERATORS
 from training.rating import open_rating_campaign
@@ -218,6 +219,9 @@ def _finish(claim: jobs.Claim, job: Job, folder: RunFolder, ending: Ending) -> N
         message = f"The stage said that it is done, but its results cannot be taken in: {error}."
         jobs.end(claim, Job.State.FAILED, error={"code": "results_refused", "message": message})
     else:
+        worked = worked_seconds(job.pk)
+        if worked is not None:
+            report["worked_seconds"] = worked
         early = ending.code == ExitCode.STOPPED_EARLY
         note = {"code": "stopped_early", "message": ending.error.message} if early and ending.error else None
         jobs.end(claim, Job.State.DONE, report=report, stopped_early=early, error=note)

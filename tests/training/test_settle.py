@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 from html import unescape
 from typing import Any
 from unittest.mock import Mock
@@ -19,7 +20,9 @@ from tests.conftest import signed_in
 from tests.labeling.work import make_labeler, must_claim
 from tests.training.making import TINY_SFT, base_model_folder, prompt, rank_in_order, reload
 from training import jobs, self_running, settling
+from training.following import store_metrics
 from training.models import Checkpoint, Job, Round
+from training.readiness import pace_of
 from training.retention import may_be_resumed
 from training.rlhf.contract import records
 from training.rlhf.contract.exit_codes import ExitCode
@@ -27,6 +30,7 @@ from training.rlhf.contract.run_folder import DataFile, ErrorNote, RunFolder, St
 from training.rounds import advance, launch, open_ranking_campaign
 from training.run_folders import run_folder
 from training.settling import Ending, Verdict, read_ending, settle, what_follows
+from training.sizes import amount
 from training.snapshot_rows import prompt_id
 from training.sweeping import sweep
 
@@ -178,6 +182,24 @@ class TestACheckpoint:
         assert job.state == "failed"
         assert "its results cannot be taken in" in job.error["message"]  # type: ignore[index]
         assert round_with_base.stages.get(kind="sft").state == "failed"
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+def test_a_done_job_took_what_it_worked_and_not_what_it_waited(round_with_base: Round, researcher: User) -> None:
+    job = launch(round_with_base, "sft", overrides=TINY_SFT)
+    released(job)
+    store_metrics(job.pk, [{"step": 1, "seconds": 30.0}, {"step": 2, "seconds": 90.0}])
+    claim = jobs.claim(job.pk, "test")
+    assert claim
+    Job.objects.filter(pk=job.pk).update(started_at=timezone.now() - timedelta(days=2))
+    settle(claim, run_folder(job), Ending(ExitCode.DONE, 0), stopping=False)
+    assert ">Done, 1 min 30 s<" in page_of(round_with_base, researcher)
+    listed = signed_in(researcher).get(reverse("jobs", args=["helpdesk"])).content.decode()
+    assert "1 min 30 s" in listed
+    job = reload(job)
+    rows = job.inputs.get(role="demonstrations_train").snapshot.rows  # type: ignore[union-attr]
+    assert pace_of(job) == pytest.approx(90 / amount(job.config, rows))
 
 
 class TestARunAgain:

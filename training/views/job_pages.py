@@ -3,7 +3,7 @@
 import json
 
 from django.core.paginator import Paginator
-from django.db.models import Count
+from django.db.models import Count, F
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
@@ -38,6 +38,7 @@ def job_list(request: ProjectRequest) -> HttpResponse:
     everything = Job.objects.filter(project=request.project)
     rows = everything.filter(**filters.said) if filters.is_valid() else everything.none()
     rows = rows.select_related("stage__round", "created_by").defer("config", "report").order_by("-pk")
+    rows = rows.annotate(worked_seconds=F("report__worked_seconds"))  # time_of reads it
     sheet = Paginator(rows, ROWS).get_page(request.GET.get("sheet", "1"))
     by_state = dict(everything.order_by().values_list("state").annotate(many=Count("pk")))
     context = {

@@ -129,6 +129,11 @@ def _words(stage: Stage, job: Job | None, share: float | None, missing: Sequence
 
 
 def _seconds(job: Job) -> float:
+    """Of work; for a job of before that was written down, since it began."""
+    known = "report" not in job.get_deferred_fields()
+    worked = (job.report or {}).get("worked_seconds") if known else getattr(job, "worked_seconds", None)
+    if worked is not None:
+        return float(worked)
     if job.started_at is None or job.finished_at is None:
         return 0.0
     return (job.finished_at - job.started_at).total_seconds()
