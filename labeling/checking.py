@@ -19,7 +19,6 @@ LETTERS = "ABCDEFGHI"
 TEXT_LIMIT = 20_000
 """Characters that a demonstration may have; the paper's responses end at 1,000 tokens."""
 NOTE_LIMIT = 5_000
-OVERALL = {"name": "overall", "label": "Overall quality", "low": "worst", "high": "best"}
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,9 @@ class Work:
 
 
 def scales_of(guideline: Guideline) -> list[dict[str, Any]]:
-    """The guideline's scales; overall quality where it names none."""
-    return guideline.scales or [OVERALL]
+    """The guideline's scales; overall quality where it names none, in the language of the page."""
+    overall = {"name": "overall", "label": gettext("Overall quality"), "low": gettext("worst"), "high": gettext("best")}
+    return guideline.scales or [overall]
 
 
 def problems_of(work: Work, campaign: Campaign, shown: int) -> list[Problem]:

@@ -68,8 +68,6 @@ DANISH = {
 TRANSLATES = {"gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy"}
 NOT_FOR_READERS = {"help_text"}
 """Arguments whose text no labeler sees."""
-NAMED_BY_GUIDELINES = {"Overall quality"}
-"""The label of the scale that stands in where a guideline has none; guidelines speak their own language."""
 OF_THE_CONSOLE_SCRIPTS = {"live-curves.js", "guideline-editor.js"}
 
 
@@ -130,7 +128,7 @@ def bare_in_python(source: str) -> Iterator[str]:
             let.add(id(node.value))
     for node in ast.walk(tree):
         text = node.value if isinstance(node, ast.Constant) and id(node) not in let else None
-        if isinstance(text, str) and re.search(r"[A-Za-z]{2,} [a-z]{2,}", text) and text not in NAMED_BY_GUIDELINES:
+        if isinstance(text, str) and re.search(r"[A-Za-z]{2,} [a-z]{2,}", text):
             yield text
 
 
