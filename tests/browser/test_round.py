@@ -18,7 +18,7 @@ from tests.training.making import base_model_folder, demonstrations
 from tests.training.test_settle import sft_is_done
 from tests.training.workers import PATIENCE_SECONDS, environment, started, wait_until, worker
 from training.following import store_metrics
-from training.models import Job, Round
+from training.models import Alarm, Job, Round
 from training.rounds import open_round
 from training.run_folders import run_folder
 
@@ -142,6 +142,8 @@ def test_a_running_stage_is_paused_resumed_and_cancelled_and_its_rollouts_come_i
         file.write('{"step": 2, "prompt": "q", "prompt_text": "Where does it sleep?", "text": "By the reeds."}\n')
     Job.objects.filter(pk=job.pk).update(step=2)
     expect(page.get_by_text("Where does it sleep?").first).to_be_visible(timeout=15_000)
+    Alarm.objects.create(job=job, kind="kl", message="The KL is 31 nats.")
+    expect(page.get_by_role("alert")).to_have_text("KL out of range. The KL is 31 nats.", timeout=25_000)
     page.get_by_role("button", name="Pause after this step").click()
     expect(page.get_by_text("Pausing", exact=True)).to_be_visible()
     Job.objects.filter(pk=job.pk).update(state="paused", lease_until=None, checkpoint_step=2)

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from labeling.models import Campaign, Project, User
 from tests.conftest import signed_in
@@ -16,7 +17,7 @@ from tests.training.making import TINY_SFT, demonstrations, reload
 from tests.training.test_settle import sft_is_done
 from training import jobs
 from training.following import store_metrics
-from training.models import Job, Round
+from training.models import Alarm, Job, Round
 from training.rounds import launch, open_round
 from training.run_folders import run_folder
 
@@ -229,6 +230,15 @@ class TestAJob:
         answer = ines.get(url("job_metrics", 1, job.pk), {"after": 3}).json()
         assert answer["rows"] == [[3, "train", {"loss": 3.0}], [4, "train", {"loss": 4.0}]]
         assert (answer["state"], answer["ended"]) == ("queued", False)
+
+    def test_an_alarm_that_nobody_has_seen_comes_with_them(self, job: Job, ines: Client) -> None:
+        first = ines.get(url("job_metrics", 1, job.pk)).json()
+        assert first["alarm"] is None
+        alarm = Alarm.objects.create(job=job, kind="stalled", message="No step for 11 min.")
+        answer = ines.get(url("job_metrics", 1, job.pk), {"mark": first["mark"]}).json()
+        assert answer["alarm"] == {"id": alarm.pk, "kind": "No step for long", "message": "No step for 11 min."}
+        Alarm.objects.update(seen_at=timezone.now())
+        assert ines.get(url("job_metrics", 1, job.pk)).json()["alarm"] is None
 
     @pytest.mark.parametrize("after", ["x", "1e9", "9" * 20, "--5", "²", "٣"])
     def test_a_step_that_is_none_is_refused(self, job: Job, ines: Client, after: str) -> None:

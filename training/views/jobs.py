@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import OuterRef, Subquery
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from labeling.access import RESEARCHES, ProjectRequest, project_page
 from training import jobs
 from training.errors import JobRefused
-from training.models import Job
+from training.models import Alarm, Job
 from training.run_folders import run_folder
 from training.views.curves import metric_rows
 from training.views.logs import log_of, printed_of
@@ -29,6 +30,9 @@ WHOLE_LOG_LINES = 20_000
 def _job_or_404(request: ProjectRequest, number: int, job_id: int) -> Job:
     found = Job.objects.select_related("stage__round", "stage__campaign", "stage__job", "project")
     found = found.defer("config", "report", "stage__job__config")
+    # In the same query: what every open page asks every few seconds costs one.
+    unseen = Alarm.objects.filter(job=OuterRef("pk"), seen_at=None).order_by("-pk").values("pk")[:1]
+    found = found.annotate(newest_alarm=Subquery(unseen))
     return get_object_or_404(found, project=request.project, stage__round__number=number, pk=job_id)
 
 
@@ -110,13 +114,23 @@ def answer_of(job: Job, mark: str, after: int) -> dict[str, Any]:
         "mark": mark, "samples": sampled_bytes(job),
         "state": job.state, "wanted": job.wanted, "attempt": job.attempt, "step": job.step, "steps": job.steps,
         "ended": job.state in jobs.ENDED or job.state == Job.State.PAUSED, "words": card.words, "facts": card.facts,
-        "part": card.part, "rows": metric_rows(job, after=after), "log": log_of(job, lines=LOG_LINES),
+        "part": card.part, "alarm": alarm_told(job), "rows": metric_rows(job, after=after),
+        "log": log_of(job, lines=LOG_LINES),
     }  # fmt: skip
 
 
 def mark_of(job: Job) -> str:
     """Another one whenever something that the page shows has changed; costs no query."""
-    return f"{job.attempt}.{job.state}.{job.wanted}.{job.step}.{job.phase}.{job.checkpoint_step}.{job.stepped_at}"
+    newest = getattr(job, "newest_alarm", None)
+    place = f"{job.attempt}.{job.state}.{job.wanted}.{job.step}.{job.phase}.{job.checkpoint_step}.{job.stepped_at}"
+    return f"{place}.{newest}"
+
+
+def alarm_told(job: Job) -> dict[str, Any] | None:
+    """The newest alarm of the job that nobody has seen."""
+    newest = getattr(job, "newest_alarm", None)
+    alarm = Alarm.objects.filter(pk=newest).first() if newest else None
+    return {"id": alarm.pk, "kind": alarm.get_kind_display(), "message": alarm.message} if alarm else None
 
 
 def sampled_bytes(job: Job) -> int:
