@@ -35,11 +35,21 @@ PIECE_BYTES = 1 << 20
 
 
 class AccordError(Exception):
-    """The server refused. code is stable and for programs; the message is a sentence for people."""
+    """The server refused. code is stable and for programs; the message is a sentence for people. wait_seconds: what the
+    server asks for before the next request."""
 
-    def __init__(self, status: int, code: str, message: str, problems: Sequence[Mapping[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        problems: Sequence[Mapping[str, str]] = (),
+        *,
+        wait_seconds: float = 0.0,
+    ) -> None:
         super().__init__(f"{message} ({status} {code})")
         self.status, self.code, self.message, self.problems = status, code, message, list(problems)
+        self.wait_seconds = wait_seconds
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,9 @@ class Accord:
         if not packed and parameters.get("format", "jsonl") != "jsonl":
             raise ValueError(f"format is {parameters['format']!r}; expected jsonl or jsonl.gz, or export() for a file")
         with self._open("GET", f"records/{kind}", parameters) as answer:
-            for line in gzip.GzipFile(fileobj=answer) if packed else answer:
+            for line in gzip.GzipFile(fileobj=answer) if packed else _lines_of(answer):
+                if line.startswith(b"!! "):
+                    raise AccordError(500, "broken_off", f"The export was {line[3:].decode().strip()}.")
                 if line.strip():
                     yield json.loads(line)
 
@@ -139,6 +151,7 @@ class Accord:
             except AccordError as refused:
                 if pause is None or refused.status not in PASSING:
                     raise
+                pause = max(pause, refused.wait_seconds)
             except (OSError, http.client.HTTPException):
                 if pause is None:
                     raise
@@ -230,7 +243,8 @@ class Accord:
             except AccordError as refused:
                 if pause is None or refused.status not in PASSING:
                     raise
-            except OSError:
+                pause = max(pause, refused.wait_seconds)
+            except (OSError, http.client.HTTPException):
                 if pause is None:
                     raise
             time.sleep(pause)
@@ -261,6 +275,15 @@ class Accord:
             raise _error(failure) from None
 
 
+def _lines_of(answer: Any) -> Iterator[bytes]:
+    """As they come. Iterated itself, an answer that breaks off between two chunks would end without a word."""
+    rest = b""
+    while piece := answer.read1(PIECE_BYTES):
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from whole
+    yield rest
+
+
 def _said(value: Any) -> str:
     """As a parameter is written."""
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -275,8 +298,11 @@ def _sha256(path: Path) -> str:
 
 
 def _error(failure: urllib.error.HTTPError) -> AccordError:
+    asked = failure.headers.get("Retry-After", "")
+    wait = float(asked) if asked.isdecimal() else 0.0
     try:
         said = json.loads(failure.read())["error"]
-        return AccordError(failure.code, said["code"], said["message"], said.get("problems", ()))
+        return AccordError(failure.code, said["code"], said["message"], said.get("problems", ()), wait_seconds=wait)
     except (ValueError, KeyError, TypeError):
-        return AccordError(failure.code, "unknown", f"The server answered with status {failure.code}.")
+        sentence = f"The server answered with status {failure.code}."
+        return AccordError(failure.code, "unknown", sentence, wait_seconds=wait)

@@ -10,6 +10,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 FIRST_FREE_PORT = 1024
 """Below it only the ports of the web: mail, name and other servers stand there, and some obey what looks like HTTP."""
 PIECE = 64 * 1024
+MOST_ADDRESSES = 4
 CLOSED = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -284,6 +286,7 @@ class _Connection(http.client.HTTPConnection):
 
     def __init__(self, target: Target, *, timeout: float) -> None:
         super().__init__(target.host, target.port, timeout=timeout)
+        self._deadline = time.monotonic() + timeout
         self._target = target
         # A second hold on the socket: http.client and ssl let go of theirs on the way.
         self._held: socket.socket | None = None
@@ -297,11 +300,17 @@ class _Connection(http.client.HTTPConnection):
 
     def _connected(self) -> socket.socket:
         failure: OSError = OSError("no address")
-        for address in self._target.vetted:
+        for address in self._target.vetted[:MOST_ADDRESSES]:
+            left = self._deadline - time.monotonic()
+            if left <= 0:  # The time is the request's, however many addresses the name has.
+                raise TimeoutError
             try:
-                return socket.create_connection((address, self._target.port), timeout=self.timeout)
+                sock = socket.create_connection((address, self._target.port), timeout=left)
             except OSError as refused:
                 failure = refused
+                continue
+            sock.settimeout(self.timeout)
+            return sock
         raise failure
 
     def cut(self) -> None:

@@ -186,7 +186,9 @@ def chosen_demonstrations(project: Project, selection: Selection) -> QuerySet[Re
         judged_only=False,
     ).alias(said_at=Coalesce("submission__submitted_at", "created_at"))
     found = found.filter(_when(selection, "said_at"))
-    if selection.review:
+    if selection.review is None:
+        found = found.exclude(review_state=Response.ReviewState.RETURNED)
+    else:
         found = found.filter(review_state=selection.review)
     if selection.split:
         found = found.filter(prompt__split=selection.split)

@@ -145,11 +145,12 @@ def forget_old() -> int:
 
 
 def _forget_uploads() -> int:
-    """Files that somebody gave to be looked into and never brought in."""
+    """Files that somebody gave to be looked into and never brought in, or whose import failed."""
     folder, forgotten = Path(settings.IMPORTS_DIR), 0
     limit = time.time() - UPLOADS_KEPT_SECONDS
     for path in folder.glob("*/*") if folder.is_dir() else ():
-        named = Import.objects.filter(path=f"{path.parent.name}/{path.name}").exists()
+        read_by = Import.objects.filter(state__in=[Transfer.State.QUEUED, Transfer.State.RUNNING])
+        named = read_by.filter(path=f"{path.parent.name}/{path.name}").exists()
         if not named and path.stat().st_mtime < limit:
             path.unlink(missing_ok=True)
             forgotten += 1

@@ -23,13 +23,15 @@ Writer = Callable[[Iterator[bytes], tuple[Member, ...]], Iterator[bytes]]
 
 @dataclass(frozen=True)
 class Format:
-    """media_type and ending: of the file. typed: needs a layout whose rows have the same members."""
+    """media_type and ending: of the file. typed: needs a layout whose rows have the same members. broken_off(words): an
+    end that every reader refuses, of a file that got no further; packed ones and Parquet lack their own end then."""
 
     name: str
     ending: str
     media_type: str
     write: Writer
     typed: bool = False
+    broken_off: Callable[[str], bytes] = lambda words: b""
 
     def takes(self, layout: Layout) -> bool:
         return not (self.typed and layout.name == RECORDS)
@@ -37,6 +39,10 @@ class Format:
 
 def _plain(lines: Iterator[bytes], members: tuple[Member, ...]) -> Iterator[bytes]:
     return lines
+
+
+def _no_json(words: str) -> bytes:
+    return f"\n!! {words}\n".encode()
 
 
 def _gzip(lines: Iterator[bytes], members: tuple[Member, ...]) -> Iterator[bytes]:
@@ -90,6 +96,10 @@ def _csv(lines: Iterator[bytes], members: tuple[Member, ...]) -> Iterator[bytes]
         yield rest.encode()
 
 
+def _too_many_cells(words: str) -> bytes:
+    return f'"!! {words}"{"," * 200}\r\n'.encode()
+
+
 def _cell(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -126,10 +136,10 @@ class Outbox(io.RawIOBase):
 FORMATS = {
     made.name: made
     for made in (
-        Format("jsonl", ".jsonl", "application/x-ndjson", _plain),
+        Format("jsonl", ".jsonl", "application/x-ndjson", _plain, broken_off=_no_json),
         Format("jsonl.gz", ".jsonl.gz", "application/gzip", _gzip),
         Format("jsonl.zst", ".jsonl.zst", "application/zstd", _zstd),
         Format("parquet", ".parquet", "application/vnd.apache.parquet", _parquet, typed=True),
-        Format("csv", ".csv", "text/csv; charset=utf-8", _csv, typed=True),
+        Format("csv", ".csv", "text/csv; charset=utf-8", _csv, typed=True, broken_off=_too_many_cells),
     )
 }

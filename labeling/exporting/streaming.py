@@ -3,9 +3,11 @@
 Nothing is kept. Whoever needs to resume a download asks for a prepared file (making.py) instead.
 """
 
+import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import chain
+from uuid import uuid4
 
 from django.http import StreamingHttpResponse
 
@@ -14,6 +16,8 @@ from labeling.exporting.datasheet import Sheet, datasheet_of
 from labeling.exporting.layouts import members_of
 from labeling.exporting.reading import chunks_of, one_look
 from labeling.records import time_text
+
+log = logging.getLogger(__name__)
 
 
 class Stream:
@@ -47,7 +51,7 @@ def streamed(asked: Asked) -> StreamingHttpResponse:
     """The first bytes are made before the answer begins, so that what fails at once is an answer too."""
     stream = Stream(asked)
     body = iter(stream)
-    answer = StreamingHttpResponse(begun(body), content_type=asked.format.media_type)
+    answer = StreamingHttpResponse(begun(body, stream), content_type=asked.format.media_type)
     answer["Content-Disposition"] = f'attachment; filename="{asked.stem}{asked.format.ending}"'
     answer["Cache-Control"] = "no-store"
     answer["Accord-As-Of"] = stream.as_of
@@ -56,5 +60,18 @@ def streamed(asked: Asked) -> StreamingHttpResponse:
     return answer
 
 
-def begun(body: Iterator[bytes]) -> Iterator[bytes]:
-    return chain([next(body, b"")], body)
+def begun(body: Iterator[bytes], stream: Stream) -> Iterator[bytes]:
+    return chain([next(body, b"")], _aloud(body, stream))
+
+
+def _aloud(body: Iterator[bytes], stream: Stream) -> Iterator[bytes]:
+    """The rest; where it breaks off, with an end that no reader takes for one. The web server ends the answer of an
+    iterator that fails as it ends any other, and half of the rows would be taken for all."""
+    try:
+        yield from body
+    except Exception:
+        number = uuid4()
+        log.exception("export %s of %s broke off after %s rows", number, stream.asked.project, stream.rows)
+        words = f"broken off after {stream.rows} rows; the server's log has it as {number}"
+        yield stream.asked.format.broken_off(words)
+        raise

@@ -107,6 +107,7 @@ def rows_of(path: Path) -> Iterator[Row]:
         raise UnreadableFile(f"{path.name} has two columns of the name {twice[:60]!r}; which one holds is not known")
     with reading(path) as file:
         reader = csv.reader(_text(file, path), delimiter=_delimiter(path), strict=True)
+        in_head = True  # which may take several lines: a name may hold a line break
         while True:
             try:
                 cells = next(reader, None)
@@ -114,7 +115,8 @@ def rows_of(path: Path) -> Iterator[Row]:
                 raise UnreadableFile(_said(error, path, reader.line_num + 1)) from None
             if cells is None:
                 return
-            if reader.line_num == 1 or not any(cells):
+            if in_head or not any(cells):
+                in_head = False
                 continue
             if len(cells) != len(names):
                 yield Row(reader.line_num, None, f"the row has {len(cells)} cells; the head has {len(names)}")

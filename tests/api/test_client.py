@@ -167,7 +167,8 @@ def test_what_was_fetched_of_another_file_is_fetched_anew(accord: Accord, tmp_pa
 
 
 class Busy(http.server.BaseHTTPRequestHandler):
-    """Answers with 503 twice, then as a server of ours; in the second chunk of records it breaks off."""
+    """Answers with 503 twice, then as a server of ours; in the second chunk of prompts it breaks off, between
+    two chunks of rankings; comparisons it tells how far it came."""
 
     asked: list[str] = []
     protocol_version = "HTTP/1.1"
@@ -179,6 +180,14 @@ class Busy(http.server.BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             self.wfile.write(b'9\r\n{"id":1}\n\r\n20\r\n{"id":')
+            self.close_connection = True
+            return
+        if self.path.endswith(("/records/rankings", "/records/comparisons")):
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            told = b"21\r\n\n!! broken off after 1 rows; why\n\r\n0\r\n\r\n"
+            self.wfile.write(b'9\r\n{"id":1}\n\r\n' + (told if "comparisons" in self.path else b""))
             self.close_connection = True
             return
         busy = len(self.asked) < 3
@@ -213,4 +222,12 @@ def test_a_busy_server_is_asked_again_and_a_stream_that_breaks_off_is_no_end(
     records = accord.records("prompts")
     assert next(records) == {"id": 1}
     with pytest.raises((OSError, http.client.HTTPException)):
+        next(records)
+    records = accord.records("rankings")
+    assert next(records) == {"id": 1}
+    with pytest.raises((OSError, http.client.HTTPException)):
+        next(records)
+    records = accord.records("comparisons")
+    assert next(records) == {"id": 1}
+    with pytest.raises(AccordError, match="The export was broken off after 1 rows; why"):
         next(records)

@@ -74,6 +74,19 @@ def test_a_demonstration_made_here_goes_out(imported: Project, labeler: User) ->
     assert (record.responses[0].text, record.responses[0].labeler) == ("An answer.", assignment.labeler.pseudonym)
 
 
+def test_a_demonstration_that_was_returned_goes_out_where_it_is_asked_for_only(
+    imported: Project, labeler: User
+) -> None:
+    assignment, campaign = work_on(imported, labeler, "--kind", "demonstration", "--tasks", "5")
+    hand_in(assignment, Work(text="An answer."))
+    Response.objects.filter(submission__isnull=False).update(review_state="returned")
+
+    def found(**more: str) -> int:
+        return len(list(records_of(imported, Kind.DEMONSTRATION, Selection(campaign=campaign, **more))))
+
+    assert (found(), found(review="returned"), found(review="accepted")) == (0, 1, 0)
+
+
 def test_a_rating_made_here_goes_out(imported: Project, labeler: User) -> None:
     assignment, campaign = work_on(imported, labeler, "--kind", "rating", "--from-imported", "set")
     scales = dict.fromkeys(("overall", "appropriate", "helpful", "on_topic"), 5)

@@ -90,6 +90,9 @@ def test_columns_are_mapped_as_asked_and_else_by_their_names(tmp_path: Path) -> 
     (record,) = read("csv", path)
     assert record.prompt.messages == [{"role": "user", "content": "What;\nnow?"}]
     assert (record.responses[0].text, record.responses[0].labeler) == ("This", "csv writer")
+    path.write_text('prompt,"the\nresponse"\nWhat?,This\n', encoding="utf-8")  # the head takes two lines
+    assert [one.prompt.messages[0]["content"] for one in read("csv", path)] == ["What?"]
+    path.write_text('\ufeffQuestion;answer;who\r\n"What;\r\nnow?";This;ann\r\n', encoding="utf-8")
     (record,) = read("csv", path, column_prompt="answer", column_group_key="who")
     assert (record.kind, record.prompt.messages[0]["content"], record.prompt.group_key) == ("prompt", "This", "ann")
     with pytest.raises(BadRecord, match="the file has the columns Question, answer, who"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 from django.db import connection
@@ -210,6 +211,41 @@ def _from_elsewhere(project: Project) -> int:
         count: int = cursor.fetchone()[0]
     other.close()
     return count
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet"])
+def test_a_stream_that_breaks_off_ends_so_that_no_reader_takes_it_for_whole(
+    filled: Project, format_: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A web server ends the answer of an iterator that fails like any other."""
+    read = streaming.chunks_of
+
+    def breaks(*arguments: Any) -> Iterator[Any]:
+        yield from read(*arguments)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(streaming, "chunks_of", breaks)
+    monkeypatch.setattr("labeling.exporting.formats.ENOUGH_BYTES", 1)
+    answer = streaming.streamed(read_asked(filled, Kind.COMPARISON, {"format": format_, "layout": "preference"}))
+    pieces = iter(answer)
+    served = [next(pieces)]
+    with pytest.raises(ZeroDivisionError):
+        served.extend(pieces)
+    assert read_back(b"".join(served), format_) is None
+
+
+def read_back(data: bytes, format_: str) -> Any:
+    """None where a usual reader refuses the file."""
+    try:
+        if format_ == "parquet":
+            return pq.read_table(io.BytesIO(data))
+        if format_ == "csv":
+            return pa_csv.read_csv(io.BytesIO(data))
+        if format_ == "jsonl.zst":
+            data = pa.CompressedInputStream(pa.BufferReader(data), "zstd").read()
+        return [json.loads(line) for line in (gzip.decompress(data) if format_.endswith("gz") else data).splitlines()]
+    except (pa.ArrowException, ValueError, EOFError, OSError):
+        return None
 
 
 @pytest.mark.django_db(transaction=True)

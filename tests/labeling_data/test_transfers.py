@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -354,3 +355,14 @@ def test_an_import_whose_file_is_gone_says_so(api: Api) -> None:
     made.refresh_from_db()
     assert made.state == "failed"
     assert "cannot be read" in made.error
+
+
+def test_the_file_of_an_import_that_failed_does_not_stay(project: Project, settings: Any) -> None:
+    folder = Path(settings.IMPORTS_DIR) / project.slug
+    folder.mkdir(parents=True)
+    for name, state in (("waits", "queued"), ("failed", "failed")):
+        (folder / name).touch()
+        os.utime(folder / name, (0, 0))
+        Import.objects.create(project=project, source="csv", name=name, state=state, path=f"{project.slug}/{name}")
+    transferring.forget_old()
+    assert [path.name for path in folder.iterdir()] == ["waits"]

@@ -125,6 +125,22 @@ def test_the_connection_goes_to_the_address_that_was_vetted_and_the_name_is_aske
     assert (asked, connected) == (["rebinding.example.org"], [("93.184.216.34", 80)])
 
 
+def test_the_time_is_the_request_s_however_many_addresses_the_name_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    named(monkeypatch, [f"93.184.216.{number}" for number in range(9)])
+    waited: list[float] = []
+
+    def create_connection(address: Any, timeout: float) -> Any:
+        waited.append(timeout)
+        time.sleep(min(timeout, 0.2))
+        raise TimeoutError
+
+    monkeypatch.setattr(outbound.socket, "create_connection", create_connection)
+    with pytest.raises(NotReached, match=r"more than 0\.3 seconds"):
+        post("http://black-holes.example.org/", b"{}", {}, limits=Limits(seconds=0.3))
+    assert len(waited) == 2
+    assert sum(waited) < 0.45
+
+
 def test_a_name_that_nobody_knows_is_said_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*args: Any, **more: Any) -> Any:
         raise socket.gaierror
