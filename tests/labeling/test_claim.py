@@ -268,7 +268,7 @@ def test_who_left_is_handed_nothing_by_a_claim_that_began_before(project: Projec
 def test_a_role_that_was_taken_is_found_out_by_a_claim_that_began_before(project: Project, labeler: User) -> None:
     worker = labeler_of(Membership.objects.get(user=labeler))
     change_role(labeler.memberships.get(), Role.CUSTOMER)
-    with pytest.raises(KeptOut, match="customer"):
+    with pytest.raises(KeptOut, match="Customer"):
         claim(make_campaign(project), worker)
     change_role(labeler.memberships.get(), Role.RESEARCHER)
     with pytest.raises(KeptOut, match="which model"):
