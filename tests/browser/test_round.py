@@ -13,6 +13,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from labeling.models import Project, User
+from tests.browser.axe import faults_in_both_looks
 from tests.rlhf.tiny_runs import save_tiny_model
 from tests.training.making import base_model_folder, demonstrations
 from tests.training.test_settle import sft_is_done
@@ -157,6 +158,7 @@ def test_a_running_stage_is_paused_resumed_and_cancelled_and_its_rollouts_come_i
     expect(
         page.get_by_text("It is at step 2; the last one saved is 2. A cancelled run cannot be resumed")
     ).to_be_visible()
+    assert faults_in_both_looks(page) == []
     for_good.click()
     expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
 
