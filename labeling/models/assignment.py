@@ -44,7 +44,7 @@ class Assignment(models.Model):
     order = models.JSONField(default=list)
     draft = models.JSONField(default=dict, blank=True)
     draft_saved_at = models.DateTimeField(null=True, blank=True)
-    draft_device = models.CharField(max_length=36, blank=True, db_default="")
+    draft_device = models.CharField(max_length=36, blank=True, default="", db_default="")
     opened_at = models.DateTimeField(null=True, blank=True)
     warned_at = models.DateTimeField(null=True, blank=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
