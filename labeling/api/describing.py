@@ -96,7 +96,10 @@ class Described(AutoSchema):
             return None
         parameters = operation.setdefault("parameters", [])
         reads = self.method in ("GET", "HEAD")
-        parameters.append(IF_NONE_MATCH if reads else KEY)
+        if reads:
+            parameters.append(IF_NONE_MATCH)
+        elif getattr(self.view, "keyed", True):
+            parameters.append(KEY)
         allows = getattr(self.view, "allows", {})
         guarded = self.method in CHANGES and "GET" in allows
         if guarded:

@@ -83,6 +83,7 @@ class TakesFiles(Resource):
     """A body that is a file is not read into memory, so it has no key: a record's own id makes it come in once."""
 
     tag = "imports"
+    keyed = False
 
     def _prepare(self, request: Request, method: str) -> None:
         headers = request._request.META

@@ -37,6 +37,13 @@ class KeyReused(Refusal):
     status = 409
 
 
+class KeyInUse(Refusal):
+    """The first request with the key was under way, and was refused between two looks."""
+
+    code = "idempotency_key_in_use"
+    status = 409
+
+
 def key_of(request: Request) -> str:
     """The request's key, or "". Raises InvalidQuery for one that cannot be kept."""
     key: str = request.headers.get(HEADER, "")
@@ -64,7 +71,7 @@ def answered_once(request: Request, project: Project, act: Act, *, key: str, tog
         except IntegrityError:
             found = _found(project, user, key)
             if found is None:  # The first was refused between the two statements.
-                raise Refusal("Another request with this key was under way; send it again.") from None
+                raise KeyInUse("Another request with this key was under way; send it again.") from None
             return _replayed(found, digest)
         response = act()
         _note(row, response)

@@ -87,6 +87,8 @@ class Resource(APIView):
     allows: ClassVar[Mapping[str, Allowed]] = {}
     apart: ClassVar[bool] = False
     """Whether its writes take their locks in transactions of their own, and are by nature the same when repeated."""
+    keyed: ClassVar[bool] = True
+    """Whether a write may carry an Idempotency-Key."""
     most_bytes: ClassVar[int] = MOST_BYTES
     project: Project
     membership: Membership

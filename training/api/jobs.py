@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.access import READS_DATA, RESEARCHES
-from labeling.api.fields import Sent, Shown, WholeParameter, members_of
+from labeling.api.fields import Shown, WholeParameter, members_of
 from labeling.api.paging import MOST_A_PAGE, Paged, page_of, page_shape
 from labeling.api.resource import Allowed, Resource, found_or_404, operation
 from labeling.scopes import Scope
@@ -62,9 +62,9 @@ class MetricList(Shown):
     next = serializers.CharField(allow_null=True)
 
 
-class MetricFilter(Sent):
-    after = WholeParameter(low=0, help_text='Steps after this one: "next" of the page before.')
-    limit = WholeParameter(high=MOST_A_PAGE)
+class MetricFilter(Paged):
+    cursor = WholeParameter(low=0, help_text='Steps after this one: "next" of the page before.')
+    limit = WholeParameter(high=MOST_A_PAGE, help_text=f"Steps on the page; {MOST_A_PAGE} where it is not said.")
 
 
 class CheckpointShown(Shown):
@@ -181,8 +181,8 @@ class MetricsView(JobResource):
     @operation("What the job wrote, step by step.", query=MetricFilter, gives=MetricList, name="list_metrics")
     def get(self, request: Request, slug: str, job_id: int) -> Response:
         found = Metric.objects.filter(job=self.job(job_id))
-        if "after" in self.query:
-            found = found.filter(step__gt=self.query["after"])
+        if "cursor" in self.query:
+            found = found.filter(step__gt=self.query["cursor"])
         limit = self.query.get("limit", MOST_A_PAGE)
         # Whole steps only: a step has a line for each split.
         steps = list(found.order_by("step").values_list("step", flat=True).distinct()[: limit + 1])
