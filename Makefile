@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
-# Test processes; each has a database of its own.
-WORKERS ?= auto
+# Test processes, one more than cores, since each waits for browsers and servers a quarter of its time; each has a
+# database of its own.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: run test subset lint lock trial screens clean

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from labeling.models import Project, User
+from tests.training.workers import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
@@ -29,6 +30,6 @@ def test_on_a_phone_the_places_are_one_row_that_keeps_where_one_is_in_view(
     assert current.evaluate(IN_VIEW)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     links.first.focus()  # By keyboard every place comes into view as it is reached.
-    for number in range(links.count()):
-        page.wait_for_function(IN_VIEW, arg=links.nth(number).element_handle(), timeout=2000)
+    for one in links.all():
+        wait_until(lambda link=one: link.evaluate(IN_VIEW))
         page.keyboard.press("Tab")

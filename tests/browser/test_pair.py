@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from labeling.models import Project, Response, Submission
 from tests.labeling.work import make_campaign
+from tests.training.workers import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
@@ -72,7 +73,7 @@ def test_arrows_decide_nothing_where_they_scroll_or_go_through_radios(project: P
     page, _ = at_work(campaign)
     page.locator("pre").first.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.activeElement.scrollLeft > 0")
+    wait_until(lambda: page.evaluate("document.activeElement.scrollLeft > 0"))
     expect(page.locator("[data-verdict]")).to_have_text("Not decided")
     page.keyboard.press("Escape")
     page.evaluate("document.activeElement.blur()")

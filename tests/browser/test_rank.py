@@ -350,12 +350,13 @@ def test_the_time_at_work_goes_on_after_a_reload(project: Project, at_work: Call
 
 def test_what_never_reached_the_server_survives_a_reload_too(project: Project, at_work: Callable) -> None:
     page, visitor = at_work(make_campaign(project, shown=4))
-    visitor.expected.append("ERR_INTERNET_DISCONNECTED")
-    visitor.context.set_offline(True)
+    visitor.expected.append("ERR_CONNECTION_REFUSED")
+    visitor.context.route("**/draft/", lambda route: route.abort("connectionrefused"))
+    page.reload()  # one that is open already learns of a new route a moment later
     press(page, "7", "j", "2")
     expect(page.locator("[data-save-words]")).to_have_text("Saved on this device, no connection", timeout=4000)
     assert Assignment.objects.get().draft == {}
-    visitor.context.set_offline(False)
+    visitor.context.unroute_all()
     page.reload()
     expect(page.locator('input[name="rating-A-overall"][value="7"]')).to_be_checked()
     expect(page.locator("[data-save-words]")).to_have_text(re.compile("^Saved \\d"), timeout=4000)

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from labeling.models import Guideline, Judgment, Project, Response, Submission, WorkKind
 from tests.labeling.work import FLAGS, make_campaign
+from tests.training.workers import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
@@ -66,7 +67,7 @@ def test_arrows_scroll_the_response_that_has_the_focus_and_go_through_the_radios
     response.focus()
     page.keyboard.press("ArrowDown")
     expect(page.locator('[data-scale="rating-A-overall"]')).to_have_attribute("data-current", "")
-    page.wait_for_function("document.querySelector('.rate__response').scrollTop > 0")
+    wait_until(lambda: page.evaluate("document.querySelector('.rate__response').scrollTop > 0"))
     page.locator('[name="rating-A-overall"][value="4"]').check(force=True)
     page.keyboard.press("ArrowRight")
     expect(page.locator('[name="rating-A-overall"]:checked')).to_have_value("5")

@@ -137,7 +137,7 @@ def test_a_running_stage_is_paused_resumed_and_cancelled_and_its_rollouts_come_i
     samples.write_text('{"step": 1, "prompt": "p", "prompt_text": "What eats a heron?", "text": "Frogs."}\n')
     page = visit(researcher).open(reverse("round", args=["helpdesk", 1]))
     expect(page.get_by_text("What eats a heron?").first).to_be_visible()
-    page.wait_for_function("document.querySelector('[data-follow]').getAttribute('aria-pressed') === 'true'")
+    wait_until(lambda: page.evaluate("document.querySelector('[data-follow]').getAttribute('aria-pressed') === 'true'"))
     page.wait_for_timeout(500)
     with samples.open("a") as file:
         file.write('{"step": 2, "prompt": "q", "prompt_text": "Where does it sleep?", "text": "By the reeds."}\n')
