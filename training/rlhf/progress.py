@@ -97,7 +97,6 @@ class Progress:
             line[key] = value if math.isfinite(value) else None
         if split is not None:
             line["split"] = split
-        self.read_control()
         self._append(self.folder.metrics, line)
         bad = [key for key in values if line[key] is None]
         if bad:
@@ -105,20 +104,25 @@ class Progress:
 
     def event(self, kind: str, **facts: object) -> None:
         """Adds a line to events.jsonl: something that happened once."""
-        self.read_control()
         self._append(self.folder.events, {"kind": kind, "attempt": self.attempt, "at": now(), **facts})
 
     def sample(self, step: int, **facts: object) -> None:
         """Adds a line to samples.jsonl: a text for people to read."""
-        self.read_control()
         self._append(self.folder.samples, {"step": step, **facts})
 
     def _append(self, path: Path, line: Mapping[str, object]) -> None:
-        """One write of a whole line, so that a reader of a growing file meets no half of one."""
+        """One write of a whole line, so that a reader of a growing file meets no half of one. Raises Fenced.
+
+        The file is opened before the look at who owns the run, and a newer attempt begins with files of its own (cut):
+        a process that slept between the look and the write writes into a file that nobody reads any more.
+        """
         with self._writing:
             if path not in self._files:
                 self._files[path] = path.open("ab", buffering=0)
-            self._files[path].write(dump_json(line).encode() + b"\n")
+            file = self._files[path]
+        self.read_control()
+        with self._writing:
+            file.write(dump_json(line).encode() + b"\n")
 
     @property
     def seconds(self) -> float:
@@ -135,11 +139,21 @@ class Progress:
         return found
 
     def cut(self, offsets: Mapping[str, int]) -> None:
-        """Cuts the three files to a checkpoint's offsets: what came after will be done again."""
+        """The three files up to a checkpoint's offsets, as new files in the old one's places: what came after will be
+        done again, and an earlier attempt that still has the old ones open writes into them in vain."""
+        with self._writing:
+            for file in self._files.values():
+                file.close()
+            self._files.clear()
         for name, path in self._lines().items():
-            size = path.stat().st_size if path.exists() else 0
-            with path.open("ab") as file:
-                file.truncate(min(size, offsets.get(name, 0)))
+            anew = path.with_name(f"{path.name}.{self.attempt}.part")
+            with anew.open("wb") as kept:
+                if path.exists():
+                    with path.open("rb") as old:
+                        _copy(old, kept, offsets.get(name, 0))
+                kept.flush()
+                os.fsync(kept.fileno())
+            anew.replace(path)
 
     def _lines(self) -> dict[str, Path]:
         folder = self.folder
@@ -205,3 +219,10 @@ class Progress:
                 return  # the training thread meets the same and ends the attempt
             except OSError:
                 continue  # a full disk is met, and told, by the training thread; the next beat may work
+
+
+def _copy(old: BinaryIO, new: BinaryIO, size: int) -> None:
+    """The first so many bytes, or as many as there are."""
+    while size > 0 and (piece := old.read(min(size, 1 << 20))):
+        new.write(piece)
+        size -= len(piece)
