@@ -12,9 +12,18 @@ from django.db import transaction
 
 from labeling.bulk_writing import write_all
 from labeling.intake import Intake, fingerprint
-from labeling.models import Generator, Project, Prompt, Response
+from labeling.models import Generator, ImportedRecord, Project, Prompt, Response
 from labeling.record_fields import BadRecord, Fields, checked_name
-from labeling.records import ID_CHARACTERS, PromptText, ResponseText, read_prompt_text, read_response_text
+from labeling.record_lines import digest_of
+from labeling.records import (
+    ID_CHARACTERS,
+    Kind,
+    PromptText,
+    Record,
+    ResponseText,
+    read_prompt_text,
+    read_response_text,
+)
 
 MOST_LINES = 10_000
 CREATED, MERGED, REFUSED = "created", "merged", "refused"
@@ -105,6 +114,8 @@ def _take_prompts(project: Project, texts: Sequence[PromptText | BadRecord], *, 
         taken.written = not (whole and any(reason for _, reason in reasons))
         if taken.written:
             intake.take({key for key, reason in reasons if not reason})
+            taken_texts = (text for text, (_, reason) in zip(texts, reasons, strict=True) if not reason)
+            _keep_ids(intake, [text for text in taken_texts if isinstance(text, PromptText)])
         for key, reason in reasons:
             if reason:
                 taken.lines.append(Line(REFUSED, message=reason))
@@ -114,6 +125,19 @@ def _take_prompts(project: Project, texts: Sequence[PromptText | BadRecord], *, 
             else:
                 taken.lines.append(Line(MERGED if key in there else CREATED))
     return taken
+
+
+def _keep_ids(intake: Intake, texts: Sequence[PromptText]) -> None:
+    """Ids of prompts that merged into one of another id or none: responses and later calls name them by it."""
+    merged: dict[str, ImportedRecord] = {}
+    for text in texts:
+        prompt = intake.there[fingerprint(text.messages)]
+        if text.id and text.id != prompt.external_id and text.id not in intake.known_ids:
+            record = Record(Kind.PROMPT, text.id, text)
+            merged[text.id] = ImportedRecord(
+                project=intake.project, kind=Kind.PROMPT, external_id=text.id, digest=digest_of(record), prompt=prompt
+            )
+    write_all(list(merged.values()))
 
 
 # --- responses --------------------------------------------------------------------------------------------------------
@@ -166,11 +190,13 @@ def _readable_reply(value: Any) -> _Reply:
 
 
 def _prompts_of(project: Project, replies: Sequence[_Reply]) -> dict[int | str, int]:
-    """The prompts named, by number or id (two queries)."""
+    """The prompts named, by number or id (three queries)."""
     prompts = Prompt.objects.filter(project=project)
     numbers = {reply.prompt for reply in replies if isinstance(reply.prompt, int) and abs(reply.prompt) < 2**63}
     ids = {reply.prompt for reply in replies if isinstance(reply.prompt, str)}
     found: dict[int | str, int] = {pk: pk for pk in prompts.filter(pk__in=numbers).values_list("pk", flat=True)}
+    merged = ImportedRecord.objects.filter(project=project, kind=Kind.PROMPT, external_id__in=ids)
+    found |= dict(merged.values_list("external_id", "prompt_id"))
     found |= dict(prompts.filter(external_id__in=ids).values_list("external_id", "pk"))
     return found
 

@@ -4,7 +4,6 @@ The file is read once, in batches of bounded size, within one transaction; where
 are not to be skipped) the transaction is rolled back after the last line, so that the report names them all.
 """
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from django.db.models import QuerySet
 from labeling.datasets import own_id
 from labeling.imported_rows import Batch, Known, Place
 from labeling.models import ImportedRecord, Project, Response, Task
-from labeling.record_lines import Line, line_of, read_file
+from labeling.record_lines import Line, digest_of, read_file
 from labeling.records import Kind, Record
 
 BATCH_RECORDS = 500
@@ -134,7 +133,7 @@ def _add(
     batch: Batch, number: int, record: Record, *, before: dict[tuple[str, str], str], report: ImportReport
 ) -> None:
     """Into the batch, unless it was imported before. before: digests by kind and id; what is taken joins them."""
-    digest = hashlib.sha256(line_of(record)).hexdigest()
+    digest = digest_of(record)
     known_digest = before.get((record.kind, record.id))
     if known_digest is None:
         reason = batch.add(record, digest=digest)

@@ -81,6 +81,8 @@ class Intake:
     project: Project
     there: dict[str, Prompt] = field(default_factory=dict)
     """Prompts of the batch that the project has, by fingerprint."""
+    known_ids: frozenset[str] = frozenset()
+    """Ids of the batch under which the project had a prompt before."""
     _ids: dict[str, str] = field(default_factory=dict)
     _splits: dict[str, str] = field(default_factory=dict)
     _drafts: dict[str, Prompt] = field(default_factory=dict)
@@ -95,6 +97,7 @@ class Intake:
         # A record that merged left its id here only; the prompt keeps that of the first.
         merged = ImportedRecord.objects.filter(project=self.project, kind="prompt", external_id__in=ids)
         self._ids |= dict(merged.values_list("external_id", "prompt__fingerprint"))
+        self.known_ids = frozenset(self._ids)
         groups = {text.group_key or own_group(beginning(text.messages)) for text in texts}
         self._splits = dict(prompts.filter(group_key__in=groups).values_list("group_key", "split").distinct())
 

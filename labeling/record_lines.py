@@ -4,6 +4,7 @@ Lines end at \\n only, since texts may hold other line separators (U+2028). pyar
 """
 
 import gzip
+import hashlib
 import io
 import json
 import zlib
@@ -202,6 +203,11 @@ def _check_depth(value: Any, deepest: int) -> None:
         depth += 1
         if depth > deepest:
             raise BadRecord(f"lists and objects are nested deeper than {deepest}")
+
+
+def digest_of(record: Record) -> str:
+    """sha256 of the record in its written form: another one means that its content changed."""
+    return hashlib.sha256(line_of(record)).hexdigest()
 
 
 def line_of(record: Record) -> bytes:

@@ -26,6 +26,20 @@ def intercept(page: Page, answer: Callable[[Route], None]) -> None:
     page.reload()
 
 
+def lose_an_answer(page: Page) -> None:
+    """The next submission reaches the server, and its answer does not come back."""
+    lost = [True]
+
+    def lose(route: Route) -> None:
+        if route.request.method == "POST" and lost and lost.pop():
+            route.fetch()
+            route.abort("connectionreset")
+        else:
+            route.fallback()
+
+    intercept(page, lose)
+
+
 def test_offline_in_the_middle_work_goes_on_and_reaches_the_server_once_it_is_back(
     project: Project, at_work: Callable
 ) -> None:
@@ -75,16 +89,7 @@ def test_a_server_that_is_down_at_submit_gets_it_once_when_it_is_up_again(projec
 def test_an_answer_that_was_lost_on_the_way_is_one_submission(project: Project, at_work: Callable) -> None:
     page, visitor = at_work(make_campaign(project, tasks=2, shown=2))
     visitor.expected.append("ERR_CONNECTION_RESET")
-    lost = [True]
-
-    def lose(route: Route) -> None:
-        if route.request.method == "POST" and lost and lost.pop():
-            route.fetch()
-            route.abort("connectionreset")
-        else:
-            route.fallback()
-
-    intercept(page, lose)
+    lose_an_answer(page)
     press(page, "ArrowLeft", "Control+Enter")
     expect(page.locator("[data-outcome]")).to_contain_text("Not sent: no connection")
     before = page.url
@@ -98,16 +103,7 @@ def test_words_changed_after_a_lost_answer_are_not_taken_for_those_that_were_sen
 ) -> None:
     page, visitor = at_work(make_campaign(project, tasks=2, kind=WorkKind.DEMONSTRATION))
     visitor.expected += ["ERR_CONNECTION_RESET", "409"]
-    lost = [True]
-
-    def lose(route: Route) -> None:
-        if route.request.method == "POST" and lost and lost.pop():
-            route.fetch()
-            route.abort("connectionreset")
-        else:
-            route.fallback()
-
-    intercept(page, lose)
+    lose_an_answer(page)
     page.locator("#text").fill("Bread needs time.")
     expect(page.locator("[data-save-words]")).to_have_text(SAVED, timeout=4000)
     press(page, "Control+Enter")
