@@ -110,6 +110,10 @@ class Accord:
                 if line.strip():
                     yield json.loads(line)
 
+    def datasheet(self, kind: str, **parameters: Any) -> dict[str, Any]:
+        """What records() would stream with these parameters: members, counts, guidelines, licence and consent."""
+        return self.get(f"records/{kind}/datasheet", **parameters)
+
     # files
 
     def export(

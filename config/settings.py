@@ -273,11 +273,12 @@ CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
-# A queue of its own: behind a stage that takes days no slot would come back, no round move on, nobody simulated work.
+# Queues of their own: behind a stage that takes days no slot would come back, no round move on, nobody simulated work;
+# behind a file of a million rows no webhook would leave; behind an address that does not answer, nothing else.
 CELERY_TASK_ROUTES = {
     "training.tasks.tend": {"queue": "tend"},
-    "training.tasks.send_webhooks": {"queue": "tend"},
-    "labeling.tasks.move_files": {"queue": "tend"},
+    "training.tasks.send_webhooks": {"queue": "webhooks"},
+    "labeling.tasks.move_files": {"queue": "files"},
 }
 CELERY_BEAT_SCHEDULE = {
     "tend": {"task": "training.tasks.tend", "schedule": 30.0, "options": {"expires": 30}},

@@ -2,6 +2,9 @@
 
 A worker takes a message by pushing its next try forward under a lock that others pass over, so that two workers do not
 send it at once; one that dies on the way leaves it due again. No transaction is open while an address is waited for.
+
+An address that does not answer costs the others little: it has a share of each round of attempts, and while a message
+to it fails the rest of its messages wait with it. The first that arrives lets them go.
 """
 
 import random
@@ -11,8 +14,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, QuerySet
-from django.db.models.functions import Now
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import Now, RowNumber
 from django.utils import timezone
 
 from labeling.errors import Refusal
@@ -31,6 +34,8 @@ LIMITS = Limits(seconds=10.0, bytes=1024)
 TAKEN_FOR = timedelta(seconds=60)
 """Longer than an attempt lasts."""
 AT_ONCE = 8
+AT_ONCE_TO_ONE = 4
+HELD_BACK_AT_MOST = timedelta(minutes=5)
 LOOK_SECONDS = 2.0
 GONE = 410
 OUTCOME_CHARACTERS = 300
@@ -70,9 +75,12 @@ def _due() -> QuerySet[Delivery]:
 
 
 def _take() -> list[Delivery]:
+    place = Window(RowNumber(), partition_by=F("webhook"), order_by=("next_try_at", "pk"))
+    first = _due().annotate(place=place).filter(place__lte=AT_ONCE_TO_ONE).order_by("next_try_at", "pk")
+    chosen = list(first.values_list("pk", flat=True)[:AT_ONCE])
     with transaction.atomic():
         locked = _due().select_for_update(skip_locked=True, of=("self",)).select_related("webhook")
-        due = list(locked.order_by("next_try_at")[:AT_ONCE])
+        due = list(locked.filter(pk__in=chosen).order_by("next_try_at", "pk"))
         Delivery.objects.filter(pk__in=[one.pk for one in due]).update(
             next_try_at=Now() + TAKEN_FOR, attempts=F("attempts") + 1
         )
@@ -102,6 +110,7 @@ def _note(delivery: Delivery, attempt: Attempt) -> None:
     said = {"status": attempt.status, "outcome": attempt.outcome[:OUTCOME_CHARACTERS]}
     if attempt.arrived:
         mine.update(state=State.DELIVERED, delivered_at=timezone.now(), next_try_at=None, **said)
+        _others(delivery).filter(attempts=0, next_try_at__gt=Now()).update(next_try_at=Now())
     elif attempt.status == GONE:
         mine.update(state=State.GIVEN_UP, next_try_at=None, **said)
         because = "The address said that it is gone (410)."
@@ -112,3 +121,10 @@ def _note(delivery: Delivery, attempt: Attempt) -> None:
         pause = PAUSES[delivery.attempts - 1] * random.uniform(0.9, 1.1)
         # By the clock that says what is due: the database's.
         mine.update(next_try_at=Now() + pause, **said)
+        held_back = Now() + min(pause, HELD_BACK_AT_MOST)
+        _others(delivery).filter(next_try_at__lt=held_back).update(next_try_at=held_back)
+
+
+def _others(delivery: Delivery) -> QuerySet[Delivery]:
+    """What else waits for the same address."""
+    return Delivery.objects.filter(webhook=delivery.webhook_id, state=State.WAITING).exclude(pk=delivery.pk)

@@ -62,22 +62,28 @@ def run_next() -> bool:
     from labeling.exporting.making import make_export  # these begin where this module ends
     from labeling.importing_files import run_import
 
-    for model, run in ((Export, make_export), (Import, run_import)):
-        transfer = _claim(model)
-        if transfer is not None:
-            _run(transfer, run)
-            return True
-    return False
+    transfer = _claim()
+    if transfer is None:
+        return False
+    _run(transfer, make_export if isinstance(transfer, Export) else run_import)
+    return True
 
 
-def _claim(model: Rows) -> Any:
-    waiting = Q(state=model.State.QUEUED) | Q(state=model.State.RUNNING, lease_until__lt=Now())
-    for pk in model.objects.filter(waiting).order_by("pk").values_list("pk", flat=True)[:10]:
-        taken = model.objects.filter(waiting, pk=pk).update(
-            state=model.State.RUNNING, attempt=F("attempt") + 1, lease_until=_lease(), rows=0
+def _claim() -> Export | Import | None:
+    """The oldest of both kinds: neither waits until there is none of the other."""
+    waiting = Q(state=Transfer.State.QUEUED) | Q(state=Transfer.State.RUNNING, lease_until__lt=Now())
+    kinds: tuple[Rows, ...] = (Export, Import)
+    found = [
+        (created_at, pk, kind)
+        for kind in kinds
+        for created_at, pk in kind.objects.filter(waiting).order_by("created_at").values_list("created_at", "pk")[:10]
+    ]
+    for _, pk, kind in sorted(found, key=lambda one: one[:2]):
+        taken = kind.objects.filter(waiting, pk=pk).update(
+            state=kind.State.RUNNING, attempt=F("attempt") + 1, lease_until=_lease(), rows=0
         )
         if taken:
-            return model.objects.select_related("project").get(pk=pk)
+            return kind.objects.select_related("project").get(pk=pk)
     return None
 
 

@@ -19,7 +19,7 @@ from labeling.sheets import SHEETS, sheet
 from training.models import Job
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = ("migrate", "web", "cpu-worker", "beat", "gpu-worker")
+OURS = ("migrate", "web", "cpu-worker", "beat", "files-worker", "webhooks-worker", "gpu-worker")
 IN_ENV_FILE = {
     "ACCORD_SECRET_KEY": "k" * 50,
     "ACCORD_ALLOWED_HOSTS": "accord.example.org",
@@ -95,6 +95,21 @@ def test_every_queue_has_one_kind_of_worker(services: dict[str, Any]) -> None:
     assert listened == sorted({*Job.Queue.values, *routed})
 
 
+def test_compose_names_nothing_twice() -> None:
+    """The reader of YAML here takes the last one; compose itself refuses the file."""
+
+    def named_twice(node: yaml.Node) -> list[str]:
+        if isinstance(node, yaml.SequenceNode):
+            return [name for each in node.value for name in named_twice(each)]
+        if not isinstance(node, yaml.MappingNode):
+            return []
+        names = [key.value for key, _ in node.value if key.value != "<<"]
+        inner = [name for _, value in node.value for name in named_twice(value)]
+        return [name for name in {*names} if names.count(name) > 1] + inner
+
+    assert named_twice(yaml.compose((ROOT / "docker-compose.yml").read_text())) == []
+
+
 def test_tasks_that_are_routed_or_scheduled_exist() -> None:
     app.loader.import_default_modules()
     named = [*settings.CELERY_TASK_ROUTES, *(entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values())]
@@ -128,4 +143,5 @@ def test_every_static_file_that_a_page_names_is_there() -> None:
 def test_the_readme_starts_the_same_processes(services: dict[str, Any]) -> None:
     readme = (ROOT / "README.md").read_text()
     by_hand = re.findall(r"^    \.venv/bin/celery .*? -Q (\w+)", readme, flags=re.MULTILINE)
-    assert sorted(by_hand) == sorted([*Job.Queue.values, "tend"])
+    in_compose = [said[said.index("-Q") + 1] for one in services.values() if "-Q" in (said := one.get("command", []))]
+    assert sorted(by_hand) == sorted(in_compose)

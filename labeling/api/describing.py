@@ -119,13 +119,8 @@ class Described(AutoSchema):
             operation["description"] = f"{operation.get('description', '')}\n\nRoles: {roles}; a token of {scope}."
         return operation
 
-    def get_override_parameters(self) -> list[Any]:
-        described = getattr(self.view, "described_parameters", None)
-        found: list[Any] = [*super().get_override_parameters(), *(described() if described else [])]
-        return found
-
     def get_tags(self) -> list[str]:
-        return [getattr(self.view, "tag", "records")]
+        return [getattr(self.view, "tag", "other")]
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)

@@ -16,7 +16,7 @@ from labeling.api import (
     webhooks,
 )
 from labeling.api.exports import KINDS as RECORDS
-from labeling.api.records import RecordsView
+from labeling.api.records import datasheet_view, records_view
 from labeling.api.schema import SchemaView
 
 PROJECT = "projects/<slug:slug>"
@@ -76,7 +76,11 @@ urlpatterns = [
     path(f"{PROJECT}/imports/from", imports.ImportFromView.as_view(), name="api_import_from"),
     path(f"{PROJECT}/imports/<uuid:uuid>", imports.ImportView.as_view(), name="api_import"),
     *(
-        path(f"{PROJECT}/records/{name}", RecordsView.as_view(kind=kind), name=f"api_{name}_records")
+        path(f"{PROJECT}/records/{name}", records_view(name, kind).as_view(), name=f"api_{name}_records")
+        for name, kind in RECORDS.items()
+    ),
+    *(
+        path(f"{PROJECT}/records/{name}/datasheet", datasheet_view(name, kind).as_view(), name=f"api_{name}_datasheet")
         for name, kind in RECORDS.items()
     ),
 ]

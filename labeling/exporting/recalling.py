@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from labeling.exporting.making import file_of
-from labeling.models import Export, Labeler, Submission, WorkKind
+from labeling.models import Export, Submission, WorkKind
 from labeling.records import Kind
 from labeling.selecting import WORK_KINDS
 
@@ -40,18 +40,6 @@ def recall_withdrawn() -> int:
     """All files that hold what was taken back; returns how many. Part of what workers do by themselves."""
     there = Export.objects.filter(state=Export.State.DONE).exclude(path="").select_related("project")
     return sum(file_of(export) is not None and file_to_send(export) is None for export in there)
-
-
-def recall_of(labeler: Labeler) -> int:
-    """All files that may hold what this person wrote or said, as before their words are erased."""
-    found = [
-        export
-        for export in Export.objects.filter(project=labeler.project_id).exclude(path="").select_related("project")
-        if _within(export).filter(assignment__labeler=labeler).exists()
-    ]
-    for export in found:
-        recall(export)
-    return len(found)
 
 
 def _moment(export: Export) -> datetime:

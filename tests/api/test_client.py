@@ -51,6 +51,7 @@ def test_records_come_one_after_another_plain_and_packed(accord: Accord) -> None
     assert list(accord.records("rankings", format="jsonl.gz")) == plain
     assert len(list(accord.records("comparisons", ties="drop", simulated=True))) == 6
     assert list(accord.records("rankings", split="test")) == []
+    assert accord.datasheet("comparisons", ties="drop", simulated=True)["rows"] == 6
     with pytest.raises(ValueError, match=r"format is 'parquet'; expected jsonl"):
         next(accord.records("rankings", format="parquet"))
 

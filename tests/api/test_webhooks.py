@@ -16,7 +16,7 @@ from pytest_django.fixtures import Settings
 from labeling import completing, sending
 from labeling.access import RESEARCHES
 from labeling.models import Campaign, Delivery, Project, User, Webhook
-from labeling.sending import PAUSES, deliver_due
+from labeling.sending import AT_ONCE_TO_ONE, PAUSES, deliver_due
 from labeling.webhooks import OFFERED, announce, make_webhook, ping, replay
 from tests.api.filled import Api, Filled
 from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, submit_now
@@ -81,6 +81,25 @@ def test_it_is_sent_again_with_growing_pauses_and_given_up_in_the_end(webhook: W
     delivery.refresh_from_db()
     assert delivery.state == "delivered"
     assert len({headers["webhook-id"] for _, _, headers, _ in received.requests}) == 1
+
+
+def test_an_address_that_fails_keeps_nobody_else_s_messages_and_its_own_wait_with_it(
+    project: Project, owner: User, webhook: Webhook, received: Received
+) -> None:
+    with receiving() as broken:
+        broken.answers = [500]
+        failing = make_webhook(project, url=broken.url, events=OFFERED, by=owner)
+        for _ in range(20):
+            ping(failing)
+        ping(webhook)
+        deliver_due()
+        assert (len(received.requests), len(broken.requests)) == (1, AT_ONCE_TO_ONE)
+        tried = failing.deliveries.filter(attempts=1)
+        assert (tried.count(), failing.deliveries.filter(next_try_at__lte=Now()).count()) == (AT_ONCE_TO_ONE, 0)
+        tried.update(next_try_at=Now())
+        broken.answers = [204]
+        deliver_due()
+        assert failing.deliveries.filter(state="delivered").count() == 20
 
 
 def test_an_address_that_is_gone_gets_nothing_more(webhook: Webhook, received: Received) -> None:

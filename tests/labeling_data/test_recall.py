@@ -10,10 +10,9 @@ from django.conf import settings as site_settings
 from django.db.models.functions import Now
 
 from labeling.exporting.asked import CannotExport, read_asked
-from labeling.exporting.recalling import recall_of
 from labeling.exporting.streaming import Stream
 from labeling.importing import import_file
-from labeling.models import Export, Labeler, Project, Role, Submission
+from labeling.models import Export, Project, Role, Submission
 from labeling.records import Kind
 from labeling.transferring import run_waiting
 from tests.api.filled import Api, api_of
@@ -81,12 +80,6 @@ def test_a_file_made_after_it_was_taken_back_is_without_it_and_stays(api: Api) -
     content = api.ask("GET", f"exports/{export}/file").getvalue()
     assert b'"labeler":"ben"' in content
     assert b'"ada"' not in content
-
-
-def test_whoever_is_to_be_erased_has_no_words_left_in_prepared_files(api: Api, project: Project) -> None:
-    export, rated = prepared(api, "rankings"), prepared(api, "ratings")
-    assert recall_of(Labeler.objects.get(project=project, pseudonym="ben")) == 1
-    assert (status_of(api, export), status_of(api, rated)) == (404, 200)
 
 
 # --- by weight --------------------------------------------------------------------------------------------------------

@@ -69,6 +69,19 @@ def test_a_project_s_records_come_as_json_lines(filled: Project, engineer: Clien
     assert all(read_record(json.loads(line)).kind is kind for line in body.split(b"\n")[:-1])
 
 
+def test_a_stream_says_what_is_left_of_the_rate_and_where_its_datasheet_is(engineer: Client) -> None:
+    address = "/api/v1/projects/helpdesk/records/rankings?split=train"
+    Prompt.objects.update(split="train")
+    answer = engineer.get(address)
+    assert int(answer["RateLimit-Remaining"]) < int(answer["RateLimit-Limit"])
+    records = answer.getvalue().count(b"\n")
+    leads, rel = answer["Link"].split("; ")
+    assert rel == 'rel="describedby"'
+    sheet = engineer.get(leads.strip("<>")).json()
+    assert (sheet["records"], sheet["rows"], sheet["chosen"]) == ("ranking", records, {"split": "train"})
+    assert sheet["prompts_by_split"] == {"train": 2}
+
+
 def test_a_client_may_say_what_it_expects(engineer: Client) -> None:
     address = "/api/v1/projects/helpdesk/records/rankings"
     for accept in ("application/x-ndjson", "application/json", "*/*"):
@@ -91,11 +104,11 @@ def test_parameters_choose(filled: Project, engineer: Client) -> None:
         ("order=id", "The parameter 'order' is not known here; known are: format, layout, split, campaign,"),
         ("ties=drop", "The parameter 'ties' is not known here"),
         ("project__name=x", "The parameter 'project__name' is not known here"),
-        ("split=dev", "split is 'dev'; expected one of train, valid, test."),
+        ("split=dev", "split is 'dev': 'dev' is none of train, valid, test."),
         ("split=train&split=test", "The parameter 'split' is given 2 times"),
-        ("simulated=1", "simulated is '1'; expected one of true, false."),
+        ("simulated=1", "simulated is '1': '1' is none of true, false."),
         ("campaign=none", "there is no campaign of this name"),
-        ("campaign=%00", "there is no campaign of this name"),
+        ("campaign=%00", "The text holds a NUL"),
     ],
 )
 def test_it_refuses_a_parameter_it_does_not_know(engineer: Client, query: str, sentence: str) -> None:

@@ -17,7 +17,7 @@ from labeling.exporting.streaming import Stream
 from labeling.importing import import_file
 from labeling.models import Export, Import, Project, Prompt, Role, User
 from labeling.records import Kind
-from labeling.transferring import run_waiting
+from labeling.transferring import run_next, run_waiting
 from tests.api.filled import Api, api_of
 from tests.conftest import make_member
 from tests.labeling_data import samples
@@ -152,7 +152,7 @@ def test_what_an_older_attempt_writes_changes_nothing(filled: Project, api: Api)
     from labeling.exporting.making import make_export
 
     api.post("exports", {"records": "prompts"})
-    old = transferring._claim(Export)
+    old = transferring._claim()
     Export.objects.update(attempt=old.attempt + 1)
     make_export(old)
     export = Export.objects.get()
@@ -231,6 +231,15 @@ def test_a_file_sent_as_the_body_is_brought_in_by_a_worker(api: Api) -> None:
     run_waiting()
     assert api.get("imports")[1]["items"][0]["report"]["unchanged"] == 2
     assert not list(Path(_imports()).rglob("*/*"))
+
+
+def test_what_was_asked_for_first_is_done_first(api: Api) -> None:
+    send(api, b'{"prompt": "One"}\n', "?source=trl&name=mine")
+    api.post("exports", {"records": "prompts"})
+    assert run_next()
+    assert [one.state for one in (*Import.objects.all(), *Export.objects.all())] == ["done", "queued"]
+    assert run_next()
+    assert not run_next()
 
 
 def _imports() -> str:

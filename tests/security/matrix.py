@@ -277,7 +277,8 @@ API: dict[str, Entry] = {
     "api_import_from": api(POST=PUSH),
     "api_import": api(GET=READ),
     **{
-        f"api_{kind}_records": api(GET=READ)
+        f"api_{kind}_{what}": api(GET=READ)
+        for what in ("records", "datasheet")
         for kind in ("prompts", "demonstrations", "candidates", "rankings", "comparisons", "ratings")
     },
     "api_rounds": api(GET=READ, POST=TRAIN),
