@@ -214,6 +214,7 @@ class CampaignsView(CampaignResource):
 
 class CampaignView(CampaignResource):
     allows = {"GET": READS, "PATCH": WRITES, "DELETE": WRITES}
+    moving = frozenset({"progress"})
 
     @operation("One campaign, with how far it is.", gives=CampaignShown, name="read_campaign")
     def get(self, request: Request, slug: str, campaign_id: int) -> Response:

@@ -27,8 +27,28 @@ class ChangedMeanwhile(Refusal):
     status = 412
 
 
-def etag_of(content: bytes) -> str:
-    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+def etag_of(view: Any, request: Request, data: Any, content: bytes) -> str:
+    """Of an answer: data as it was written out to content. Where some of it moves by itself (view.moving), two parts:
+    of what somebody decides, and of all of it."""
+    if not view.moving:
+        return f'"{_digest(content)}"'
+    decided = {name: value for name, value in data.items() if name not in view.moving}
+    return f'"{_digest(_written(view, request, decided))}.{_digest(content)}"'
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _written(view: Any, request: Request, data: Any) -> bytes:
+    renderer: Any = request.accepted_renderer
+    written: bytes = renderer.render(data, request.accepted_media_type, view.get_renderer_context())
+    return written
+
+
+def _decided(etag: str) -> str:
+    """The part by which If-Match compares: a campaign may be changed although people went on working in it."""
+    return etag.strip().partition(".")[0].strip('"')
 
 
 def only_if_unchanged(view: Any, request: Request, act: Callable[[], Response]) -> Callable[[], Response]:
@@ -36,7 +56,7 @@ def only_if_unchanged(view: Any, request: Request, act: Callable[[], Response]) 
     in transactions of their own."""
     if "GET" not in view.allows or view.apart:
         raise InvalidQuery(f"{IF_MATCH} says nothing at this address: it is not read and written as one thing.")
-    wanted = [one.strip() for one in request.headers[IF_MATCH].split(",")]
+    wanted = [_decided(one) for one in request.headers[IF_MATCH].split(",")]
 
     def guarded() -> Response:
         with transaction.atomic():
@@ -49,7 +69,6 @@ def only_if_unchanged(view: Any, request: Request, act: Callable[[], Response]) 
 
 
 def _now(view: Any, request: Request) -> str:
-    """The ETag that a GET would have; Http404 where there is nothing."""
+    """What the ETag of a GET would be compared by; Http404 where there is nothing."""
     read = view.get(request, **view.kwargs)
-    renderer: Any = request.accepted_renderer
-    return etag_of(renderer.render(read.data, request.accepted_media_type, view.get_renderer_context()))
+    return _decided(etag_of(view, request, read.data, _written(view, request, read.data)))

@@ -92,6 +92,8 @@ class Resource(APIView):
     keyed: ClassVar[bool] = True
     """Whether a write may carry an Idempotency-Key."""
     most_bytes: ClassVar[int] = MOST_BYTES
+    moving: ClassVar[frozenset[str]] = frozenset()
+    """Members of its answer that change without anybody's decision: If-Match passes them over."""
     project: Project
     membership: Membership
 
@@ -157,7 +159,7 @@ class Resource(APIView):
             answer["Cache-Control"] = "private, no-cache"
         if request.method in ("GET", "HEAD") and answer.status_code == 200 and isinstance(answer, Response):
             answer.render()
-            etag = etag_of(answer.content)
+            etag = etag_of(self, request, answer.data, answer.content)
             answer["ETag"] = etag
             return get_conditional_response(django_request, etag=etag, response=answer) or answer
         return answer

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from labeling.models import AnsweredRequest, Cohort, Project, Prompt, Role
+from labeling.models import AnsweredRequest, Campaign, Cohort, Project, Prompt, Role
 from tests.api.filled import Api, Filled, fill
-from tests.labeling.work import make_prompt
+from tests.labeling.work import make_labeler, make_prompt, must_claim, ranked, submit_now
 
 pytestmark = pytest.mark.django_db
 
@@ -118,6 +118,20 @@ def test_a_change_is_made_only_to_what_its_client_read(filled: Filled, owner_api
     now = owner_api.ask("GET", path)["ETag"]
     assert owner_api.send(method, path, body, If_Match=f'"odd", {now}')[0] in (200, 204)
     assert not Cohort.objects.filter(name="Experts").exists()
+
+
+@pytest.mark.sqlite
+def test_work_that_goes_on_is_no_change_of_a_campaign_s_settings(filled: Filled, owner_api: Api) -> None:
+    path = f"campaigns/{filled.rows['campaign_id']}"
+    read = owner_api.ask("GET", path)
+    campaign = Campaign.objects.get(pk=filled.rows["campaign_id"])
+    labeler = make_labeler(campaign.project, "newcomer")
+    submit_now(must_claim(campaign, labeler), ranked(1, 2, 2))
+    now = owner_api.ask("GET", path, If_None_Match=read["ETag"])
+    assert now.status_code == 200
+    assert now.json()["progress"] != read.json()["progress"]
+    assert owner_api.send("PATCH", path, {"lease_minutes": 50}, If_Match=read["ETag"])[0] == 200
+    assert owner_api.send("PATCH", path, {"lease_minutes": 60}, If_Match=now["ETag"])[0] == 412
 
 
 @pytest.mark.sqlite
