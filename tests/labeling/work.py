@@ -8,6 +8,7 @@ from itertools import count
 from uuid import uuid4
 
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from labeling.assigning import claim, labeler_of
 from labeling.checking import Said, Work
@@ -108,7 +109,11 @@ def make_labeler(project: Project, name: str) -> Labeler:
 
 def must_claim(campaign: Campaign, labeler: Labeler) -> Assignment:
     assignment = claim(campaign, labeler)
-    assert assignment is not None
+    assert assignment is not None, (
+        list(campaign.tasks.values_list("pk", "open_slots", "returned")),
+        list(Assignment.objects.filter(campaign=campaign).values_list("labeler", "task", "state", "lease_until")),
+        timezone.now(),
+    )
     return assignment
 
 
