@@ -1,20 +1,17 @@
 """Stylesheets put into one: a sheet is a file of @import lines, and a page links what comes of it.
 
-There is no build: the first page that links a sheet reads its files, and the process keeps the result. Its address
-carries a hash of what is in it, so a browser keeps it for good and asks anew once a file changed.
+There is no build: the first page that links a sheet reads its files, and the process keeps the result.
 """
 
-import gzip
 import re
-from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from posixpath import dirname, join, normpath
 
 from django.contrib.staticfiles import finders
 from django.templatetags.static import static
-from django.urls import reverse
+
+from labeling.assets import Asset
 
 SHEETS = frozenset({"accord", "work"})
 """Names of the files below static/css/ that are put together."""
@@ -23,28 +20,12 @@ COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 ADDRESS = re.compile(r'url\("(?!data:)([^"]+)"\)')
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """mark: of its content, 12 hexadecimal digits. packed: the same, gzipped."""
-
-    name: str
-    content: bytes
-    packed: bytes
-    mark: str
-
-    @property
-    def address(self) -> str:
-        return reverse("sheet", args=[self.name, self.mark])
-
-
 @cache
-def sheet(name: str) -> Sheet:
+def sheet(name: str) -> Asset:
     """Raises KeyError for a name that is none, FileNotFoundError where an imported file is missing."""
     if name not in SHEETS:
         raise KeyError(name)
-    content = _put_together(f"css/{name}.css").encode()
-    packed = gzip.compress(content, compresslevel=9, mtime=0)
-    return Sheet(name=name, content=content, packed=packed, mark=sha256(content).hexdigest()[:12])
+    return Asset.of("sheet", name, _put_together(f"css/{name}.css"))
 
 
 def _put_together(path: str) -> str:

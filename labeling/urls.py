@@ -3,6 +3,7 @@
 from django.urls import path
 
 from labeling.views import (
+    asset,
     avoided,
     campaign_acts,
     campaign_tasks,
@@ -20,7 +21,6 @@ from labeling.views import (
     responses,
     review,
     sentences,
-    sheet,
     skip,
     task,
 )
@@ -29,7 +29,8 @@ CAMPAIGN = "projects/<slug:slug>/campaigns/<int:campaign_id>/"
 GUIDELINE = "projects/<slug:slug>/guidelines/<int:guideline_id>/"
 
 urlpatterns = [
-    path("sheets/<slug:name>.<slug:mark>.css", sheet.serve, name="sheet"),
+    path("sheets/<slug:name>.<slug:mark>.css", asset.serve_sheet, name="sheet"),
+    path("scripts/<slug:name>.<slug:mark>.js", asset.serve_script, name="script"),
     path("sentences/<str:language>.js", sentences.Sentences.as_view(), name="sentences"),
     path("", home.home, name="home"),
     path("link/<str:token>/", link.sign_in_by_link, name="sign_in_link"),

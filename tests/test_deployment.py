@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 
 from config.celery import app
-from labeling.scripts import modules_of
+from labeling.scripts import SCRIPTS, script
 from labeling.sheets import SHEETS, sheet
 from training.models import Job
 
@@ -136,8 +136,8 @@ def test_every_static_file_that_a_page_names_is_there() -> None:
     sheets, scripts = (set(re.findall(rf"{{% {tag} \"([^\"]+)\" %}}", pages)) for tag in ("sheet", "modules"))
     assert sheets == SHEETS
     assert all(sheet(name).content for name in sheets)
-    assert scripts
-    assert [name for name in sorted(scripts) if not modules_of(name)] == []
+    assert scripts == SCRIPTS
+    assert all(script(name).content for name in scripts)
 
 
 def test_the_readme_starts_the_same_processes(services: dict[str, Any]) -> None:

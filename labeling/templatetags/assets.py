@@ -1,12 +1,11 @@
-"""What a page's head links: {% sheet "work" %}, a stylesheet put into one; {% modules "rank-board" %}, a module, and
-hints that let the browser ask for all that it imports at once."""
+"""What a page's head links: {% sheet "work" %}, a stylesheet put into one; {% modules "rank-board" %}, a module with
+all that it imports."""
 
 from django import template
-from django.templatetags.static import static
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from labeling.scripts import modules_of
+from labeling.scripts import script
 from labeling.sheets import sheet
 
 register = template.Library()
@@ -19,6 +18,4 @@ def sheet_link(name: str) -> SafeString:
 
 @register.simple_tag
 def modules(name: str) -> SafeString:
-    needed = ((static(path),) for path in modules_of(name))
-    hints = format_html_join("\n", '<link rel="modulepreload" href="{}">', needed)
-    return format_html('{}\n<script type="module" src="{}"></script>', hints, static(f"js/{name}.js"))
+    return format_html('<script type="module" src="{}"></script>', script(name).address)

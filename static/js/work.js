@@ -17,5 +17,17 @@ export function eachTask(start) {
   document.addEventListener("next-task", begin);
   // What was swapped in is not in the browser's history as a page of its own: going back asks the server.
   addEventListener("popstate", () => location.reload());
-  begin();
+  afterFirstPaint(begin);
+}
+
+/** The texts are there to be read before their script is at work; where nothing is painted (a tab behind another), the
+    script does not wait for it. */
+function afterFirstPaint(act) {
+  let waits = true;
+  const once = () => {
+    if (waits) act();
+    waits = false;
+  };
+  requestAnimationFrame(() => setTimeout(once));
+  setTimeout(once, 100);
 }

@@ -14,6 +14,7 @@ from labeling.models import Campaign, User
 from tests.conftest import signed_in
 from tests.labeling.conftest import at_desk
 from tests.services import CHROMIUM
+from tests.training.workers import wait_until
 
 FLAGS = [
     "--headless",
@@ -25,6 +26,21 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def wait_for_its_script(page: Page) -> None:
+    """A work screen's script begins once the texts are painted, which may be after the page has loaded."""
+    at_work = (
+        "!document.documentElement.hasAttribute('data-script')"
+        " || !document.querySelector('form[data-screen]') || !document.querySelector('script[src*=\"/scripts/\"]')"
+        " || performance.getEntriesByName('usable').length > 0"
+    )
+    wait_until(lambda: page.evaluate(at_work))
+
+
+def load_anew(page: Page) -> None:
+    page.reload()
+    wait_for_its_script(page)
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +67,7 @@ class Visitor:
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(self.base + path)
+        wait_for_its_script(page)
         return page
 
     def _hear(self, message: ConsoleMessage) -> None:

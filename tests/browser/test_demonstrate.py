@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from labeling.models import Assignment, Project, Response, User, WorkKind
+from tests.browser.conftest import load_anew
 from tests.labeling.conftest import at_desk
 from tests.labeling.work import make_campaign
 
@@ -23,7 +24,7 @@ def test_it_is_written_previewed_kept_and_submitted_from_the_keyboard(project: P
     expect(paper.locator("pre")).to_have_text("x = '<b>'")
     expect(page.locator("[data-save-words]")).to_have_text(re.compile("^Saved "), timeout=2500)
     assert Assignment.objects.get().draft["text"] == TEXT
-    page.reload()
+    load_anew(page)
     expect(page.locator("#text")).to_have_value(TEXT)
     page.locator("#text").focus()
     before = page.url

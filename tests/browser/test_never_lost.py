@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from labeling.models import Assignment, Project, Response, Submission, User, WorkKind
+from tests.browser.conftest import load_anew
 from tests.labeling.work import make_campaign
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -23,7 +24,7 @@ def intercept(page: Page, answer: Callable[[Route], None]) -> None:
     """Every request to a task's address goes by answer. The page is loaded anew: one that is open already learns of a
     new route a moment later, and what it sends at once passes by it."""
     page.route(re.compile(r"/tasks/[^/]+/$"), answer)
-    page.reload()
+    load_anew(page)
 
 
 def lose_an_answer(page: Page) -> None:
@@ -149,7 +150,7 @@ def test_an_old_page_asks_before_it_goes_over_newer_words_of_another_device(two_
     expect(pc.locator("[data-save-words]")).to_have_text("Not on the server: say above which words to go on with")
     press(pc, "Control+Enter")
     expect(pc.locator("[data-outcome]")).to_have_text("Say first which words to go on with.")
-    pc.reload()
+    load_anew(pc)
     # The words here are still here, and so is the question.
     expect(pc.locator("#text")).to_have_value("At home!")
     pc.get_by_role("button", name="Go on with those").click()
@@ -194,7 +195,7 @@ def test_words_changed_after_a_lost_answer_are_offered_where_the_submission_is_c
     expect(page.locator("[data-outcome]")).to_contain_text("Not sent: no connection")
     press(page, "7")
     expect(page.locator("[data-save-words]")).to_contain_text("This task is submitted already")
-    page.reload()
+    load_anew(page)
     expect(page.locator('input[name="rating-C-overall"][value="1"]')).to_be_checked()
     page.get_by_role("button", name="Go on with those").click()
     expect(page.locator('input[name="rating-C-overall"][value="7"]')).to_be_checked()
@@ -210,7 +211,7 @@ def test_a_connection_that_hangs_is_called_none(project: Project, at_work: Calla
         re.compile(r"/tasks/[^/]+/(draft/)?$"),
         lambda r: hanging.append(r) if r.request.method == "POST" else r.fallback(),
     )
-    page.reload()
+    load_anew(page)
     press(page, "ArrowLeft")
     expect(page.locator("[data-save-words]")).to_have_text("Saved on this device, no connection", timeout=4000)
     press(page, "Control+Enter")

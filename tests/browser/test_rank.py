@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.models import Assignment, Guideline, Project, Prompt, Submission, Task
+from tests.browser.conftest import load_anew
 from tests.labeling.work import make_campaign
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -199,7 +200,7 @@ def test_what_is_said_of_a_number_and_of_a_list_is_said_as_the_language_does(
     visitor.context.add_init_script(
         "globalThis.django = { gettext: (text) => text, ngettext: (one, several, many) => `${many} forms` };"
     )
-    page.reload()
+    load_anew(page)
     press(page, "2", "j", "7", "]", "4", "Control+Enter")
     expect(page.locator("[data-outcome]")).to_have_text("1 forms")
 
@@ -325,7 +326,7 @@ def test_a_draft_survives_a_reload_from_the_server_alone(project: Project, at_wo
     press(page, "6", "j", "4", "j", "f", "m", "]", "1")
     expect(page.locator("[data-save-words]")).to_have_text(re.compile("^Saved "), timeout=2500)
     page.evaluate("localStorage.clear()")
-    page.reload()
+    load_anew(page)
     assert slots(page)[0] == "C"
     expect(page.locator('input[name="rating-A-overall"][value="6"]')).to_be_checked()
     expect(page.locator('input[name="flag-C-misses_task"][value="yes"]')).to_be_checked()
@@ -340,7 +341,7 @@ def test_the_time_at_work_goes_on_after_a_reload(project: Project, at_work: Call
     kept = int(Assignment.objects.get().draft["active_ms"])
     assert kept >= 600
     page.evaluate(forget)
-    page.reload()
+    load_anew(page)
     assert int(page.locator("[data-active-ms]").input_value()) >= kept
     press(page, "2")
     active_ms = send(page).active_ms
@@ -352,12 +353,12 @@ def test_what_never_reached_the_server_survives_a_reload_too(project: Project, a
     page, visitor = at_work(make_campaign(project, shown=4))
     visitor.expected.append("ERR_CONNECTION_REFUSED")
     visitor.context.route("**/draft/", lambda route: route.abort("connectionrefused"))
-    page.reload()  # one that is open already learns of a new route a moment later
+    load_anew(page)  # one that is open already learns of a new route a moment later
     press(page, "7", "j", "2")
     expect(page.locator("[data-save-words]")).to_have_text("Saved on this device, no connection", timeout=4000)
     assert Assignment.objects.get().draft == {}
     visitor.context.unroute_all()
-    page.reload()
+    load_anew(page)
     expect(page.locator('input[name="rating-A-overall"][value="7"]')).to_be_checked()
     expect(page.locator("[data-save-words]")).to_have_text(re.compile("^Saved \\d"), timeout=4000)
     assert Assignment.objects.get().draft["rating-B-overall"] == "2"

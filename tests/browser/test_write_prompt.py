@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from labeling.assigning import labeler_of
 from labeling.models import Assignment, Campaign, Membership, Project, Prompt, User, WorkKind
 from tests.browser.axe import violations
+from tests.browser.conftest import load_anew
 from tests.labeling.work import make_campaign, must_claim, submit_now, written
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -36,7 +37,7 @@ def test_a_plain_prompt_is_written_previewed_kept_and_sent_from_the_keyboard(
     expect(page.locator("[data-preview] strong")).to_have_text("fjord")
     expect(page.locator("[data-save-words]")).to_have_text(re.compile("^Saved "), timeout=2500)
     assert Assignment.objects.get().draft["text"] == "What is a **fjord**?"
-    page.reload()
+    load_anew(page)
     expect(page.locator("#text")).to_have_value("What is a **fjord**?")
     expect(page.locator("[name=use_case]")).to_have_value("open_qa")
     page.locator("#text").focus()
@@ -107,7 +108,7 @@ def test_a_prompt_that_is_close_is_shown_while_one_writes_and_goes_as_the_text_m
     expect(page.locator("[data-save]")).to_have_attribute("data-state", "saved", timeout=5000)
     expect(aside).to_be_visible()
     expect(heard).to_have_text("")  # said once, not at every pause
-    page.reload()
+    load_anew(page)
     expect(aside).to_contain_text("Name five birds")
     page.locator("#text").fill("How does a bird that stays keep its feet from freezing to the ice?")
     expect(aside).to_be_hidden(timeout=5000)

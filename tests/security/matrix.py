@@ -61,6 +61,7 @@ SITE: dict[str, Entry] = {
     "health_live": {"GET": ANYBODY},
     "health_ready": {"GET": ANYBODY},
     "sheet": {"GET": ANYBODY},
+    "script": {"GET": ANYBODY},
     "sentences": {"GET": ANYBODY},
     "home": {"GET": SIGNED_IN},
     "reference": {"GET": SIGNED_IN},

@@ -1,4 +1,4 @@
-"""A page's stylesheet is one answer, kept for good, and says the same as its files."""
+"""A page's stylesheet is one answer, kept for good, and says the same as its files; so is its script."""
 
 import gzip
 import re
@@ -9,7 +9,8 @@ from django.conf import settings
 from django.test import Client
 
 from config.static_files import HashedFiles
-from labeling.scripts import modules_of
+from labeling import scripts
+from labeling.scripts import SCRIPTS, NotUnderstood, script
 from labeling.sheets import SHEETS, sheet
 
 STATIC = Path(settings.BASE_DIR) / "static"
@@ -58,19 +59,56 @@ def test_there_is_no_other(client: Client) -> None:
     assert client.get("/sheets/tokens.0123456789ab.css").status_code == 404
 
 
-def test_a_module_is_asked_for_with_all_that_it_imports() -> None:
-    needed = modules_of("rank-board")
-    assert needed[0] == "js/rank-board.js"
-    assert len(needed) == len(set(needed))
-    for path in needed:
-        for other in re.findall(r'from "\./([\w-]+\.js)"', (STATIC / path).read_text()):
-            assert f"js/{other}" in needed, f"{path} imports {other}, which the page does not ask for"
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_a_script_holds_all_that_it_imports_once_and_before_it(name: str) -> None:
+    js = script(name).content.decode()
+    defined = re.findall(r"^const (module_\w+) = ", js, re.MULTILINE)
+    assert len(defined) == len(set(defined))
+    assert defined[-1] == f"module_{name.replace('-', '_')}"
+    for one in set(re.findall(r"= (module_\w+);", js)):
+        assert js.index(f"const {one} = ") < js.index(f"= {one};"), one
+    assert not re.search(r"^\s*(import|export)\b", js, re.MULTILINE)
+    for one in defined:
+        source = (STATIC / "js" / f"{one.removeprefix('module_').replace('_', '-')}.js").read_text()
+        source = re.sub(r"(?s)/\*\*.*?\*/", "", source)
+        for line in source.splitlines():
+            if not line.lstrip().startswith(("//", "import ", "export ")):
+                assert line.strip() in js, (one, line)
 
 
-def test_every_script_imports_in_the_form_that_is_looked_for() -> None:
-    for path in (STATIC / "js").glob("*.js"):
-        for line in re.findall(r"^\s*import\b.*", path.read_text(), re.MULTILINE):
-            assert re.fullmatch(r'import .* from "\./[\w-]+\.js";', line), f"{path.name}: {line}"
+def test_it_is_kept_as_a_sheet_is(client: Client) -> None:
+    answer = client.get(script("rank-board").address)
+    assert answer["Content-Type"] == "text/javascript; charset=utf-8"
+    assert "immutable" in answer["Cache-Control"]
+    assert client.get("/scripts/rank-board.0123456789ab.js")["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.django_db
+def test_there_is_no_other_script(client: Client) -> None:
+    assert client.get("/scripts/words.0123456789ab.js").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ('import { a } from "/static/js/other.js";', "import { a } from"),
+        ("export default 3;", "export default 3;"),
+        ("export { a };", "export { a };"),
+        ("export let a = 1;", "export let a = 1;"),
+        ('const a = import("./words.js");', "import("),
+    ],
+)
+def test_what_is_not_put_together_is_refused(source: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scripts, "source_of", lambda name: f"{source}\n")
+    with pytest.raises(NotUnderstood, match=re.escape(sentence)):
+        script.__wrapped__("rank-board")
+
+
+def test_modules_that_import_each_other_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = {"rank-board": 'import { a } from "./b.js";\n', "b": 'import { c } from "./rank-board.js";\n'}
+    monkeypatch.setattr(scripts, "source_of", sources.__getitem__)
+    with pytest.raises(NotUnderstood, match="rank-board imports b imports rank-board"):
+        script.__wrapped__("rank-board")
 
 
 def test_collected_modules_import_each_other_under_names_that_a_browser_keeps(tmp_path: Path) -> None:
