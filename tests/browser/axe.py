@@ -6,6 +6,7 @@ from playwright.sync_api import Page
 AXE = Axe().axe_script
 OPTIONS = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
 OPEN_FOLDS = "document.querySelectorAll('main details:not(form details)').forEach(fold => { fold.open = true; })"
+TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 WIDE, NARROW = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
 
 
@@ -26,7 +27,7 @@ def faults_in_both_looks(page: Page) -> list[str]:
         finger.send("Emulation.setTouchEmulationEnabled", {"enabled": name == "narrow"})
         page.set_viewport_size(size)  # type: ignore[arg-type]
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
-        page.wait_for_timeout(150)
+        page.evaluate(TWO_FRAMES)
         found += [f"{name}: {one}" for one in violations(page)]
         if page.evaluate("document.documentElement.scrollWidth") > size["width"]:
             found.append(f"{name}: it scrolls sideways")
