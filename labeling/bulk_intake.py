@@ -13,13 +13,12 @@ from django.db import transaction
 from labeling.bulk_writing import write_all
 from labeling.intake import Intake, fingerprint
 from labeling.models import Generator, ImportedRecord, Project, Prompt, Response
+from labeling.models.imported import UNCOMPARED
 from labeling.record_fields import BadRecord, Fields, checked_name
-from labeling.record_lines import digest_of
 from labeling.records import (
     ID_CHARACTERS,
     Kind,
     PromptText,
-    Record,
     ResponseText,
     read_prompt_text,
     read_response_text,
@@ -133,9 +132,8 @@ def _keep_ids(intake: Intake, texts: Sequence[PromptText]) -> None:
     for text in texts:
         prompt = intake.there[fingerprint(text.messages)]
         if text.id and text.id != prompt.external_id and text.id not in intake.known_ids:
-            record = Record(Kind.PROMPT, text.id, text)
             merged[text.id] = ImportedRecord(
-                project=intake.project, kind=Kind.PROMPT, external_id=text.id, digest=digest_of(record), prompt=prompt
+                project=intake.project, kind=Kind.PROMPT, external_id=text.id, digest=UNCOMPARED, prompt=prompt
             )
     write_all(list(merged.values()))
 

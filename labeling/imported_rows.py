@@ -32,6 +32,7 @@ from labeling.models import (
     TaskResponse,
     WorkKind,
 )
+from labeling.models.imported import UNCOMPARED
 from labeling.records import Judged, Kind, Record, ResponseText
 
 WORK_OF = {
@@ -323,6 +324,7 @@ class Batch:
             work = [staged for staged in self._staged if WORK_OF.get(staged.record.kind) == kind]
             if work:
                 tasks |= self._write_work(kind, work)
+        self._forget_uncompared()
         write_all(
             [
                 ImportedRecord(
@@ -337,6 +339,13 @@ class Batch:
                 for staged in self._staged
             ]
         )
+
+    def _forget_uncompared(self) -> None:
+        """Ids that came over the API stand with their whole records from now on (one query where there are prompts)."""
+        ids = [staged.record.id for staged in self._staged if staged.record.kind is Kind.PROMPT]
+        if ids:
+            rows = ImportedRecord.objects.filter(project=self._known.project, kind=Kind.PROMPT, digest=UNCOMPARED)
+            rows.filter(external_id__in=ids).delete()
 
     def _prompt(self, staged: _Staged) -> Prompt:
         return self._intake.there[staged.fingerprint]

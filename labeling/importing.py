@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from labeling.datasets import own_id
 from labeling.imported_rows import Batch, Known, Place
 from labeling.models import ImportedRecord, Project, Response, Task
+from labeling.models.imported import UNCOMPARED
 from labeling.record_lines import Line, digest_of, read_file
 from labeling.records import Kind, Record
 
@@ -159,7 +160,7 @@ def _digests(project: Project, records: list[Record]) -> dict[tuple[str, str], s
     found: dict[tuple[str, str], str] = {}
     for kind in {record.kind for record in records}:
         ids = [record.id for record in records if record.kind == kind]
-        rows = ImportedRecord.objects.filter(project=project, kind=kind, external_id__in=ids)
+        rows = ImportedRecord.objects.filter(project=project, kind=kind, external_id__in=ids).exclude(digest=UNCOMPARED)
         found |= {(kind, external_id): digest for external_id, digest in rows.values_list("external_id", "digest")}
     return found
 

@@ -1,6 +1,7 @@
 """Modules put into one: a page asks for one script instead of two dozen, which it waited for twice as long.
 
-There is no build: the first page that needs a script reads its files, and the process keeps the result. Each module
+There is no build: the first page that needs a script reads its files, and the process keeps the result (start it anew
+after a change). Each module
 becomes a function that is called once, after those that it imports, and answers what it exports; none of them knows of
 it. What this understands is what our modules are written in, and anything else is refused: imports of one line from
 "./name.js", exported functions and constants, no rings.
@@ -21,7 +22,7 @@ SCRIPTS = frozenset(
 IMPORT = re.compile(r'^import (\{[^{}]*\}|\* as \w+) from "\./([\w-]+)\.js";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const) (\w+))", re.MULTILINE)
 ODD = re.compile(r"^\s*(?:import|export)\b.*|\bimport\(.*|\bimport\.meta\b.*", re.MULTILINE)
-COMMENT = re.compile(r"^[ \t]*//.*\n|^[ \t]*/\*\*(?s:.*?)\*/\n", re.MULTILINE)
+COMMENT = re.compile(r"^[ \t]*//.*\n|^[ \t]*/\*\*(?:(?!\*/)(?s:.))*\*/\n", re.MULTILINE)
 
 
 class NotUnderstood(ValueError):
@@ -44,9 +45,18 @@ def _put_together(name: str, parts: dict[str, str], *, within: tuple[str, ...]) 
     if name in parts:
         return
     source = COMMENT.sub("", source_of(name))
-    for _, other in IMPORT.findall(source):
+    for names, other in IMPORT.findall(source):
         _put_together(other, parts, within=(*within, name))
+        _refuse_what_is_not_exported(name, names, other)
     parts[name] = _as_function(name, source)
+
+
+def _refuse_what_is_not_exported(name: str, names: str, other: str) -> None:
+    """As a browser does when it links modules; here it would be undefined, and noticed by whoever calls it."""
+    exported = set(EXPORT.findall(source_of(other)))
+    for wanted in re.findall(r"(\w+)(?: as \w+)?", names) if names.startswith("{") else ():
+        if wanted not in exported:
+            raise NotUnderstood(f"static/js/{name}.js imports {wanted} from ./{other}.js, which does not export it.")
 
 
 def source_of(name: str) -> str:

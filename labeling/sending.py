@@ -3,18 +3,19 @@
 A worker takes a message by pushing its next try forward under a lock that others pass over, so that two workers do not
 send it at once; one that dies on the way leaves it due again. No transaction is open while an address is waited for.
 
-An address that does not answer costs the others little: it has a share of each round of attempts, and while a message
-to it fails the rest of its messages wait with it. The first that arrives lets them go.
+An address that does not answer costs the others little: it has a share of each round of attempts, and is left alone for
+a while after one in which nothing arrived. One that refuses a message (4xx) answers, so that its others go on.
 """
 
 import random
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, QuerySet, Window
+from django.db.models import F, Q, QuerySet, Window
 from django.db.models.functions import Now, RowNumber
 from django.utils import timezone
 
@@ -35,7 +36,8 @@ TAKEN_FOR = timedelta(seconds=60)
 """Longer than an attempt lasts."""
 AT_ONCE = 8
 AT_ONCE_TO_ONE = 4
-HELD_BACK_AT_MOST = timedelta(minutes=5)
+HELD_FIRST, HELD_AGAIN = PAUSES[:2]
+"""How long an address that fails is left alone: the first time, and each time until something arrives."""
 LOOK_SECONDS = 2.0
 GONE = 410
 OUTCOME_CHARACTERS = 300
@@ -48,6 +50,11 @@ class Attempt:
     arrived: bool
     status: int | None
     outcome: str
+
+    @property
+    def is_of_the_address(self) -> bool:
+        """Whether it failed as any other message would have: no answer, an error of the server, too many requests."""
+        return not self.arrived and (self.status is None or self.status >= 500 or self.status == 429)
 
 
 def outbox() -> Repeated:
@@ -64,6 +71,7 @@ def deliver_due(*, seconds: float = 10.0) -> int:
             attempts = list(pool.map(_attempt, due))
         for delivery, attempt in zip(due, attempts, strict=True):
             _note(delivery, attempt)
+        _hold_or_let_go(due, attempts)
         made += len(due)
         if time.monotonic() > deadline:
             break
@@ -71,16 +79,17 @@ def deliver_due(*, seconds: float = 10.0) -> int:
 
 
 def _due() -> QuerySet[Delivery]:
-    return Delivery.objects.filter(state=State.WAITING, next_try_at__lte=Now(), webhook__active=True)
+    held = Q(webhook__held_until__gt=Now())
+    return Delivery.objects.filter(~held, state=State.WAITING, next_try_at__lte=Now(), webhook__active=True)
 
 
 def _take() -> list[Delivery]:
     place = Window(RowNumber(), partition_by=F("webhook"), order_by=("next_try_at", "pk"))
     first = _due().annotate(place=place).filter(place__lte=AT_ONCE_TO_ONE).order_by("next_try_at", "pk")
-    chosen = list(first.values_list("pk", flat=True)[:AT_ONCE])
+    chosen = list(first.values_list("pk", flat=True)[: 4 * AT_ONCE])  # some of them may be another worker's by now
     with transaction.atomic():
         locked = _due().select_for_update(skip_locked=True, of=("self",)).select_related("webhook")
-        due = list(locked.filter(pk__in=chosen).order_by("next_try_at", "pk"))
+        due = list(locked.filter(pk__in=chosen).order_by("next_try_at", "pk")[:AT_ONCE])
         Delivery.objects.filter(pk__in=[one.pk for one in due]).update(
             next_try_at=Now() + TAKEN_FOR, attempts=F("attempts") + 1
         )
@@ -110,7 +119,6 @@ def _note(delivery: Delivery, attempt: Attempt) -> None:
     said = {"status": attempt.status, "outcome": attempt.outcome[:OUTCOME_CHARACTERS]}
     if attempt.arrived:
         mine.update(state=State.DELIVERED, delivered_at=timezone.now(), next_try_at=None, **said)
-        _others(delivery).filter(attempts=0, next_try_at__gt=Now()).update(next_try_at=Now())
     elif attempt.status == GONE:
         mine.update(state=State.GIVEN_UP, next_try_at=None, **said)
         because = "The address said that it is gone (410)."
@@ -121,10 +129,17 @@ def _note(delivery: Delivery, attempt: Attempt) -> None:
         pause = PAUSES[delivery.attempts - 1] * random.uniform(0.9, 1.1)
         # By the clock that says what is due: the database's.
         mine.update(next_try_at=Now() + pause, **said)
-        held_back = Now() + min(pause, HELD_BACK_AT_MOST)
-        _others(delivery).filter(next_try_at__lt=held_back).update(next_try_at=held_back)
 
 
-def _others(delivery: Delivery) -> QuerySet[Delivery]:
-    """What else waits for the same address."""
-    return Delivery.objects.filter(webhook=delivery.webhook_id, state=State.WAITING).exclude(pk=delivery.pk)
+def _hold_or_let_go(due: Sequence[Delivery], attempts: Sequence[Attempt]) -> None:
+    """One look at each address of a round of attempts."""
+    of: dict[int, list[Attempt]] = {}
+    for delivery, attempt in zip(due, attempts, strict=True):
+        of.setdefault(delivery.webhook_id, []).append(attempt)
+    held_before = {one.webhook_id: one.webhook.held_until is not None for one in due}
+    for webhook, made in of.items():
+        rows = Webhook.objects.filter(pk=webhook)
+        if all(attempt.is_of_the_address for attempt in made):
+            rows.update(held_until=Now() + (HELD_AGAIN if held_before[webhook] else HELD_FIRST))
+        elif held_before[webhook]:
+            rows.update(held_until=None)

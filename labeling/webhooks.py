@@ -115,7 +115,8 @@ _ACTIVE = Prepared(_active_asked, int)
 
 
 def ping(webhook: Webhook) -> Delivery:
-    """A trial message, sent like every other."""
+    """A trial message, sent like every other, and at once also where the address failed before."""
+    let_go(webhook.pk)
     body = body_of("ping", {"project": webhook.project.slug})
     made = Delivery.objects.create(webhook=webhook, event="ping", body=body, next_try_at=Now())
     made.refresh_from_db(fields=["next_try_at"])
@@ -124,9 +125,14 @@ def ping(webhook: Webhook) -> Delivery:
 
 def replay(delivery: Delivery) -> None:
     """Sends it anew, under the same message id: a receiver that has it already knows it by that."""
+    let_go(delivery.webhook_id)
     Delivery.objects.filter(pk=delivery.pk).update(
         state=Delivery.State.WAITING, attempts=0, next_try_at=Now(), outcome="", status=None
     )
+
+
+def let_go(webhook: int) -> None:
+    Webhook.objects.filter(pk=webhook).update(held_until=None)
 
 
 def body_of(event: str, data: Mapping[str, Any]) -> str:

@@ -56,12 +56,13 @@ def only_if_unchanged(view: Any, request: Request, act: Callable[[], Response]) 
     in transactions of their own."""
     if "GET" not in view.allows or view.apart:
         raise InvalidQuery(f"{IF_MATCH} says nothing at this address: it is not read and written as one thing.")
-    wanted = [_decided(one) for one in request.headers[IF_MATCH].split(",")]
+    said = request.headers[IF_MATCH].strip()
+    wanted = [_decided(one) for one in said.split(",")]
 
     def guarded() -> Response:
         with transaction.atomic():
             view.project = Project.objects.select_for_update(no_key=True).get(pk=view.project.pk)
-            if wanted != ["*"] and _now(view, request) not in wanted:
+            if said != "*" and _now(view, request) not in wanted:
                 raise ChangedMeanwhile("This was changed since you read it. Read it again, and decide anew.")
             return act()
 

@@ -96,9 +96,10 @@ class Described(AutoSchema):
             return None
         parameters = operation.setdefault("parameters", [])
         reads = self.method in ("GET", "HEAD")
-        if reads:
+        conditional = reads and getattr(self.view, "conditional", True)
+        if conditional:
             parameters.append(IF_NONE_MATCH)
-        elif getattr(self.view, "keyed", True):
+        elif not reads and getattr(self.view, "keyed", True):
             parameters.append(KEY)
         allows = getattr(self.view, "allows", {})
         guarded = self.method in CHANGES and "GET" in allows
@@ -111,7 +112,7 @@ class Described(AutoSchema):
             if status == "412" and not guarded:
                 continue
             responses.setdefault(status, _refusal(status))
-        if reads:
+        if conditional:
             responses["304"] = {"description": "What is at hand is still so."}
         if (allowed := allows.get(self.method)) is not None:
             roles = ", ".join(sorted(allowed.roles))

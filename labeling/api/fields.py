@@ -91,6 +91,8 @@ class OneOf(serializers.ChoiceField):
     """A word of a list."""
 
     def to_internal_value(self, data: Any) -> Any:
+        if data == "" and self.allow_blank:
+            return data
         if not isinstance(data, str) or data not in self.choice_strings_to_values:
             listed = ", ".join(self.choice_strings_to_values)
             raise serializers.ValidationError(f"{str(data)[:40]!r} is none of {listed}.", code="invalid_choice")

@@ -30,6 +30,7 @@ def records_view(name: str, kind: Kind) -> type[Resource]:
     class Records(Resource):
         tag = "records"
         allows = READS
+        conditional = False
 
         @operation(
             f"Streams the {name}: JSON lines, or another format. One consistent look at the database; the link with "
@@ -54,6 +55,7 @@ def datasheet_view(name: str, kind: Kind) -> type[Resource]:
     class Datasheet(Resource):
         tag = "records"
         allows = READS
+        conditional = False
 
         @operation(
             f"The datasheet of the {name} as they are now: members, counts, guidelines, licence and consent.",
@@ -76,7 +78,9 @@ def _parameters(name: str, kind: Kind) -> type[Sent]:
         "margin": MARGINS, **dict.fromkeys(("simulated", "surplus", "withdrawn"), YES_OR_NO),
     }  # fmt: skip
     fields: dict[str, Any] = {
-        each: OneOf(list(choices[each]), required=False) if each in choices else Text(most=MOST_VALUE, required=False)
+        each: OneOf(list(choices[each]), required=False, allow_blank=True)
+        if each in choices
+        else Text(most=MOST_VALUE, required=False)
         for each in parameters_of(kind)
     }
     return type(f"{name.capitalize()}Asked", (Sent,), {**fields, "__doc__": "What is asked for; docs/exports.md."})

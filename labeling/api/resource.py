@@ -92,6 +92,8 @@ class Resource(APIView):
     keyed: ClassVar[bool] = True
     """Whether a write may carry an Idempotency-Key."""
     most_bytes: ClassVar[int] = MOST_BYTES
+    conditional: ClassVar[bool] = True
+    """Whether its answers have ETags: not a stream, nor what says the moment it is of."""
     moving: ClassVar[frozenset[str]] = frozenset()
     """Members of its answer that change without anybody's decision: If-Match passes them over."""
     project: Project
@@ -157,7 +159,12 @@ class Resource(APIView):
             answer[name] = value
         if "Cache-Control" not in answer:
             answer["Cache-Control"] = "private, no-cache"
-        if request.method in ("GET", "HEAD") and answer.status_code == 200 and isinstance(answer, Response):
+        if (
+            self.conditional
+            and request.method in ("GET", "HEAD")
+            and answer.status_code == 200
+            and isinstance(answer, Response)
+        ):
             answer.render()
             etag = etag_of(self, request, answer.data, answer.content)
             answer["ETag"] = etag

@@ -29,11 +29,11 @@ def file_to_send(export: Export) -> Path | None:
     return path
 
 
-def recall(export: Export, because: str = TAKEN_BACK) -> None:
+def recall(export: Export) -> None:
     if export.path:
         (Path(settings.EXPORTS_DIR) / export.path).unlink(missing_ok=True)
-    export.path, export.error = "", because
-    Export.objects.filter(pk=export.pk).update(path="", error=because)
+    export.path, export.error = "", TAKEN_BACK
+    Export.objects.filter(pk=export.pk).update(path="", error=TAKEN_BACK)
 
 
 def recall_withdrawn() -> int:

@@ -7,13 +7,16 @@ from labeling.models.prompt import Prompt
 from labeling.models.response import Response
 from labeling.models.task import Task
 
+UNCOMPARED = ""
+"""The digest of a prompt's id that came by itself, with a line of the API: a file may say more of the same prompt."""
+
 
 class ImportedRecord(models.Model):
     """A record taken from a file, by its own id, and the row it became.
 
     kind: of labeling.records.Kind. digest: sha256 of the record in its written form, so that the same id with other
-    content is noticed. prompt is set for a prompt, response for a demonstration, task for everything judged or to be
-    judged; where the row is deleted, the record goes with it and can be imported again.
+    content is noticed, or UNCOMPARED. prompt is set for a prompt, response for a demonstration, task for everything
+    judged or to be judged; where the row is deleted, the record goes with it and can be imported again.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="imported_records")

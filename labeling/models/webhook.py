@@ -12,7 +12,8 @@ class Webhook(models.Model):
     """An address of a project's own that gets signed messages (Standard Webhooks).
 
     events: of labeling.webhooks.EVENTS. secret: whsec_…; it has to be kept as it is, for every message is signed with
-    it; shown once. paused_because: why it gets nothing, in a sentence; empty while it does.
+    it; shown once. paused_because: why it gets nothing, in a sentence; empty while it does. held_until: since its
+    address fails, nothing is sent to it before this; None once something has arrived.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="webhooks")
@@ -21,6 +22,7 @@ class Webhook(models.Model):
     secret = models.CharField(max_length=100)
     active = models.BooleanField(default=True)
     paused_because = models.CharField(max_length=300, blank=True)
+    held_until = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="webhooks"
     )

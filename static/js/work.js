@@ -25,8 +25,9 @@ export function eachTask(start) {
 function afterFirstPaint(act) {
   let waits = true;
   const once = () => {
-    if (waits) act();
+    if (!waits) return;
     waits = false;
+    act();
   };
   requestAnimationFrame(() => setTimeout(once));
   setTimeout(once, 100);

@@ -1,9 +1,13 @@
 """Prompts of many senders, under the ids that each of them gave."""
 
+from pathlib import Path
+
 import pytest
 
-from labeling.models import ImportedRecord, Prompt, Response
+from labeling.importing import import_file
+from labeling.models import ImportedRecord, Project, Prompt, Response
 from tests.api.filled import Api
+from tests.labeling_data.samples import write
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -32,6 +36,16 @@ def test_a_prompt_is_known_by_each_id_it_came_under(owner_api: Api) -> None:
     assert (status, answer["lines"][0]["outcome"]) == (200, "created")
     assert Response.objects.get(text="Yeast.").prompt_id == first["id"] == second["id"]
     assert ImportedRecord.objects.filter(external_id="theirs-7").count() == 1
+
+
+def test_a_file_may_say_more_of_a_prompt_that_came_under_its_id_before(owner_api: Api, tmp_path: Path) -> None:
+    push(owner_api, {"messages": ASKED}, {"id": "theirs-7", "messages": ASKED})
+    line = {"type": "prompt", "id": "theirs-7", "messages": ASKED, "use_case": "open_qa"}
+    for again in (False, True):
+        report = import_file(Project.objects.get(), write(tmp_path / "f", line), name="file")
+        assert (report.refused, report.unchanged) == (0, int(again))
+    changed = import_file(Project.objects.get(), write(tmp_path / "f", {**line, "use_case": "other"}), name="file")
+    assert changed.refused == 1
 
 
 def test_an_id_that_merged_is_taken_for_no_other_text(owner_api: Api) -> None:

@@ -139,6 +139,7 @@ def test_a_change_to_the_project_itself_is_compared_with_what_it_is_now(filled: 
     read = owner_api.ask("GET", "")["ETag"]
     assert owner_api.send("PATCH", "", {"name": "One"}, If_Match=read)[0] == 200
     assert owner_api.send("PATCH", "", {"name": "Two"}, If_Match=read)[0] == 412
+    assert owner_api.send("PATCH", "", {"name": "Two"}, If_Match='"*"')[0] == 412
     assert owner_api.send("PATCH", "", {"name": "Two"}, If_Match="*")[0] == 200
     assert Project.objects.get(slug="helpdesk").name == "Two"
 

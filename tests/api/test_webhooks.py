@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -71,7 +72,7 @@ def test_it_is_sent_again_with_growing_pauses_and_given_up_in_the_end(webhook: W
         assert (delivery.state, delivery.attempts, delivery.status) == ("waiting", number, 500)
         assert delivery.next_try_at is not None
         assert before + 0.89 * pause < delivery.next_try_at < after + 1.11 * pause
-        Delivery.objects.update(next_try_at=Now())
+        make_due()
     deliver_due()
     delivery.refresh_from_db()
     assert (delivery.state, delivery.outcome) == ("given_up", "Answered with status 500; expected 200 to 299.")
@@ -83,7 +84,12 @@ def test_it_is_sent_again_with_growing_pauses_and_given_up_in_the_end(webhook: W
     assert len({headers["webhook-id"] for _, _, headers, _ in received.requests}) == 1
 
 
-def test_an_address_that_fails_keeps_nobody_else_s_messages_and_its_own_wait_with_it(
+def make_due() -> None:
+    Delivery.objects.filter(state="waiting").update(next_try_at=Now())
+    Webhook.objects.exclude(held_until=None).update(held_until=Now())
+
+
+def test_an_address_that_fails_is_left_alone_and_keeps_nobody_else_s_messages(
     project: Project, owner: User, webhook: Webhook, received: Received
 ) -> None:
     with receiving() as broken:
@@ -94,12 +100,34 @@ def test_an_address_that_fails_keeps_nobody_else_s_messages_and_its_own_wait_wit
         ping(webhook)
         deliver_due()
         assert (len(received.requests), len(broken.requests)) == (1, AT_ONCE_TO_ONE)
-        tried = failing.deliveries.filter(attempts=1)
-        assert (tried.count(), failing.deliveries.filter(next_try_at__lte=Now()).count()) == (AT_ONCE_TO_ONE, 0)
-        tried.update(next_try_at=Now())
+        failing.refresh_from_db()
+        assert timedelta(0) < failing.held_until - timezone.now() <= PAUSES[0]
+        make_due()
+        deliver_due()
+        failing.refresh_from_db()
+        assert len(broken.requests) == 2 * AT_ONCE_TO_ONE
+        assert PAUSES[0] < failing.held_until - timezone.now() <= PAUSES[1]
+        make_due()
         broken.answers = [204]
         deliver_due()
-        assert failing.deliveries.filter(state="delivered").count() == 20
+        failing.refresh_from_db()
+        assert (failing.deliveries.filter(state="delivered").count(), failing.held_until) == (20, None)
+
+
+def test_an_address_that_refuses_one_message_gets_the_others(webhook: Webhook, received: Received) -> None:
+    received.answers = [422, 204]
+    for _ in range(12):
+        ping(webhook)
+    deliver_due()
+    assert webhook.deliveries.filter(state="delivered").count() == 11
+
+
+def test_a_ping_goes_to_an_address_that_failed_at_once(webhook: Webhook, received: Received) -> None:
+    received.answers = [500, 204]
+    ping(webhook)
+    deliver_due()
+    ping(webhook)
+    assert deliver_due() == 1
 
 
 def test_an_address_that_is_gone_gets_nothing_more(webhook: Webhook, received: Received) -> None:

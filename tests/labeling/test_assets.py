@@ -104,6 +104,13 @@ def test_what_is_not_put_together_is_refused(source: str, sentence: str, monkeyp
         script.__wrapped__("rank-board")
 
 
+def test_a_name_that_the_other_module_does_not_export_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = {"rank-board": 'import { a, nope } from "./b.js";\n', "b": "export const a = 1;\n"}
+    monkeypatch.setattr(scripts, "source_of", sources.__getitem__)
+    with pytest.raises(NotUnderstood, match=r"rank-board\.js imports nope from \./b\.js, which does not export it"):
+        script.__wrapped__("rank-board")
+
+
 def test_modules_that_import_each_other_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     sources = {"rank-board": 'import { a } from "./b.js";\n', "b": 'import { c } from "./rank-board.js";\n'}
     monkeypatch.setattr(scripts, "source_of", sources.__getitem__)

@@ -95,6 +95,7 @@ def test_parameters_choose(filled: Project, engineer: Client) -> None:
     assert [one["tie"] for one in get(engineer, f"{address}/comparisons?ties=drop")[1]] == [False] * 5
     assert len(get(engineer, f"{address}/rankings?split=train")[1]) == 2
     assert get(engineer, f"{address}/rankings?split=test")[1] == []
+    assert len(get(engineer, f"{address}/rankings?split=&campaign=")[1]) == 2
     assert len(get(engineer, f"{address}/rankings?campaign=imported+rankings:+trial&simulated=true")[1]) == 2
 
 

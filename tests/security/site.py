@@ -226,6 +226,7 @@ def _rows(site: Filled, folder: Path) -> tuple[dict[str, Any], dict[str, dict[st
         "earlier_evaluation": {"number": 1, "campaign_id": evaluated},
         "evaluation": {"number": 1},
         "rehearse": {"slug": site.rehearsal.slug},
+        "script": {"name": "rank-board"},
         **{name: {"uuid": export.uuid} for name in EXPORTS},
         **{name: {"uuid": brought.uuid} for name in ("import", "api_import")},
     }
