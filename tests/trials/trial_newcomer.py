@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.conftest import FLAGS
+from tests.browser.conftest import FLAGS, wait_for_its_script
 from tests.services import CHROMIUM, DATA
 
 pytestmark = [pytest.mark.browser, pytest.mark.data]
@@ -147,6 +147,7 @@ def rate_and_rank_by_keyboard(chromium: Browser, link: str) -> list[int]:
     tab_to(page, "Take the next task")
     page.keyboard.press("Enter")
     page.wait_for_url("**/tasks/**")
+    wait_for_its_script(page)
     first = page.url
     for key in ("6", "j", "4", "j", "2", "j", "4", "Enter", "Control+Enter"):
         page.keyboard.press(key)
