@@ -17,6 +17,7 @@ NO_PAGES = {
     "export_file": "a file",
     "export_datasheet": "Markdown",
     "sheet": "a stylesheet",
+    "script": "a script",
     "sentences": "a script",
     "job_metrics": "JSON",
     "job_log": "text",
