@@ -45,18 +45,18 @@ class Prepared(Generic[Row]):
     """
 
     def __init__(self, build: Callable[..., QuerySet[Any, Row]], *types: type, by_value: bool = False) -> None:
-        self._build, self._types, self._by_value = build, types, by_value
-        self._built: dict[tuple[Any, ...], _Built] = {}
+        self.build, self.types, self.by_value = build, types, by_value
+        self._built: dict[tuple[Any, ...], Built] = {}
         self._lock = Lock()
 
     def rows(self, values: Sequence[Any], *how: Any) -> list[Row]:
         """The rows as the queryset would give them: instances with what is joined and annotated, or tuples."""
         key = (connection.vendor, *how)
-        built = self._built.get(key)
-        if built is None:
+        found = self._built.get(key)
+        if found is None:
             with self._lock:
-                built = self._built[key] = _built(self._build, self._types, how)
-        return built.rows(values, by_value=self._by_value)
+                found = self._built[key] = built(self.build, self.types, how)
+        return found.rows(values, by_value=self.by_value)
 
     def first(self, values: Sequence[Any], *how: Any) -> Row | None:
         """Of a query that is built to answer with one row at most."""
@@ -69,7 +69,7 @@ class Prepared(Generic[Row]):
 
 
 @dataclass(frozen=True)
-class _Built:
+class Built:
     """sql: as Django's cursors take it. slots: which value goes where in it, or a parameter as it is. make: instances
     of rows, None for tuples."""
 
@@ -94,7 +94,8 @@ class _Built:
         return tuple(converted)
 
 
-def _built(build: Callable[..., QuerySet[Any, Any]], types: Sequence[type], how: Sequence[Any]) -> _Built:
+def built(build: Callable[..., QuerySet[Any, Any]], types: Sequence[type], how: Sequence[Any]) -> Built:
+    """The query in SQL, with stand-ins of these types in the places of the values."""
     stand_ins = [STAND_INS[kind](number) for number, kind in enumerate(types)]
     asked = build(*stand_ins, *how)
     compiler = asked.query.get_compiler(connection=connection)
@@ -105,7 +106,7 @@ def _built(build: Callable[..., QuerySet[Any, Any]], types: Sequence[type], how:
         sql, slots = _with_constants(sql, slots, types)
     select = compiler.select or []
     converters = compiler.get_converters([column for column, _, _ in select])
-    return _Built(
+    return Built(
         sql=sql,
         slots=slots,
         converters=[(place, convert, expression) for place, (convert, expression) in converters.items()],

@@ -1,6 +1,6 @@
 """Time stands still while pictures are taken: the same minute on every picture, in every run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,6 +8,8 @@ from unittest.mock import patch
 
 from django.db.models.functions import Now
 from django.utils import timezone
+
+from labeling.prepared import Prepared, built
 
 NOW = datetime(2026, 3, 12, 10, 24, tzinfo=UTC)
 """A Thursday morning."""
@@ -41,9 +43,14 @@ def standing_still() -> Iterator[Clock]:
     def on_postgresql(self: Now, compiler: Any, connection: Any, **context: Any) -> tuple[str, list[Any]]:
         return f"'{clock.time.isoformat()}'::timestamptz", []
 
+    def rows(self: Prepared[Any], values: Sequence[Any], *how: Any) -> list[Any]:
+        """Built anew each time: a text that is kept would have the clock's time in it, here and for ever after."""
+        return built(self.build, self.types, how).rows(values, by_value=self.by_value)
+
     with (
         patch.object(timezone, "now", clock.now),
         patch.object(Now, "as_sqlite", on_sqlite),
         patch.object(Now, "as_postgresql", on_postgresql),
+        patch.object(Prepared, "rows", rows),
     ):
         yield clock
