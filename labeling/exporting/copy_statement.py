@@ -4,12 +4,11 @@ It says what datasets.py and layouts.py say in Python, to the byte; test_copy_is
 Everything that differs by request is a parameter or comes from a queryset's own SQL; the rest is text of this file.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
-
-from labeling.models import Assignment, Project
+from labeling.models import Project
 from labeling.selecting import Selection
 
 
@@ -165,12 +164,9 @@ def _parts(layout: str, selection: Selection) -> _Parts:
 TIES = {"keep": "", "drop": " AND ranks[l] <> ranks[r]", "both": " AND (ranks[l] = ranks[r] OR NOT turn)"}
 
 
-def comparisons(
-    project: Project, layout: str, selection: Selection, said: QuerySet[Assignment]
-) -> tuple[str, list[Any]]:
-    """Of these assignments: a row for each, its lines with their ends, in the order of tasks and assignments."""
-    columns = ("pk", "task_id", "labeler_id", "current_submission_id", "order")
-    chosen, parameters = said.order_by().values(*columns).query.sql_with_params()
+def comparisons(project: Project, layout: str, selection: Selection, said: Sequence[int]) -> tuple[str, list[Any]]:
+    """Of the assignments with these ids: a row for each, its lines with their ends, in the order of tasks and
+    assignments. Their number stands in the text, or the database would plan for a few and compare each with each."""
     parts = _parts(layout, selection)
     turns = "(VALUES (false), (true))" if selection.ties == "both" else "(VALUES (false))"
     arrays = ", ".join(f"array_agg({name}) AS {name}" for name in parts.arrays)
@@ -179,7 +175,10 @@ def comparisons(
     return (
         f"""
 WITH project AS (SELECT %s::text AS slug
-), said (id, task_id, labeler_id, submission_id, met) AS MATERIALIZED ({chosen}
+), said AS MATERIALIZED (
+  SELECT a.id, a.task_id, a.labeler_id, a.current_submission_id AS submission_id, a.order AS met
+  FROM unnest(%s::bigint[]) asked(id)
+  JOIN labeling_assignment a ON a.id = asked.id
 ), of_task AS MATERIALIZED (SELECT DISTINCT task_id FROM said
 ), prompted AS MATERIALIZED (
   SELECT t.id AS task_id, t.campaign_id, own.external_id AS own_id, {parts.prompt} AS prompt,
@@ -251,5 +250,5 @@ SELECT lines FROM (
 ) written
 WHERE lines IS NOT NULL
 ORDER BY task_id, id""",
-        [project.slug, *parameters],
+        [project.slug, list(said)],
     )

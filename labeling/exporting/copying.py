@@ -1,8 +1,9 @@
 """Comparisons out of PostgreSQL by COPY: the database itself writes the JSON lines.
 
 The same bytes as the plain way (datasets.records_of, layouts.line), several times as fast, for the texts never become
-objects of ours. Rows are chosen by the same querysets. A batch is some judgments: few enough that it fits in the memory
-of one sort, so that the first bytes come at once and the rest in a steady stream.
+objects of ours. Rows are chosen by the same querysets, and once only: a cursor goes along them while a batch after the
+other is written. A batch is some judgments: few enough that it fits in the memory of one sort, so that the first bytes
+come at once and the rest in a steady stream.
 
 The lines of one judgment come as one row, so the number of rows that pass through Python is that of judgments, not of
 pairs.
@@ -11,6 +12,7 @@ pairs.
 from collections.abc import Iterator
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
@@ -21,6 +23,7 @@ from labeling.selecting import Selection, assignments_of
 
 FIRST_BATCH_ROWS = 20
 BATCH_ROWS = 2000
+SMALL_FRACTION = 0.01
 WORK_MEMORY = "32MB"
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES, LENGTHS_BYTES = 19, 6
@@ -35,22 +38,30 @@ def can_copy(kind: Kind, layout: str) -> bool:
 
 def copied(project: Project, layout: str, selection: Selection) -> Iterator[tuple[bytes, int]]:
     """JSON lines in chunks, and how many lines each holds. Needs a transaction."""
-    said = assignments_of(project, Kind.COMPARISON, selection)
+    said = assignments_of(project, Kind.COMPARISON, selection).order_by("task_id", "pk").values_list("pk")
     with connection.cursor() as cursor:
         # Compiling a statement takes seconds and saves milliseconds; a sort of one batch fits into this memory.
         cursor.execute(f"SET LOCAL jit = off; SET LOCAL work_mem = '{WORK_MEMORY}'")
-        for after, up_to in _ranges(said):
-            batch = said.filter(task__gt=after, task__lte=up_to)
+        for batch in _batches(said):
             statement, parameters = comparisons(project, layout, selection, batch)
             yield from _chunks(cursor.cursor, statement, parameters)
 
 
-def _ranges(said: QuerySet[Assignment]) -> Iterator[tuple[int, int]]:
-    """Keys of tasks (after, up to), about so many judgments at a time and none of a task left over."""
-    after, size = 0, FIRST_BATCH_ROWS
-    while tasks := list(said.filter(task__gt=after).order_by("task").values_list("task", flat=True)[:size]):
-        yield after, tasks[-1]
-        after, size = tasks[-1], BATCH_ROWS
+def _batches(said: QuerySet[Assignment, tuple[int]]) -> Iterator[list[int]]:
+    """Their ids, so many at a time."""
+    try:
+        statement, parameters = said.query.sql_with_params()
+    except EmptyResultSet:  # known before the database is asked, as where there is no such campaign
+        return
+    with connection.cursor() as cursor:
+        # Along the index, however few rows are thought to come: whoever sorts first lets the reader wait for all.
+        cursor.execute(f"SET LOCAL cursor_tuple_fraction = {SMALL_FRACTION}")
+    with connection.chunked_cursor() as chosen:
+        chosen.execute(statement, parameters)
+        size = FIRST_BATCH_ROWS
+        while rows := chosen.fetchmany(size):
+            yield [pk for (pk,) in rows]
+            size = BATCH_ROWS
 
 
 def _chunks(cursor: Any, statement: str, parameters: list[Any]) -> Iterator[tuple[bytes, int]]:
