@@ -17,11 +17,11 @@ from labeling.assigning import labeler_of
 from labeling.checking import LETTERS, Said, Work, close_gaps, problems_of
 from labeling.errors import InvalidWork, KeptOut, Problem
 from labeling.models import Adjudication, Assignment, Campaign, Judgment, Membership, Submission, Task
+from labeling.records import MOST_REASON
 from labeling.reports.judgments import judgments_in
 from labeling.reports.scope import Scope
 
 MOST_DISPUTES = 200
-WHY_LIMIT = 2_000
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def adjudicate(task: Task, membership: Membership, work: Work, *, why: str) -> A
     order = shown_order(task)
     _refuse_who_took_part(task, labeler.pk)
     problems = list(problems_of(work, task.campaign, len(order)))
-    if not why or len(why) > WHY_LIMIT:
-        said = f"is {len(why):,} characters long; at most {WHY_LIMIT:,}" if why else "is missing; say why it holds"
+    if not why or len(why) > MOST_REASON:
+        said = f"is {len(why):,} characters long; at most {MOST_REASON:,}" if why else "is missing; say why it holds"
         problems.append(Problem("adjudication_reason", f"The reason {said}.", "why"))
     if problems:
         raise InvalidWork(problems)

@@ -13,6 +13,7 @@ from typing import TypeVar
 from django.db.models import Model, QuerySet
 
 from labeling.models import (
+    Adjudication,
     Assignment,
     ImportedRecord,
     Judgment,
@@ -226,6 +227,7 @@ def _of_pair(judged: Judged, chosen: int, rejected: int, *, of: int) -> Judged:
         notes=("", ""),
         order=() if not order else (0, 1) if order[0] == chosen else (1, 0),
         verdict="",
+        why="",
         note=judged.note if of == 2 else "",
         active_ms=judged.active_ms if of == 2 else None,
         margin_ranks=ranks[1] - ranks[0],
@@ -265,7 +267,7 @@ def _judged_of(
     assignments = list(
         chosen_assignments(selection)
         .filter(task__in=tasks)
-        .select_related("labeler", "current_submission__guideline")
+        .select_related("labeler", "current_submission__guideline", "current_submission__adjudication")
         .order_by("pk")
     )
     said: dict[tuple[int, int], Judgment] = {}
@@ -284,6 +286,7 @@ def _judged(assignment: Assignment, places: list[int], said: dict[tuple[int, int
     submission = assignment.current_submission
     assert submission is not None
     judgments = [said.get((submission.pk, response)) for response in places]
+    decision: Adjudication | None = getattr(submission, "adjudication", None)
     return Judged(
         labeler=assignment.labeler.pseudonym,
         ranks=tuple(one.rank if one else None for one in judgments),
@@ -297,7 +300,8 @@ def _judged(assignment: Assignment, places: list[int], said: dict[tuple[int, int
         note=submission.note,
         active_ms=submission.active_ms,
         submitted_at=submission.submitted_at,
-        aside=_aside(submission),
+        aside="adjudication" if decision else _aside(submission),
+        why=decision.why if decision else "",
         guideline=f"{submission.guideline.kind} {submission.guideline.version}",
     )
 

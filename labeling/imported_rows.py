@@ -17,6 +17,7 @@ from django.utils import timezone
 from labeling.bulk_writing import write_all
 from labeling.intake import Intake, fingerprint
 from labeling.models import (
+    Adjudication,
     Assignment,
     Campaign,
     Generator,
@@ -42,6 +43,9 @@ WORK_OF = {
     Kind.RATING: WorkKind.RATING,
 }
 """In which kind of campaign a record becomes a task; prompts and demonstrations become none."""
+
+TOOK_SLOT = ("", "withdrawn")
+"""Why something is aside that was said within the overlap; it was called back only later."""
 
 GUIDELINE_BODY = (
     "These judgments came from a file. What their labelers were asked to do is described where the file comes from;"
@@ -377,7 +381,7 @@ class Batch:
             Task(
                 campaign=campaign,
                 prompt=self._prompt(staged),
-                overlap=sum(judged.aside != "surplus" for judged in staged.record.judged),
+                overlap=sum(judged.aside in TOOK_SLOT for judged in staged.record.judged),
                 open_slots=0,
                 position=position,
             )
@@ -405,6 +409,7 @@ class Batch:
                 task=task,
                 campaign=campaign,
                 labeler=self._known.labelers[judged.labeler],
+                occurrence=int(judged.aside == "adjudication"),
                 state=Assignment.State.SUBMITTED,
                 order=[staged.responses[place].pk for place in judged.order],
             )
@@ -433,6 +438,13 @@ class Batch:
                 for place, response in enumerate(staged.responses)
             ]
         )
+        write_all(
+            [
+                Adjudication(task=task, submission=submission, why=judged.why)
+                for submission, (task, _, judged) in zip(submissions, said, strict=True)
+                if judged.aside == "adjudication"
+            ]
+        )
         self.new["judgments"] += len(said)
 
     def _submission(self, assignment: Assignment, judged: Judged, campaign: Campaign) -> Submission:
@@ -441,7 +453,7 @@ class Batch:
             assignment=assignment,
             number=1,
             key=uuid4(),
-            counted=judged.aside != "surplus",
+            counted=judged.aside in TOOK_SLOT,
             withdrawn_at=submitted_at if judged.aside == "withdrawn" else None,
             verdict=judged.verdict,
             strength=judged.strength,

@@ -33,8 +33,11 @@ SPLITS = ("train", "valid", "test")
 REVIEWS = ("unreviewed", "accepted", "returned")
 VERDICTS = ("none_acceptable",)
 FINISHES = ("stop", "length")
-ASIDES = ("surplus", "withdrawn")
-"""Why a judgment or a text does not count: beyond the overlap, or taken back."""
+ASIDES = ("surplus", "withdrawn", "adjudication")
+"""Why a judgment or a text does not count: beyond the overlap, taken back, or a reviewer's decision beside what the
+labelers said."""
+MOST_REASON = 2_000
+"""Characters."""
 
 ID_CHARACTERS = 200
 COMPARISON_ID_CHARACTERS = 400
@@ -92,9 +95,9 @@ class Judged:
 
     ranks: 1 best, dense, ties share a rank, None not ranked. ratings: name -> 1 to 7. flags: name -> yes or no. What
     was not answered is absent. order: the indices of the responses as this labeler met them, () where unknown. aside:
-    one of ASIDES, or "" for what counts. guideline: what they worked by ("ranking 2"); margin_ranks,
-    margin_overall: of a comparison, how far the chosen one is above the other. These three are known on the way out
-    only.
+    one of ASIDES, or "" for what counts. why: of an adjudication, its reason. guideline: what they worked by
+    ("ranking 2"); margin_ranks, margin_overall: of a comparison, how far the chosen one is above the other. These three
+    are known on the way out only.
     """
 
     labeler: str
@@ -110,6 +113,7 @@ class Judged:
     active_ms: int | None = None
     submitted_at: datetime | None = None
     aside: str = ""
+    why: str = ""
     guideline: str = field(default="", compare=False)
     margin_ranks: int | None = field(default=None, compare=False)
     margin_overall: int | None = field(default=None, compare=False)
@@ -302,6 +306,7 @@ def _judged_ranking(fields: Fields, *, responses: tuple[ResponseText, ...]) -> t
     ranks = _ranks(fields, responses=responses)
     judged = Judged(
         **_who_and_when(fields),
+        why=fields.text_or("why", "", most=MOST_REASON),
         ranks=dense(ranks),
         ratings=_each(fields, "ratings", count=count, read=_ratings, empty={}),
         flags=_each(fields, "flags", count=count, read=_flags, empty={}),
@@ -312,6 +317,8 @@ def _judged_ranking(fields: Fields, *, responses: tuple[ResponseText, ...]) -> t
     )
     if judged.strength is not None and count != 2:
         raise BadRecord(f"{fields.place('strength')} is given for {count} responses; it has a meaning for two only")
+    if judged.why and judged.aside != "adjudication":
+        raise BadRecord(f"{fields.place('why')} is given; only an adjudication has one: aside is to say so")
     if _says_nothing(judged):
         raise BadRecord(f"{fields.place('ranks')} ranks, rates and flags nothing; leave this labeler out")
     return judged, ranks != judged.ranks
@@ -322,14 +329,14 @@ def _says_nothing(judged: Judged) -> bool:
     return not (ranked or any(judged.ratings) or any(judged.flags) or judged.verdict)
 
 
-def _who_and_when(fields: Fields) -> dict[str, Any]:
+def _who_and_when(fields: Fields, *, asides: tuple[str, ...] = ASIDES) -> dict[str, Any]:
     return {
         "labeler": fields.name("labeler", most=NAME_CHARACTERS),
         "simulated": fields.flag("simulated"),
         "note": fields.text_or("note", ""),
         "active_ms": fields.whole_or_none("active_ms", low=0, high=2**53),
         "submitted_at": fields.time_or_none("submitted_at"),
-        "aside": fields.choice_or_none("aside", ASIDES) or "",
+        "aside": fields.choice_or_none("aside", asides) or "",
     }
 
 
@@ -435,7 +442,7 @@ def _read_rating(fields: Fields, record: Record) -> Record:
         inner = Fields(value, where=f"judged[{number}]")
         ratings, flags = inner.take("ratings"), inner.take("flags")
         one = Judged(
-            **_who_and_when(inner),
+            **_who_and_when(inner, asides=ASIDES[:2]),
             ranks=(None,),
             ratings=({} if ratings is ABSENT else _ratings(ratings, where=inner.place("ratings")),),
             flags=({} if flags is ABSENT else _flags(flags, where=inner.place("flags")),),
@@ -538,7 +545,8 @@ def _judged_ranking_members(judged: Judged) -> dict[str, Any]:
     for name, entries in (("ratings", judged.ratings), ("flags", judged.flags), ("notes", judged.notes)):
         if any(entries):
             members[name] = list(entries)
-    return members | _filled({"order": list(judged.order), "verdict": judged.verdict, "strength": judged.strength})
+    more = {"order": list(judged.order), "verdict": judged.verdict, "strength": judged.strength, "why": judged.why}
+    return members | _filled(more)
 
 
 def _judged_rating_members(judged: Judged) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from labeling.models import (
+    Adjudication,
     Assignment,
     Campaign,
     Cohort,
@@ -46,7 +47,8 @@ class Selection:
     split: of the prompt. round: campaigns of the round of this number. cohort: what was said by people while they were
     in it. labelers: keys of those whose judgments are asked for. since, until: when it was said (of prompts and
     demonstrations that came from a file: when they came in), until itself not among them. review: of a prompt or a
-    demonstration. surplus, withdrawn: what does not count goes out too, and is marked. ties: what becomes of pairs that
+    demonstration. surplus, withdrawn: what does not count goes out too, and is marked. adjudicated: so does the newest
+    decision about a task on which labelers disagreed, beside what they said. ties: what becomes of pairs that
     share a rank; "both" gives each twice, once either way. margin: how far apart two responses are, by what; for the
     layout preference only.
     """
@@ -62,6 +64,7 @@ class Selection:
     simulated: bool = False
     surplus: bool = False
     withdrawn: bool = False
+    adjudicated: bool = False
     ties: Ties = "keep"
     margin: Margin = "none"
 
@@ -106,13 +109,11 @@ def _when(selection: Selection, path: str) -> Q:
 def chosen_assignments(selection: Selection) -> QuerySet[Assignment]:
     """Those whose current submission is asked for, in no screening; of any project."""
     found = Assignment.objects.filter(
+        _voices(selection),
         _when(selection, "current_submission__submitted_at"),
-        occurrence=0,
         current_submission__isnull=False,
         campaign__screening_of__isnull=True,
     )
-    if not selection.surplus:
-        found = found.filter(current_submission__counted=True)
     if not selection.withdrawn:
         found = found.filter(current_submission__withdrawn_at__isnull=True)
     if selection.cohort:
@@ -120,6 +121,15 @@ def chosen_assignments(selection: Selection) -> QuerySet[Assignment]:
     if selection.labelers is not None:
         found = found.filter(labeler__in=selection.labelers)
     return found if selection.simulated else found.exclude(labeler__source=Labeler.Source.SIMULATED)
+
+
+def _voices(selection: Selection) -> Q:
+    """What labelers said the first time they met a task; and what was decided where they disagree."""
+    wanted = Q(occurrence=0) if selection.surplus else Q(occurrence=0, current_submission__counted=True)
+    if not selection.adjudicated:
+        return wanted
+    decisions = Adjudication.objects.filter(task=OuterRef("task"), submission__withdrawn_at__isnull=True)
+    return wanted | Q(current_submission=Subquery(decisions.order_by("-pk").values("submission")[:1]))
 
 
 def campaigns_of(project: Project, kind: WorkKind, selection: Selection) -> QuerySet[Campaign]:

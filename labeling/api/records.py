@@ -75,7 +75,8 @@ def _parameters(name: str, kind: Kind) -> type[Sent]:
     """Those of the exports (docs/exports.md) for this kind of record."""
     choices: dict[str, Iterable[str]] = {
         "format": FORMATS, "layout": layouts_of(kind), "split": SPLITS, "review": REVIEWS, "ties": TIES,
-        "margin": MARGINS, **dict.fromkeys(("simulated", "surplus", "withdrawn"), YES_OR_NO),
+        "margin": MARGINS,
+        **dict.fromkeys(("simulated", "surplus", "withdrawn", "adjudicated"), YES_OR_NO),
     }  # fmt: skip
     fields: dict[str, Any] = {
         each: OneOf(list(choices[each]), required=False, allow_blank=True)

@@ -41,6 +41,7 @@ PARAMETERS: dict[str, frozenset[Kind]] = {
     "simulated": WRITTEN | JUDGED,
     "surplus": JUDGED | {Kind.DEMONSTRATION},
     "withdrawn": JUDGED | {Kind.DEMONSTRATION},
+    "adjudicated": frozenset({Kind.RANKING, Kind.COMPARISON}),
     "ties": frozenset({Kind.COMPARISON}),
     "margin": frozenset({Kind.COMPARISON}),
 }
@@ -115,6 +116,7 @@ def _selection(project: Project, query: Mapping[str, str], layout: Layout) -> Se
         simulated=_yes(query, "simulated"),
         surplus=_yes(query, "surplus"),
         withdrawn=_yes(query, "withdrawn"),
+        adjudicated=_yes(query, "adjudicated"),
     )
     if layout.kind is not Kind.COMPARISON:
         return selection

@@ -76,7 +76,9 @@ RECORD_RESPONSE = " || ".join(
 
 SUBMITTED_AT = """to_char(s.submitted_at AT TIME ZONE 'UTC', CASE WHEN date_part('microseconds', s.submitted_at)::int
     % 1000000 = 0 THEN 'YYYY-MM-DD"T"HH24:MI:SS"Z"' ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' END)""".replace("%", "%%")
-ASIDE = "CASE WHEN s.withdrawn_at IS NOT NULL THEN 'withdrawn' WHEN NOT s.counted THEN 'surplus' ELSE '' END"
+ASIDE = """CASE WHEN s.withdrawn_at IS NOT NULL THEN 'withdrawn' WHEN s.counted THEN ''
+    WHEN EXISTS (SELECT 1 FROM labeling_adjudication decision WHERE decision.submission_id = s.id) THEN 'adjudication'
+    ELSE 'surplus' END"""
 RECORD_WHO = " || ".join(
     [
         f"',\"labeler\":' || {_text('l.pseudonym')}",

@@ -118,6 +118,8 @@ def _left_out(selection: Selection) -> list[str]:
         found.append("submissions beyond the overlap")
     if not selection.withdrawn:
         found.append("withdrawn submissions")
+    if not selection.adjudicated:
+        found.append("adjudications")
     return found
 
 

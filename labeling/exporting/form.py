@@ -31,6 +31,7 @@ IN_WORDS = {
     "simulated": "Simulated labelers too",
     "surplus": "What is beyond the overlap too",
     "withdrawn": "What was withdrawn too",
+    "adjudicated": "Decisions where labelers disagreed too",
     "ties": "Ties",
     "margin": "Margin",
 }
@@ -49,7 +50,7 @@ BOXES: dict[str, dict[str, Any]] = {
     "weight": {"type": "number", "min": LIGHTEST, "max": HEAVIEST, "step": "0.05"},
 }
 HINTS = {"weight": f"{LIGHTEST:g} to {HEAVIEST:g}; 1 is the mean"}
-TICKED = ("simulated", "surplus", "withdrawn")
+TICKED = ("simulated", "surplus", "withdrawn", "adjudicated")
 
 
 class ExportForm(forms.Form):

@@ -80,7 +80,7 @@ WHO_AND_WHEN = (
     Member("labeler", "text", "pseudonym, one person within the project"),
     Member("simulated", "flag", "whether the labeler is a program"),
     Member("submitted_at", "time", "when it was said"),
-    Member("aside", "text", "surplus or withdrawn; null for what counts"),
+    Member("aside", "text", "surplus, withdrawn or adjudication; null for what counts"),
     Member("campaign", "text", "where it was said"),
     Member("guideline", "text", "what the labeler worked by: kind and version"),
 )

@@ -34,6 +34,7 @@ JUDGED = [
     {"labeler": "bot", "simulated": True, "ranks": [4, 3, 2, 1]},
     {"labeler": "late", "ranks": [1, 2, 3, 4], "aside": "surplus"},
     {"labeler": "gone", "ranks": [1, 2, 3, 4], "aside": "withdrawn"},
+    {"labeler": "rita", "ranks": [2, 1, 3, 3], "aside": "adjudication", "why": "The second answers what was asked."},
 ]  # fmt: skip
 
 
@@ -59,6 +60,8 @@ def filled(project: Project, tmp_path: Path) -> Project:
 SELECTIONS = [
     Selection(),
     Selection(simulated=True, surplus=True, withdrawn=True),
+    Selection(adjudicated=True),
+    Selection(simulated=True, surplus=True, withdrawn=True, adjudicated=True),
     Selection(ties="drop", split="test", simulated=True),
     Selection(ties="both", margin="overall"),
     Selection(margin="ranks", since=datetime(2026, 3, 1, tzinfo=UTC), until=datetime(2026, 3, 1, 9, tzinfo=UTC)),

@@ -5,14 +5,17 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
+from labeling.adjudicating import adjudicate
 from labeling.assigning import claim, labeler_of
 from labeling.checking import LETTERS, Said, Work
 from labeling.datasets import Selection, lines_of, records_of
 from labeling.importing import import_file
-from labeling.models import Assignment, Campaign, Membership, Project, Response, User
+from labeling.models import Assignment, Campaign, Membership, Project, Response, Role, Submission, User
 from labeling.records import Kind, Record
 from labeling.submitting import submit
+from tests.conftest import make_member
 from tests.labeling_data import samples
 from tests.labeling_data.samples import prompt_record, write
 
@@ -109,3 +112,21 @@ def test_work_made_here_goes_through_another_project_unchanged(
         assert b"".join(lines_of(elsewhere, kind)) == path.read_bytes()
         again = import_file(imported, path, name="back", skip_bad=True)
         assert again.new["tasks"] == 0
+
+
+def test_the_newest_decision_goes_out_where_it_is_asked_for(imported: Project, labeler: User) -> None:
+    assignment, campaign = work_on(imported, labeler, "--from-imported", "set")
+    hand_in(assignment, Work(responses={"A": Said(rank=1), "B": Said(rank=2), "C": Said(rank=3)}))
+    for name, ranks in (("rita", (1, 2, 2)), ("roy", (3, 2, 1))):
+        reviewer = make_member(imported, name, Role.REVIEWER).memberships.get()
+        decided = Work(responses={letter: Said(rank=rank) for letter, rank in zip("ABC", ranks, strict=True)})
+        adjudicate(assignment.task, reviewer, decided, why=f"{name} read both.")
+    assert [one.aside for one in only(imported, Kind.RANKING, campaign).judged] == [""]
+    (record,) = records_of(imported, Kind.RANKING, Selection(campaign=campaign, adjudicated=True))
+    assert [(one.aside, one.why) for one in record.judged] == [("", ""), ("adjudication", "roy read both.")]
+    assert record.judged[1].ranks == (3, 2, 1)
+    pairs = list(records_of(imported, Kind.COMPARISON, Selection(campaign=campaign, adjudicated=True)))
+    assert [pair.judged[0].aside for pair in pairs] == [""] * 3 + ["adjudication"] * 3
+    Submission.objects.filter(adjudication__why__startswith="roy").update(withdrawn_at=timezone.now())
+    (record,) = records_of(imported, Kind.RANKING, Selection(campaign=campaign, adjudicated=True))
+    assert [one.why for one in record.judged] == ["", "rita read both."]

@@ -15,7 +15,7 @@ from labeling.exporting.datasheet import as_markdown
 from labeling.exporting.layouts import LAYOUTS
 from labeling.exporting.streaming import Stream
 from labeling.importing import import_file
-from labeling.models import Export, Import, Project, Prompt, Role, User
+from labeling.models import Export, Import, Project, Prompt, Role, Task, User
 from labeling.records import Kind
 from labeling.transferring import run_next, run_waiting
 from tests.api.filled import Api, api_of
@@ -40,6 +40,7 @@ def filled(project: Project, tmp_path: Path) -> Project:
         {"labeler": "l2", "ranks": [3, None, 1]},
         {"labeler": "late", "ranks": [1, 2, 3], "aside": "surplus"},
         {"labeler": "s1", "simulated": True, "ranks": [1, 2, 3]},
+        {"labeler": "rita", "ranks": [2, 1, 3], "aside": "adjudication", "why": "Pears are asked for."},
     ]
     lines = [
         prompt_record(consent="research"),
@@ -343,6 +344,7 @@ def test_a_project_that_went_out_whole_and_came_in_elsewhere_goes_out_the_same(f
         for kind in whole:
             asked = {name: value for name, value in query.items() if kind is not Kind.PROMPT or name == "simulated"}
             asked = {} if kind is Kind.CANDIDATES else asked
+            asked |= {"adjudicated": "true"} if kind is Kind.RANKING else {}
             body = b"".join(Stream(read_asked(project, kind, asked)))
             found[kind] = [json.loads(line) for line in body.split(b"\n") if line]
         return found
@@ -353,7 +355,10 @@ def test_a_project_that_went_out_whole_and_came_in_elsewhere_goes_out_the_same(f
         report = import_file(other, path, name="again")
         assert (report.refused, report.unchanged) == (0, 0), report.reasons
     assert out(other) == first
-    assert [one.get("aside") for one in first[Kind.RANKING][0]["judged"]] == [None, None, "surplus", None]
+    said = first[Kind.RANKING][0]["judged"]
+    assert [one.get("aside") for one in said] == [None, None, "surplus", None, "adjudication"]
+    assert [one.get("why") for one in said] == [None, None, None, None, "Pears are asked for."]
+    assert Task.objects.filter(campaign__project=other, adjudications__isnull=False).get().overlap == 3
 
 
 def test_an_import_whose_file_is_gone_says_so(api: Api) -> None:
