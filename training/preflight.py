@@ -263,8 +263,8 @@ def query_of(round_: Round, need: DataNeed) -> Query:
         asked["unanswered"] = round_.recipe.get("unanswered")
     if need.kind == "rankings" and round_.recipe.get("rankings") == "own":
         asked["campaigns"] = [stage.campaign_id for stage in ranked_in_the_line(round_) if stage.campaign_id]
-    if need.kind == "rankings" and round_.recipe.get("adjudicated"):
-        asked["adjudicated"] = round_.recipe["adjudicated"]
+    if need.kind == "rankings":
+        asked |= {name: round_.recipe[name] for name in ("adjudicated", "weigh") if name in round_.recipe}
     return Query.from_json(asked)
 
 

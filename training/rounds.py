@@ -42,6 +42,8 @@ WAITS_FOR: dict[str, tuple[str, ...]] = {
 JUDGED_BY_PEOPLE = (Kind.RANK, Kind.EVALUATE)
 """Stages that are done when their campaign is."""
 SIMULATED = ("exclude", "include", "only")
+READINGS = {"adjudicated": ("beside", "instead"), "weigh": ("alike", "by ability")}
+"""How the reward model reads rankings (snapshot_rows.Query); the first of each unless a round says otherwise."""
 MOST_TO_RANK = RESPONSES_A_TASK[WorkKind.RANKING][1]
 
 
@@ -67,7 +69,7 @@ def open_round(
     recipe: a name of recipes.RECIPES; changes: sections laid over its stages. base: what SFT starts from, as
     base_models.base_model reads it; base_of: the round that trains it, or has; with neither, a small base model is
     trained first, in a stage of its own. policy: the round has no SFT; it samples from this policy and trains it on.
-    only: these kinds of stage instead of all. more: what else the round is to remember in its recipe.
+    only: these kinds of stage instead of all. more: what else the round is to remember in its recipe, such as READINGS.
     enough: stage -> how much of people's work it waits for (waiting.WAITS). copied: its values instead of the recipe's.
     simulated: whether judgments of simulated labelers are learned from; None: in a simulated project only.
     Raises RoundRefused, for a value that a stage would refuse later too.
@@ -84,6 +86,9 @@ def open_round(
     simulated = simulated or ("include" if project.simulated else "exclude")
     if simulated not in SIMULATED:
         raise RoundRefused(f"simulated is {simulated!r}; expected one of {', '.join(SIMULATED)}.")
+    for name, known in READINGS.items():
+        if (asked := (more or {}).get(name, known[0])) not in known:
+            raise RoundRefused(f"{name} is {shown(asked)}; expected one of {', '.join(known)}.")
     starts_elsewhere = base is not None or base_of is not None or policy is not None
     if not starts_elsewhere and Kind.PRETRAIN not in chosen.stages:
         raise RoundRefused(f"The recipe {recipe!r} trains no base model of its own. Name the base model to start from.")

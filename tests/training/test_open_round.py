@@ -12,9 +12,11 @@ from tests.training.making import base_model_folder
 from training.base_models import folders_on_offer
 from training.errors import RoundRefused
 from training.models import Checkpoint, Job, Round
-from training.preflight import LAUNCHABLE, preview
+from training.next_round import next_round
+from training.preflight import LAUNCHABLE, needs_of, preview, query_of
 from training.recipes import RECIPES
 from training.rounds import close_round, open_round, sections_of
+from training.snapshot_rows import Query
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -51,6 +53,25 @@ def test_a_folder_is_one_checkpoint_however_often_it_is_used(project: Project, b
 def test_a_hub_name_is_taken_as_it_is(project: Project) -> None:
     opened = open_round(project, base="hub:owner/name")
     assert Checkpoint.objects.get(pk=opened.recipe["base"]).uri == "hub:owner/name"
+
+
+def reward_query(opened: Round) -> Query:
+    stage = opened.stages.get(kind="reward")
+    (need,) = (one for one in needs_of(stage, sections_of(opened, "reward")) if (one.kind, one.split) == RANKINGS)
+    return query_of(opened, need)
+
+
+RANKINGS = ("rankings", "train")
+
+
+def test_how_rankings_are_read_is_said_when_a_round_opens_and_again_in_the_next(project: Project, base: Path) -> None:
+    usual = reward_query(open_round(project, base="base"))
+    assert (usual.adjudicated, usual.weigh) == ("beside", "alike")
+    opened = open_round(project, base="base", more={"adjudicated": "instead", "weigh": "by ability"})
+    for one in (opened, next_round(opened, with_policy=False)):
+        assert (reward_query(one).adjudicated, reward_query(one).weigh) == ("instead", "by ability")
+    with pytest.raises(RoundRefused, match=r"weigh is .alone.; expected one of alike, by ability"):
+        open_round(project, base="base", more={"weigh": "alone"})
 
 
 @pytest.mark.parametrize(

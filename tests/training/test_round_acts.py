@@ -112,12 +112,13 @@ class TestARecipe:
     def test_what_was_typed_is_kept_with_the_round(self, project: Project, ines: Client) -> None:
         form = {
             "recipe": "tiny", "changes": '{"sft": {"sft": {"epochs": 3}}}', "runs_itself": "yes", "enough-sft": "300",
-            "enough-rank": "", "overlap": "3", "raters": "4",
+            "enough-rank": "", "overlap": "3", "raters": "4", "adjudicated": "instead", "weigh": "by ability",
         }  # fmt: skip
         assert ines.post(url("rounds"), form).status_code == 302
         made = Round.objects.get()
         assert made.runs_itself
         assert made.recipe["stages"]["sft"]["sft"]["epochs"] == 3
+        assert (made.recipe["adjudicated"], made.recipe["weigh"]) == ("instead", "by ability")
         assert (made.recipe["overlap"], made.recipe["evaluation"]) == (3, {"overlap": 4})
         assert made.stages.get(kind="sft").enough == {"demonstrations": 300}
 

@@ -77,6 +77,8 @@ class RoundSent(Sent):
     recipe = OneOf(tuple(RECIPES), required=False)
     base = Text(least=1, most=200, required=False)
     simulated = OneOf(rounds.SIMULATED, required=False)
+    adjudicated = OneOf(rounds.READINGS["adjudicated"], required=False)
+    weigh = OneOf(rounds.READINGS["weigh"], required=False)
     runs_itself = Truth(required=False)
 
 
@@ -215,7 +217,9 @@ class RoundsView(RoundResource):
     @operation("Opens a round.", takes=RoundSent, gives=RoundShown, status=201, name="open_round")
     def post(self, request: Request, slug: str) -> Response:
         by: Any = request.user
-        return self.answer(rounds.open_round(self.project, by=by, **self.sent(request)).number, status=201)
+        sent = self.sent(request)
+        more = {name: sent.pop(name) for name in rounds.READINGS if name in sent}
+        return self.answer(rounds.open_round(self.project, by=by, more=more, **sent).number, status=201)
 
 
 class RoundView(RoundResource):

@@ -68,6 +68,7 @@ def round_list(request: ProjectRequest) -> HttpResponse:
         "recipes": recipes_for(request.project),
         "bases": _bases(request.project),
         "simulated": rounds.SIMULATED,
+        "readings": rounds.READINGS,
         "typed": request.POST or {"simulated": "include" if request.project.simulated else "exclude"},
         "waits": [
             (kind, Stage.Kind(kind).label, wait, request.POST.get(f"enough-{kind}", "")) for kind, wait in WAITS.items()
@@ -96,6 +97,7 @@ def _open(request: ProjectRequest) -> Round:
         more={
             "overlap": people_in(typed.get("overlap", "1")),
             "evaluation": {"overlap": people_in(typed.get("raters", "2"))},
+            **{name: typed[name] for name in rounds.READINGS if name in typed},
         },
         runs_itself=typed.get("runs_itself") == "yes",
         by=request.user,
