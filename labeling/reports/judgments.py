@@ -43,8 +43,8 @@ class Submissions:
     """(S,) each, in the order in which the tasks' submissions were first made. labelers: codes of `who`.
 
     submitted: seconds since 1970 of the current submission. active_ms: NaN where unknown. place: 0 for the first of
-    its task that counts; from `overlap` on it was asked for because others disagreed. orders: (S, K)
-    ids of the responses as shown, 0 where there are fewer or the order is unknown.
+    its task, whether or not that is in the scope; from `overlap` on it was asked for because others disagreed. orders:
+    (S, K) ids of the responses as shown, 0 where there are fewer or the order is unknown.
     """
 
     ids: Ints
@@ -220,17 +220,17 @@ class Ranked:
 
 
 def judgments_in(scope: Scope) -> Judgments:
-    """Four queries."""
+    """A few queries."""
     assignments = scope.assignments()
-    said = _judgments(assignments, _submissions(assignments))
+    said = _judgments(assignments, _submissions(assignments, scope.placed()))
     return said.only(members_of(scope.cohort, said)) if scope.cohort else said
 
 
-def _submissions(assignments: QuerySet[Assignment]) -> Submissions:
+def _submissions(assignments: QuerySet[Assignment], placed: QuerySet[Assignment]) -> Submissions:
     ids = {
         "ids": "current_submission", "tasks": "task", "prompts": "task__prompt", "campaigns": "campaign",
         "guidelines": "current_submission__guideline", "labelers": "labeler", "assignments": "pk",
-        "number": "current_submission__number", "overlap": "task__overlap", "room": "task__room",
+        "overlap": "task__overlap", "room": "task__room",
     }  # fmt: skip
     columns = {name: Joined(field) for name, field in ids.items()} | {
         "use_cases": Joined("task__prompt__use_case"), "active_ms": Joined("current_submission__active_ms"),
@@ -242,23 +242,37 @@ def _submissions(assignments: QuerySet[Assignment]) -> Submissions:
         return [part[name] for part in parts]
 
     found = {name: whole_numbers(texts(name)) for name in ids}
-    submitted = numbers(texts("submitted"))
-    first = _first_times(found["assignments"], found["number"], submitted)
-    tasks = Codes.of_ids(found["tasks"])
     return Submissions(
         ids=found["ids"],
-        tasks=tasks,
+        tasks=Codes.of_ids(found["tasks"]),
         prompts=Codes.of_ids(found["prompts"]),
         campaigns=Codes.of_ids(found["campaigns"]),
         guidelines=Codes.of_ids(found["guidelines"]),
         use_cases=Codes.of(texts("use_cases")),
         labelers=Codes.of_ids(found["labelers"]),
-        submitted=submitted,
+        submitted=numbers(texts("submitted")),
         active_ms=numbers(texts("active_ms")),
-        place=_places(tasks.codes, first, found["assignments"]),
+        place=_places_among(placed, found["assignments"]),
         overlap=found["overlap"] - found["room"],
         orders=lists_of_ids(texts("orders")),
     )
+
+
+def _places_among(placed: QuerySet[Assignment], wanted: Ints) -> Ints:
+    """(S,) the place of each of the assignments `wanted` in its task (two queries)."""
+    ids = {"assignments": "pk", "tasks": "task", "number": "current_submission__number"}
+    columns = {name: Joined(field) for name, field in ids.items()} | {
+        "submitted": JoinedSeconds("current_submission__submitted_at")
+    }
+    parts = list(parts_of(placed, by="current_submission_id", columns=columns))
+    found = {name: whole_numbers(part[name] for part in parts) for name in ids}
+    first = _first_times(found["assignments"], found["number"], numbers(part["submitted"] for part in parts))
+    if not len(first):
+        return np.zeros(len(wanted), dtype=np.int64)
+    order = np.argsort(found["assignments"])
+    row = order[np.minimum(np.searchsorted(found["assignments"][order], wanted), len(order) - 1)]
+    # What was withdrawn between the two queries is in the first one alone.
+    return np.where(found["assignments"][row] == wanted, _places(found["tasks"], first, found["assignments"])[row], 0)
 
 
 def _first_times(assignments: Ints, numbers_: Ints, seconds: Floats) -> Floats:

@@ -37,6 +37,15 @@ class Scope:
         )
         return self._narrowed(found, self._campaigns().filter(screening_of__isnull=True))
 
+    def placed(self) -> QuerySet[Assignment]:
+        """Everything that takes a place in its task, whoever said it, when and by which guideline (one query, for the
+        campaigns). In a task that was given room a withdrawn submission keeps its place: what was asked for because it
+        disagreed would move up into it."""
+        campaigns = list(self._campaigns().filter(screening_of__isnull=True).values_list("pk", flat=True))
+        found = Assignment.objects.filter(campaign__in=campaigns, occurrence=0, current_submission__counted=True)
+        found = found.filter(Q(current_submission__withdrawn_at__isnull=True) | Q(task__room__gt=0))
+        return found.filter(task__prompt__use_case=self.use_case) if self.use_case else found
+
     def _campaigns(self) -> QuerySet[Campaign]:
         found = Campaign.objects.filter(project=self.project, kind__in=JUDGING)
         return found.filter(pk=self.campaign) if self.campaign else found

@@ -1,6 +1,6 @@
 """The report of agreement: what it counts, what it leaves out, and what it takes apart."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from labeling.agreement import Ranking, comparisons, mean_tau_b, pairwise_agreement
-from labeling.models import Cohort, CohortMember, Judgment, Project, Response, Submission, Task
+from labeling.models import Cohort, CohortMember, Judgment, Labeler, Project, Response, Submission, Task
 from labeling.reports.agreement import AgreementReport, agreement_report
 from labeling.reports.judgments import lengths_in
 from labeling.reports.places import lengths, places
@@ -47,6 +47,40 @@ def test_a_third_judgment_asked_for_because_two_disagreed_is_left_out(project: P
     found = report(project)
     assert found.pairwise.value == 0.0
     assert found.left_out == 1
+
+
+def six_disputed(project: Project) -> None:
+    """Six tasks on which two disagree, and each given to a third, who agrees with the second."""
+    campaign = ranked_campaign(project, [OPPOSED] * 6)
+    Task.objects.filter(campaign=campaign).update(overlap=3, room=1)
+    Submission.objects.filter(assignment__labeler__pseudonym="ada").update(submitted_at="2026-01-05T12:00:00Z")
+    Submission.objects.filter(assignment__labeler__pseudonym="ben").update(submitted_at="2026-01-07T12:00:00Z")
+    for task in campaign.tasks.all():
+        say(task, *labelers_of(project, "cem"), (3, 2, 1), at=datetime(2026, 1, 8, tzinfo=UTC))
+
+
+def test_it_is_left_out_too_where_the_first_is_before_the_days_that_are_looked_at(project: Project) -> None:
+    six_disputed(project)
+    found = report(project, since=date(2026, 1, 6))
+    assert (found.pairwise.value, found.rankings, found.left_out) == (None, 6, 6)
+    assert report(project).pairwise.value == 0.0
+
+
+def test_it_is_left_out_too_where_the_first_is_withdrawn_or_by_a_program(project: Project) -> None:
+    six_disputed(project)
+    first = Submission.objects.filter(assignment__labeler__pseudonym="ada")
+    first.update(withdrawn_at=timezone.now())
+    assert (report(project).pairwise.value, report(project).left_out) == (None, 6)
+    first.update(withdrawn_at=None)
+    Labeler.objects.filter(pseudonym="ada").update(source="simulated")
+    assert (report(project).pairwise.value, report(project).left_out) == (None, 6)
+
+
+def test_where_nobody_more_was_asked_a_withdrawn_one_takes_no_place(project: Project) -> None:
+    task = ranked_campaign(project, [OPPOSED]).tasks.get()
+    say(task, *labelers_of(project, "cem"), (3, 2, 1))
+    Submission.objects.filter(assignment__labeler__pseudonym="ada").update(withdrawn_at=timezone.now())
+    assert (report(project).pairwise.value, report(project).left_out) == (1.0, 0)
 
 
 def test_a_correction_keeps_its_place_among_the_first(project: Project) -> None:
