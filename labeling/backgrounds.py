@@ -105,8 +105,10 @@ def apply_rules(project: Project, labelers: Iterable[Labeler] | None = None) -> 
 
 
 def set_rule(cohort: Cohort, rule: Mapping[str, list[str]]) -> int:
-    """The rule of a cohort, and who it puts in now. Raises InvalidSetting for answers that are not offered, WrongState
-    where people were put in by hand."""
+    """The rule of a cohort, and who it puts in now. Raises InvalidSetting without an answer or for one that is not
+    offered, WrongState where people were put in by hand."""
+    if not rule:  # A cohort without a rule names its members, and withdrawal leaves them in it.
+        raise InvalidSetting(f"No answer is ticked, so no rule is kept for {cohort.name}; tick at least one.")
     offered = {str(one["name"]): one["choices"] for one in form_of(cohort.project).questions}
     for name, values in rule.items():
         unknown = [value for value in values if value not in offered.get(name, ())]
