@@ -24,7 +24,7 @@ from labeling.reports.judgments import Judgments, Person
 from labeling.reports.scope import Scope
 
 FAST = 1 / 3
-"""Of the colleagues' median time: below it is fast."""
+"""Of the median time of who did the like: below it is fast."""
 SURE = 0.05
 FEWEST_TO_DRIFT = 60
 
@@ -96,8 +96,7 @@ class QualityReport:
             repeats[labeler].append(repeat)
         apart = {line.person.pk for line in self.agreement.labelers if line.apart}
         counts = np.bincount(self.said.of.labelers.codes, minlength=len(self.said.who))
-        times = self._median_times()
-        everybody = float(np.median([time for time in times if time is not None])) if any(times) else None
+        times, paces = self._median_times(), self._paces()
         lines = []
         for code, person in enumerate(self.said.who):
             line = QualityLine(
@@ -105,7 +104,7 @@ class QualityReport:
                 self.gold.of(person.pk), self_agreement(repeats[person.pk]), drifts[code], times[code], linings[code],
                 self.abilities.get(person.pseudonym), (),
             )  # fmt: skip
-            lines.append(_with_remarks(line, apart=person.pk in apart, everybody=everybody))
+            lines.append(_with_remarks(line, apart=person.pk in apart, pace=paces.get(code)))
         return sorted(lines, key=lambda line: (-len(line.remarks), line.person.pseudonym))
 
     def _median_times(self) -> list[float | None]:
@@ -116,6 +115,25 @@ class QualityReport:
             times = times[np.isfinite(times)]
             found.append(float(np.median(times)) if len(times) else None)
         return found
+
+    def _paces(self) -> dict[int, float]:
+        """By labeler's code: the median of their times, each as a multiple of what labelers take for as many responses
+        in the same campaign (a rating takes less than a ranking of nine). Who did what nobody else did is absent."""
+        said, of = self.said, self.said.of
+        if not len(of):
+            return {}
+        sizes = np.bincount(said.submission, minlength=len(of))
+        alike = np.unique(of.campaigns.codes * (int(sizes.max()) + 1) + sizes, return_inverse=True)[1]
+        usual = np.full(len(of), np.nan)
+        for group in range(int(alike.max()) + 1):
+            rows = np.flatnonzero((alike == group) & np.isfinite(of.active_ms))
+            who = of.labelers.codes[rows]
+            medians = [np.median(of.active_ms[rows[who == code]]) for code in np.unique(who)]
+            if len(medians) > 1:
+                usual[rows] = np.median(medians)
+        compared = usual > 0
+        who, paces = of.labelers.codes[compared], of.active_ms[compared] / usual[compared]
+        return {int(code): float(np.median(paces[who == code])) for code in np.unique(who)}
 
     def _linings(self) -> list[StraightLining | None]:
         """Of the answers in the order of time: the ranks as shown, or the overall rating."""
@@ -175,7 +193,7 @@ def _p_value(early: Figure, late: Figure) -> float | None:
     return float(2 * ndtr(-abs(early.value - late.value) / spread**0.5)) if spread else None
 
 
-def _with_remarks(line: QualityLine, *, apart: bool, everybody: float | None) -> QualityLine:
+def _with_remarks(line: QualityLine, *, apart: bool, pace: float | None) -> QualityLine:
     remarks = []
     if apart:
         remarks.append("agrees less than the others")
@@ -183,7 +201,7 @@ def _with_remarks(line: QualityLine, *, apart: bool, everybody: float | None) ->
         assert line.drift.early.value is not None
         assert line.drift.late.value is not None
         remarks.append("agrees less than before" if line.drift.late.value < line.drift.early.value else "agrees more")
-    if everybody and line.active_ms is not None and line.active_ms < FAST * everybody:
+    if pace is not None and pace < FAST:
         remarks.append("fast")
     if line.lining and line.lining.run_probability.value is not None and line.lining.run_probability.value < 0.001:
         remarks.append(f"{line.lining.longest_run} equal answers in a row")

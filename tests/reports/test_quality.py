@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from labeling.models import Campaign, GoldAnswer, Project, Task, User
+from labeling.models import Campaign, GoldAnswer, Project, Task, User, WorkKind
 from labeling.reports.agreement import agreement_report
 from labeling.reports.beside import contradiction, gold_report
 from labeling.reports.quality import QualityReport, quality_report
@@ -103,6 +103,19 @@ def test_who_is_much_faster_is_said_to_be(project: Project) -> None:
     say(task, *labelers_of(project, "zip"), (1, 2), active_ms=4_000, at=timezone.now() - timedelta(hours=1))
     remarks = {line.person.pseudonym: line.remarks for line in report(project).lines}
     assert remarks["zip"] == ("fast",)
+
+
+def test_raters_are_not_called_fast_beside_who_ranks_nine(project: Project) -> None:
+    rankings = make_campaign(project, shown=9)
+    for name in ("ada", "ben", "cem", "dia"):
+        say(rankings.tasks.get(), *labelers_of(project, name), range(1, 10), active_ms=300_000)
+    ratings = make_campaign(project, kind=WorkKind.RATING, shown=1)
+    for name, active_ms in (("eli", 20_000), ("fay", 22_000), ("gus", 18_000), ("zip", 2_000)):
+        say(
+            ratings.tasks.get(), *labelers_of(project, name), active_ms=active_ms, ratings=[{"overall": 4}],
+        )  # fmt: skip
+    remarks = {line.person.pseudonym: line.remarks for line in report(project).lines}
+    assert {name: said for name, said in remarks.items() if said} == {"zip": ("fast",)}
 
 
 def test_the_page_and_the_json_say_it(project: Project, researcher: User) -> None:
