@@ -138,12 +138,15 @@ def fetch(path: str, token: str, *, pid: int, keep: Path | None = None) -> Read:
     """keep: where the body goes; without it, it is counted and dropped."""
     before, most, over = resident(pid), [0], threading.Event()
     server_before, database = processor_seconds(pid), dict[int, float]()
+    # A connection outlives a request, and its process has worked for the ones before.
+    database_before = {backend: processor_seconds(backend) for backend in backends()}
 
     def watch() -> None:
         while not over.wait(0.05):
             most[0] = max(most[0], resident(pid))
             for backend in backends():
-                database[backend] = max(database.get(backend, 0.0), processor_seconds(backend))
+                spent = processor_seconds(backend) - database_before.get(backend, 0.0)
+                database[backend] = max(database.get(backend, 0.0), spent)
 
     watcher = threading.Thread(target=watch)
     watcher.start()

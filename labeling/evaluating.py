@@ -111,7 +111,13 @@ def contrast(ratings: Given, cells: Mapping[Cell, float], *, level: float = 0.95
 
 def paired_p_value(ratings: Given, *, generator: Hashable, baseline: Hashable) -> Figure:
     """Two-sided p-value of no difference, from the same standard error and degrees of freedom as the interval."""
-    rows = _rows(Ratings.of(ratings), {generator: 1.0, baseline: -1.0})
+    return contrast_p_value(ratings, {generator: 1.0, baseline: -1.0})
+
+
+def contrast_p_value(ratings: Given, cells: Mapping[Cell, float]) -> Figure:
+    """Two-sided p-value of a contrast that is 0."""
+    coefficients: dict[Hashable, float] = {cell: coefficient for cell, coefficient in cells.items()}
+    rows = _rows(Ratings.of(ratings), coefficients)
     if isinstance(rows, str):
         return undefined(rows)
     few = too_few_clusters(rows.prompts, rows.labelers)

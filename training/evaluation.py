@@ -68,20 +68,20 @@ class Evaluation:
         return self._once(("mean", author.key, scale), among, lambda said: self._mean(author, scale, said))
 
     def _mean(self, author: Author, scale: str, said: Rated) -> Figure:
-        return mean_rating(self._labelled(said, scale), generator=author.label)
+        return mean_rating(self.labelled(scale, among=said), generator=author.label)
 
     def difference(self, author: Author, scale: str = OVERALL, *, among: Rated | None = None) -> Figure:
         """The author less the baseline, prompt by prompt."""
 
         def reckoned(said: Rated) -> Figure:
-            labelled = self._labelled(said, scale)
+            labelled = self.labelled(scale, among=said)
             return mean_difference(labelled, generator=author.label, baseline=self.baseline.label)
 
         return self._once(("difference", author.key, scale), among, reckoned)
 
     def wins(self, author: Author, against: Author, scale: str = OVERALL) -> Figure:
         """How often the author was rated higher where one labeler rated both on a prompt; a tie is a half."""
-        labelled = self._labelled(self.said, scale)
+        labelled = self.labelled(scale)
         return win_rate(outcomes(labelled, generator=author.label, baseline=against.label))
 
     def flagged(self, author: Author, flag: str) -> Figure:
@@ -97,7 +97,7 @@ class Evaluation:
 
     def flag_difference(self, flag: str) -> Figure:
         """The share of yes for the subject less that for the baseline, prompt by prompt."""
-        labelled = replace(self._labelled(self.said, OVERALL), values=self.said.flag(flag))
+        labelled = replace(self.labelled(), values=self.said.flag(flag))
         return mean_difference(labelled, generator=self.subject.label, baseline=self.baseline.label)
 
     def ratings(self, scale: str = OVERALL, *, among: Rated | None = None) -> Ratings:
@@ -108,10 +108,10 @@ class Evaluation:
             values=said.rating(scale), names=said.authors.values,
         )  # fmt: skip
 
-    def _labelled(self, said: Rated, scale: str) -> Ratings:
+    def labelled(self, scale: str = OVERALL, *, among: Rated | None = None) -> Ratings:
         """The same by their labels, which a reason speaks of."""
         labels = {author.key: author.label for author in self.authors}
-        found = self.ratings(scale, among=said)
+        found = self.ratings(scale, among=among)
         return replace(found, names=tuple(labels.get(str(key), str(key)) for key in found.names))
 
     @cached_property

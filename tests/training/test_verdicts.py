@@ -1,6 +1,7 @@
 """What can be claimed of an evaluation: tests, what it would take, and whether it depends on who rates."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,8 @@ from labeling.reports.columns import Codes
 from training.authors import Author
 from training.evaluation import Evaluation
 from training.rated import Rated
-from training.verdicts import interactions, paired_tests, verdict_of
+from training.verdicts import interactions, is_settled, paired_tests, said_of, verdict_of
+from training.views.findings import claim_of
 from training.virtues import shows, virtues_of
 
 pytestmark = pytest.mark.sqlite
@@ -57,14 +59,19 @@ def coded(column: np.ndarray[Any, Any]) -> Codes:
     return Codes(codes.astype(np.int64), tuple(values.tolist()))
 
 
-def says(found: Evaluation) -> str:
-    return verdict_of(found, paired_tests(found), subject="the policy", baseline="SFT")
+def says(found: Evaluation, *, over: bool = True) -> str:
+    return verdict_of(found, paired_tests(found), subject="the policy", baseline="SFT", over=over)
 
 
 def test_a_clear_difference_can_be_claimed_and_its_limits_are_said() -> None:
     sentence = says(evaluation(lambda author, _: {"policy": 5.5, "sft": 4.0, "base": 2.0}[author]))
     assert sentence.startswith("It can be claimed that raters like these find the policy better than SFT")
     assert "not that it is so on other kinds of prompt" in sentence
+
+
+def test_nothing_is_claimed_while_ratings_still_come_in() -> None:
+    clear = evaluation(lambda author, _: {"policy": 5.5, "sft": 4.0, "base": 2.0}[author])
+    assert says(clear, over=False).startswith("Nothing is claimed while ratings still come in")
 
 
 def test_no_difference_is_no_proof_of_likeness_and_what_it_would_take_is_said() -> None:
@@ -77,6 +84,15 @@ def test_several_comparisons_at_once_are_harder_to_pass() -> None:
     tests = paired_tests(evaluation(lambda author, _: {"policy": 4.4, "sft": 4.0, "base": 4.2}[author]))
     assert all(one.adjusted is not None and one.adjusted >= one.p_value.known() for one in tests)
     assert [one.author for one in tests] == [POLICY, BASE]
+
+
+def test_the_headline_knows_of_the_other_comparisons_too() -> None:
+    found = evaluation(lambda author, _: {"policy": 4.36, "sft": 4.0, "base": 4.05}[author])
+    own = paired_tests(found)[0]
+    assert own.p_value.known() < 0.05 < (own.adjusted or 0)
+    assert not is_settled(found)
+    assert claim_of(found, over=True).endswith("beside the other comparisons it may be chance.")
+    assert is_settled(evaluation(lambda author, _: {"policy": 5.5, "sft": 4.0, "base": 2.0}[author]))
 
 
 def test_one_rater_alone_can_claim_nothing() -> None:
@@ -92,9 +108,40 @@ def test_a_taste_of_one_cohort_is_an_interaction_and_a_better_model_is_none() ->
     assert (depends.one, depends.other) == ("one", "two")
     assert depends.figure.interval is not None
     assert depends.figure.interval.low > 2
+    assert depends.adjusted is not None
+    assert depends.adjusted < 0.01
     same = interactions(evaluation(lambda author, _: 5.0 if author == "policy" else 3.0, cohorts=True))[0]
     assert same.figure.interval is not None
     assert same.figure.interval.holds(0)
+
+
+def spoken(found: Evaluation, *, over: bool = True) -> str:
+    return said_of(interactions(found)[0], subject="the policy", baseline="SFT", over=over)
+
+
+def test_that_it_depends_on_who_rates_is_claimed_together_with_what_it_costs() -> None:
+    def taste(author: str, rater: int, cost: float) -> float:
+        return (5.0 if (author == "policy") == (rater < 6) else 3.0) - cost * (author == "policy")
+
+    free = evaluation(lambda author, rater: taste(author, rater, -0.5), cohorts=True)
+    assert interactions(free)[0].keeps_quality
+    assert spoken(free).startswith("It can be claimed that one prefers the policy to SFT by ")
+    assert spoken(free).endswith("the policy is at most 0.25 worse than SFT.")
+    dear = evaluation(lambda author, rater: taste(author, rater, 1.0), cohorts=True)
+    assert not interactions(dear)[0].keeps_quality
+    assert "it cannot that nothing is lost by it" in spoken(dear)
+    assert spoken(free, over=False).startswith("Nothing is claimed while")
+    alike = evaluation(lambda author, _: 5.0 if author == "policy" else 3.0, cohorts=True)
+    assert spoken(alike).startswith("It cannot be claimed that it matters whether one or two rates")
+
+
+def test_shared_quality_is_that_of_the_two_cohorts_alone() -> None:
+    """Others, who love the subject, do not hide what it costs the two."""
+    found = evaluation(lambda author, rater: 2.0 if author == "policy" and rater % 6 < 3 else 6.0, cohorts=True)
+    who = found.said.labelers
+    (pair,) = interactions(replace(found, cohorts={"one": who < 3, "two": (who >= 6) & (who < 9)}))
+    assert found.difference(POLICY).known() == pytest.approx(-2.0, abs=0.5)
+    assert pair.shared.known() == pytest.approx(-4.0, abs=0.5)
 
 
 def test_without_cohorts_nothing_depends_on_them() -> None:

@@ -19,7 +19,7 @@ from training.evaluation import RATERS, Evaluation, evaluation_of
 from training.models import Job, Round, Stage
 from training.rating import ratings_of
 from training.snapshots import shown_query
-from training.verdicts import interactions, more_words, paired_tests, verdict_of
+from training.verdicts import interactions, more_words, paired_tests, said_of, verdict_of
 from training.views.doubts import doubts_of
 from training.views.evaluated_texts import compared_texts, prompts_to_read
 from training.views.evaluation_json import json_of
@@ -131,25 +131,27 @@ def _figures(found: Evaluation, stage: Stage, campaign: Campaign) -> dict[str, o
         "subject_name": name_of(found.subject), "baseline_name": name_of(found.baseline),
         "means": means(found), "wins": wins(found), "scales": scale_table(found), "flags": flag_lines(found),
         "cohorts": cohort_table(found), "use_cases": use_case_table(found),
-        **_verdict(found), "virtues": virtue_table(found),
+        **_verdict(found, over=over), "virtues": virtue_table(found),
         "doubts": doubts_of(found, left_out=rating.get("prompts_left_out", 0)),
         "newer": stage.job if newest and stage.job != job else None,
         "snapshot": _snapshot(job),
     }  # fmt: skip
 
 
-def _verdict(found: Evaluation) -> dict[str, object]:
+def _verdict(found: Evaluation, *, over: bool) -> dict[str, object]:
     """What can be claimed, the tests behind it, and whether it depends on who rates."""
     tests = paired_tests(found)
+    spoken = {"subject": name_of(found.subject), "baseline": name_of(found.baseline)}
     return {
-        "verdict": verdict_of(found, tests, subject=name_of(found.subject), baseline=name_of(found.baseline)),
+        "verdict": verdict_of(found, tests, **spoken, over=over),
         "tests": [
             (one, cell(one.difference, sign=True), p_words(one.p_value.value) if one.p_value.value is not None else "",
              p_words(one.adjusted) if one.adjusted is not None else "", more_words(one.settles))
             for one in tests
         ],
         "interactions": [
-            (one, cell(one.figure, sign=True), [(author, cell(figure)) for author, figure in one.quality])
+            (one, cell(one.figure, sign=True), cell(one.shared, sign=True),
+             [(author, cell(figure)) for author, figure in one.quality], said_of(one, **spoken, over=over))
             for one in interactions(found)
         ],
     }  # fmt: skip
@@ -161,8 +163,11 @@ def _as_json(stage: Stage, campaign: Campaign | None, found: Evaluation | None, 
     if problem:
         one = {"code": "invalid_choice", "message": problem, "place": ""}
         return JsonResponse(one | {"problems": [one]}, status=400)
-    verdict = str(_verdict(found)["verdict"])
-    return JsonResponse(json_of(found, claim=claim_of(found, over=is_over(stage, campaign)), verdict=verdict))
+    over = is_over(stage, campaign)
+    spoken = {"subject": name_of(found.subject), "baseline": name_of(found.baseline)}
+    verdict = verdict_of(found, paired_tests(found), **spoken, over=over)
+    claims = [said_of(one, **spoken, over=over) for one in interactions(found)]
+    return JsonResponse(json_of(found, claim=claim_of(found, over=over), verdict=verdict, depends=claims))
 
 
 def _others(jobs: Iterable[int], campaign: Campaign) -> list[Campaign]:

@@ -1,12 +1,15 @@
 """An evaluation as JSON: the figures of its page."""
 
+from collections.abc import Sequence
+
 from labeling.views.worded import as_json
 from training.evaluation import Evaluation
 from training.verdicts import interactions, more_words, paired_tests
 from training.virtues import virtues_of
 
 
-def json_of(found: Evaluation, *, claim: str, verdict: str) -> dict[str, object]:
+def json_of(found: Evaluation, *, claim: str, verdict: str, depends: Sequence[str]) -> dict[str, object]:
+    """depends: what can be claimed of each interaction."""
     scales = [scale["name"] for scale in found.campaign.guideline.scales]
     flags = [flag["name"] for flag in found.campaign.guideline.flags]
     return {
@@ -42,8 +45,9 @@ def json_of(found: Evaluation, *, claim: str, verdict: str) -> dict[str, object]
             for name, said in found.by_use_case().items()
         },
         "interactions": [
-            {"cohorts": [one.one, one.other], "interaction": as_json(one.figure),
+            {"cohorts": [one.one, one.other], "interaction": as_json(one.figure), "holm": one.adjusted,
+             "shared": as_json(one.shared), "claim": said,
              "quality": {author.key: as_json(figure) for author, figure in one.quality}}
-            for one in interactions(found)
+            for one, said in zip(interactions(found), depends, strict=True)
         ],
     }  # fmt: skip

@@ -6,6 +6,7 @@ from labeling.agreement.figures import Figure
 from labeling.views.worded import between, number, plural
 from training.authors import Author
 from training.evaluation import Evaluation
+from training.verdicts import is_settled
 
 WHO = {"people": "People", "simulated": "Simulated labelers", "both": "People and simulated labelers"}
 
@@ -36,6 +37,8 @@ def claim_of(evaluation: Evaluation, *, over: bool) -> str:
     on = f"on {plural(evaluation.shared_prompts, 'held-out prompt')}"
     if difference.interval and difference.interval.holds(0):
         return f"{who} rate {name_of(subject)} {how} {on}, which may be chance ({range_})."
+    if difference.interval and not is_settled(evaluation):
+        return f"{who} rate {name_of(subject)} {how} ({range_}) {on}; beside the other comparisons it may be chance."
     return f"{who} rate {name_of(subject)} {how}{f' ({range_})' if range_ else ''} {on}."
 
 
