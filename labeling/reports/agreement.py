@@ -100,6 +100,11 @@ class AgreementReport:
     def rankings(self) -> int:
         return len(self.said.ranked.rows)
 
+    @property
+    def rankers(self) -> int:
+        """How many ranked anything, whether or not they may be listed."""
+        return len(np.unique(self.said.of.labelers.codes[self.said.ranked.rows]))
+
     @cached_property
     def shared_prompts(self) -> int:
         """Prompts that two labelers or more ranked."""

@@ -63,6 +63,11 @@ class QualityReport:
         return self.agreement.all
 
     @cached_property
+    def labelers(self) -> int:
+        """How many judged anything, whether or not they may be listed."""
+        return len(np.unique(self.said.of.labelers.codes))
+
+    @cached_property
     def gold(self) -> GoldReport:
         return gold_report(self.scope)
 
@@ -99,6 +104,8 @@ class QualityReport:
         times, paces = self._median_times(), self._paces()
         lines = []
         for code, person in enumerate(self.said.who):
+            if not counts[code]:
+                continue
             line = QualityLine(
                 person, int(counts[code]), agreements.get(person.pseudonym) or undefined("Ranked nothing."),
                 self.gold.of(person.pk), self_agreement(repeats[person.pk]), drifts[code], times[code], linings[code],

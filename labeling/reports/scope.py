@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from labeling.browsing.filters import Filters, Typed, choice
-from labeling.models import Assignment, Campaign, Cohort, Guideline, Labeler, Project, Prompt, WorkKind
+from labeling.models import Assignment, Campaign, Cohort, CohortMember, Guideline, Labeler, Project, Prompt, WorkKind
 
 RATERS = (("people", "people"), ("simulated", "simulated labelers"), ("both", "both"))
 JUDGING = (WorkKind.RANKING, WorkKind.RATING)
@@ -51,8 +51,15 @@ class Scope:
         return found.filter(pk=self.campaign) if self.campaign else found
 
     def narrowed(self, found: QuerySet[Assignment]) -> QuerySet[Assignment]:
-        """Those of this scope, whatever else is wanted of them (one query, for the campaigns)."""
-        return self._narrowed(found, self._campaigns())
+        """Those of this scope and its cohort, whatever else is wanted of them (one query, for the campaigns)."""
+        found = self._narrowed(found, self._campaigns())
+        return found.filter(self._was_member()) if self.cohort else found
+
+    def _was_member(self) -> Exists:
+        """Whether the labeler was in the cohort when they submitted."""
+        submitted = OuterRef("current_submission__submitted_at")
+        members = CohortMember.objects.filter(cohort=self.cohort, labeler=OuterRef("labeler"), since__lte=submitted)
+        return Exists(members.filter(Q(until__isnull=True) | Q(until__gt=submitted)))
 
     def _narrowed(self, found: QuerySet[Assignment], campaigns: QuerySet[Campaign]) -> QuerySet[Assignment]:
         # As numbers: of a join with campaigns the database expects a handful of rows, and looks up each of 100,000.

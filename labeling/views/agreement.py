@@ -240,7 +240,7 @@ def basis_of(report: AgreementReport) -> str:
     sentences = []
     if report.rankings:
         sentences.append(
-            f"{plural(report.rankings, 'ranking')} by {plural(len(report.labelers), 'labeler')}, "
+            f"{plural(report.rankings, 'ranking')} by {plural(report.rankers, 'labeler')}, "
             f"{plural(report.shared_prompts, 'prompt')} ranked by two or more of them"
             + (f", {plural(report.pairwise.count, 'shared comparison')}." if report.pairwise.value is not None else ".")
         )

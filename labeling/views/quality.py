@@ -109,10 +109,12 @@ def claim_of(report: QualityReport) -> str:
     if not len(report.said.of):
         return "Nothing was judged here yet."
     remarked = sum(bool(line.remarks) for line in report.lines)
-    of = plural(len(report.lines), "labeler")
+    of = plural(report.labelers, "labeler")
     who = f"{remarked} of {of} are worth a look" if remarked != 1 else f"One of {of} is worth a look"
-    if not remarked:
-        who = f"Nothing about the work of {of} calls for a look" if len(report.lines) > 1 else "There is one labeler"
+    if not report.agreement.names_people:
+        who = f"{of} of a cohort made of background answers, who are not looked at one by one"
+    elif not remarked:
+        who = f"Nothing about the work of {of} calls for a look" if report.labelers > 1 else "There is one labeler"
     own = report.with_themselves.value
     return f"{who}; asked again, people say the same in {percent(own)} of cases." if own is not None else f"{who}."
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from labeling.models import Campaign, GoldAnswer, Project, Task, User, WorkKind
+from labeling.models import Campaign, Cohort, CohortMember, GoldAnswer, Project, Task, User, WorkKind
 from labeling.reports.agreement import agreement_report
 from labeling.reports.beside import contradiction, gold_report
 from labeling.reports.quality import QualityReport, quality_report
@@ -126,6 +126,46 @@ def test_the_page_and_the_json_say_it(project: Project, researcher: User) -> Non
     found = client.get("/projects/helpdesk/quality.json").json()
     assert [line["labeler"] for line in found["labelers"]] == ["ada", "ben"]
     assert found["gold"]["reason"]
+
+
+@pytest.fixture
+def of_two_cohorts(project: Project) -> Cohort:
+    """Terse: ada and ben, who are wrong on gold and change their minds; cem and dia are in no cohort."""
+    campaign = ranked_campaign(project, [{"ada": (1, 2), "ben": (2, 1), "cem": (1, 2), "dia": (1, 2)}] * 2, overlap=4)
+    cohort = Cohort.objects.create(project=project, name="terse")
+    for one in labelers_of(project, "ada ben"):
+        CohortMember.objects.create(cohort=cohort, labeler=one, since=timezone.now() - timedelta(days=9))
+    task, other = campaign.tasks.order_by("-position")
+    for name, again, on_gold in (("ada", (2, 1), (2, 1)), ("cem", (1, 2), (1, 2))):
+        say(task, *labelers_of(project, name), again, occurrence=1)
+        say(other, *labelers_of(project, name), on_gold, occurrence=1)
+    gold_task(campaign, [(0, 1)])
+    return cohort
+
+
+def test_gold_and_repeats_are_the_cohorts_where_the_page_is_narrowed_to_one(
+    project: Project, of_two_cohorts: Cohort
+) -> None:
+    scope = Scope(project=project, cohort=of_two_cohorts.pk)
+    found = quality_report(scope, agreement_report(scope))
+    # Gold was answered first as any task, by each of them.
+    assert [line.person.pseudonym for line in found.lines] == ["ada", "ben"]
+    assert (found.with_themselves.value, found.with_themselves.count) == (0.0, 1)
+    assert found.gold.whole.count < report(project).gold.whole.count
+    of_two_cohorts.members.update(until=timezone.now() - timedelta(days=8))
+    found = quality_report(scope, agreement_report(scope))
+    assert (found.with_themselves.value, found.gold.whole.value) == (None, None)
+
+
+def test_a_cohort_made_of_answers_is_counted_although_nobody_is_listed(
+    project: Project, of_two_cohorts: Cohort, owner: User
+) -> None:
+    Cohort.objects.update(rule={"age": ["old"]})
+    client = signed_in(owner)
+    quality = client.get("/projects/helpdesk/quality/", {"cohort": of_two_cohorts.pk}).content.decode()
+    assert "2 labelers of a cohort made of background answers, who are not looked at one by one" in quality
+    agreement = client.get("/projects/helpdesk/agreement/", {"cohort": of_two_cohorts.pk}).content.decode()
+    assert "4 rankings by 2 labelers" in agreement
 
 
 def test_nothing_is_no_error_and_nobody_else_sees_it(
