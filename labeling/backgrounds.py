@@ -5,7 +5,7 @@ where it has at least five members.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -114,11 +114,19 @@ def set_rule(cohort: Cohort, rule: Mapping[str, list[str]]) -> int:
         unknown = [value for value in values if value not in offered.get(name, ())]
         if unknown or not values:
             raise InvalidSetting(f"{(unknown or [name])[0][:40]!r} is not offered as an answer.")
-    if not cohort.rule and cohort.members.filter(until=None).exists():
-        raise WrongState(f"{cohort.name} has members who were put in by hand; a rule needs a cohort of its own.")
-    cohort.rule = dict(rule)
-    cohort.save(update_fields=["rule"])
-    return apply_rules(cohort.project)
+    with transaction.atomic():
+        locked = Cohort.objects.select_for_update().get(pk=cohort.pk)
+        if not locked.by_rule and cohort.members.filter(until=None).exists():
+            raise WrongState(f"{cohort.name} has members who were put in by hand; a rule needs a cohort of its own.")
+        cohort.rule = dict(rule)
+        cohort.save(update_fields=["rule"])
+        return apply_rules(cohort.project)
+
+
+def people_told(cohort: Cohort, people: int) -> int | None:
+    """How many of these people in a cohort are told of: all of one filled by hand; of one by a rule in steps of five,
+    None below five. By exact counts of rules that differ a little, answers of single people could be worked out."""
+    return people - people % FEWEST_SHOWN or None if cohort.by_rule else people
 
 
 # --- in aggregate -----------------------------------------------------------------------------------------------------
@@ -144,26 +152,42 @@ class Asked:
     why: str
 
 
-def in_aggregate(project: Project) -> list[Asked]:
-    """Every question of those who consented; nothing that speaks of fewer than five people."""
+def in_aggregate(project: Project, *, among: Collection[int] | None = None) -> list[Asked]:
+    """Every question of those who consented; nothing that speaks of fewer than five people.
+
+    among: labelers' primary keys; only their answers are counted, and what would tell, beside the table of everybody,
+    the answer of fewer than five others is not shown either.
+    """
     form = form_of(project)
-    given = list(Background.objects.filter(labeler__project=project).values_list("answers", flat=True))
-    return [_asked(question, given, form.reference.get(str(question["name"]), {})) for question in form.questions]
+    given = list(Background.objects.filter(labeler__project=project).values_list("labeler_id", "answers"))
+    inside = [answers for labeler, answers in given if among is None or labeler in among]
+    others = [answers for labeler, answers in given if among is not None and labeler not in among]
+    return [
+        _asked(question, inside, others, form.reference.get(str(question["name"]), {})) for question in form.questions
+    ]
 
 
-def _asked(question: Mapping[str, object], given: list[dict[str, str]], reference: Mapping[str, float]) -> Asked:
+def _asked(
+    question: Mapping[str, object], given: list[dict[str, str]], others: list[dict[str, str]],
+    reference: Mapping[str, float],
+) -> Asked:  # fmt: skip
     choices = [str(choice) for choice in question["choices"]]  # type: ignore[attr-defined]
-    counts = Counter(answers[str(question["name"])] for answers in given if question["name"] in answers)
+    name, label = str(question["name"]), str(question["label"])
+    counts = Counter(answers[name] for answers in given if name in answers)
+    beside = Counter(answers[name] for answers in others if name in answers)
     total = sum(counts.values())
-    label = str(question["label"])
     if total < FEWEST_SHOWN:
         nothing = [Share(one, None, None, reference.get(one)) for one in choices]
         return Asked(label, nothing, None, f"Fewer than {FEWEST_SHOWN} people answered.")
-    hidden = {one for one in choices if 0 < counts[one] < FEWEST_SHOWN}
-    others = sorted((one for one in choices if one not in hidden and counts[one]), key=lambda one: counts[one])
+
+    def speaks_of_few(some: Collection[str]) -> bool:
+        return any(0 < sum(of[one] for one in some) < FEWEST_SHOWN for of in (counts, beside))
+
+    hidden = {one for one in choices if speaks_of_few([one])}
+    shown = sorted((one for one in choices if one not in hidden and counts[one]), key=lambda one: counts[one])
     # Hidden counts that sum to fewer than five, or one alone, could be worked out from the total: hide the next too.
-    while hidden and others and (len(hidden) == 1 or sum(counts[one] for one in hidden) < FEWEST_SHOWN):
-        hidden.add(others.pop(0))
+    while hidden and shown and (len(hidden) == 1 or speaks_of_few(hidden)):
+        hidden.add(shown.pop(0))
     shares = [
         Share(one, None, None, reference.get(one))
         if one in hidden

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from labeling.backgrounds import FEWEST_SHOWN, Asked, form_of, in_aggregate
 from labeling.models import Assignment, Campaign, Guideline, Labeler, Project, Prompt
@@ -33,7 +33,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A guideline version. submissions: made under it."""
+    """A guideline version. submissions: those that count, made under it."""
 
     guideline: Guideline
     submissions: int
@@ -58,19 +58,31 @@ class BiasReport:
     # who
 
     @cached_property
+    def done(self) -> QuerySet[Assignment]:
+        """All that is counted here: current submissions that count, in no screening, no hidden repeat; by people, in a
+        rehearsal by simulated labelers, as agreement is."""
+        simulated = Q(labeler__source=Labeler.Source.SIMULATED)
+        return Assignment.objects.filter(
+            simulated if default_raters(self.project) == "simulated" else ~simulated,
+            campaign__project=self.project, campaign__screening_of__isnull=True, occurrence=0,
+            current_submission__counted=True, current_submission__withdrawn_at__isnull=True,
+        ).order_by()  # fmt: skip
+
+    @cached_property
     def labelers(self) -> list[Told]:
-        """By what they are, of those whose judgments or texts count."""
-        found = Labeler.objects.filter(project=self.project, assignments__current_submission__isnull=False).distinct()
-        by_source = found.order_by().values_list("source").annotate(n=Count("pk", distinct=True))
+        """By what they are."""
+        by_source = self.done.values_list("labeler__source").annotate(n=Count("labeler", distinct=True))
         return shares(Counter({str(Labeler.Source(source).label): number for source, number in by_source}))
+
+    @cached_property
+    def prompts_worked_on(self) -> int:
+        """Of how many prompts something was said: responses judged, or one written."""
+        return self.done.filter(task__prompt__isnull=False).values("task__prompt").distinct().count()
 
     @cached_property
     def concentration(self) -> tuple[float, int] | None:
         """The share of submissions that the busiest tenth of labelers made, and how many labelers that is."""
-        done = Assignment.objects.filter(
-            campaign__project=self.project, campaign__screening_of__isnull=True, current_submission__counted=True
-        )
-        numbers = sorted(done.order_by().values_list("labeler").annotate(n=Count("pk")).values_list("n", flat=True))
+        numbers = sorted(self.done.values_list("labeler").annotate(n=Count("pk")).values_list("n", flat=True))
         if not numbers:
             return None
         busiest = max(1, round(len(numbers) / 10))
@@ -78,7 +90,8 @@ class BiasReport:
 
     @cached_property
     def asked(self) -> list[Asked]:
-        return in_aggregate(self.project)
+        """Of those who labeled, and of nobody else who answered."""
+        return in_aggregate(self.project, among=set(self.done.values_list("labeler", flat=True).distinct()))
 
     @property
     def reference_source(self) -> str:
@@ -89,9 +102,9 @@ class BiasReport:
     @cached_property
     def guidelines(self) -> list[Chosen]:
         """Every published version, with its changes and the submissions under it."""
-        found = Guideline.objects.filter(project=self.project, published_at__isnull=False)
-        counted = found.annotate(made=Count("submissions")).order_by("kind", "version")
-        return [Chosen(one, one.made) for one in counted]
+        found = Guideline.objects.filter(project=self.project, published_at__isnull=False).order_by("kind", "version")
+        made = dict(self.done.values_list("current_submission__guideline").annotate(n=Count("pk")))
+        return [Chosen(one, made.get(one.pk, 0)) for one in found]
 
     @cached_property
     def campaigns(self) -> list[Campaign]:
@@ -175,7 +188,7 @@ def missing_of(report: BiasReport) -> Iterable[str]:
     if not report.asked:
         yield "Nobody is asked about their background, so nothing can be said of whom the labelers speak for."
     elif all(one.answered is None for one in report.asked):
-        yield f"Fewer than {FEWEST_SHOWN} people told about their background; nothing is shown before."
+        yield f"Fewer than {FEWEST_SHOWN} of those who labeled told about their background; nothing is shown before."
     elif not form_of(report.project).reference:
         yield "No population was uploaded, so the shares of labelers stand beside nothing."
     if not report.agreement.cohorts:

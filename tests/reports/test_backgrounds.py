@@ -51,6 +51,27 @@ def test_nothing_speaks_of_fewer_than_five_people(
     assert counts(project) == shown
 
 
+@pytest.mark.parametrize(
+    ("inside", "outside", "shown"),
+    [
+        ({"young": 6, "old": 6}, {"young": 5, "old": 5}, {"young": 6, "middle": 0, "old": 6}),
+        # One young person more in the table of everybody: the difference would be their answer.
+        ({"young": 6, "old": 6}, {"young": 1}, {"young": None, "middle": 0, "old": None}),
+        ({"young": 6, "middle": 7, "old": 8}, {"young": 2, "middle": 9}, {"young": None, "middle": None, "old": 8}),
+        ({"young": 3}, {"young": 9}, {"young": None, "middle": None, "old": None}),
+    ],
+)
+def test_among_some_nothing_tells_the_answers_of_few_others(
+    project: Project, asked: BackgroundForm, inside: dict[str, int], outside: dict[str, int],
+    shown: dict[str, int | None],
+) -> None:  # fmt: skip
+    some = {one.pk for one in answered(project, **inside)}
+    for age, number in outside.items():
+        for one in labelers_of(project, " ".join(f"{age}-other-{n}" for n in range(number))):
+            answer(one, {"age": age}, consents=True)
+    assert {one.answer: one.count for one in in_aggregate(project, among=some)[0].shares} == shown
+
+
 def test_nothing_is_kept_without_consent_or_for_an_answer_that_was_not_offered(
     project: Project, asked: BackgroundForm
 ) -> None:

@@ -1,11 +1,25 @@
 """The bias report: what it says, what it says it cannot, and who may read it."""
 
+from uuid import uuid4
+
 import pytest
+from django.utils import timezone
 
 from labeling.backgrounds import answer, read_questions
-from labeling.models import BackgroundForm, Campaign, Guideline, Project, User
+from labeling.models import (
+    Assignment,
+    BackgroundForm,
+    Campaign,
+    Guideline,
+    Labeler,
+    Project,
+    Qualification,
+    Submission,
+    User,
+)
 from tests.conftest import signed_in
-from tests.reports.judged import labelers_of, ranked_campaign
+from tests.labeling.work import make_prompt
+from tests.reports.judged import labelers_of, ranked_campaign, say
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -28,10 +42,12 @@ def test_it_says_who_labeled_what_was_chosen_and_where_prompts_came_from(project
         project=project, questions=read_questions("Age: young | old"), consent="Yes.",
         reference={"age": {"young": 0.25, "old": 0.75}}, reference_source="The census of 2021",
     )  # fmt: skip
-    people = labelers_of(project, "a b c d e f")
-    for one in people:
+    # Who answered and labeled nothing (11 more) is not among who labeled.
+    for one in labelers_of(project, "a b c d e f g h i j k l m n o p q"):
         answer(one, {"age": "young"}, consents=True)
-    campaign = ranked_campaign(project, [{"a": (1, 2), "b": (1, 2)}, {"a": (1, 2), "c": (2, 1)}])
+    campaign = ranked_campaign(
+        project, [{"a": (1, 2), "b": (1, 2)}, {"a": (1, 2), "c": (2, 1)}, {"d": (1, 2)}, {"e": (1, 2)}, {"f": (1, 2)}]
+    )
     Campaign.objects.filter(pk=campaign.pk).update(blind=True)
     Guideline.objects.filter(pk=campaign.guideline_id).update(changes="Ties are welcome now.")
     found = signed_in(researcher).get(JSON).json()
@@ -40,18 +56,48 @@ def test_it_says_who_labeled_what_was_chosen_and_where_prompts_came_from(project
         {"answer": "young", "count": 6, "share": 1.0, "population": 0.25},
         {"answer": "old", "count": 0, "share": 0.0, "population": 0.75},
     ]
-    assert found["who"]["labelers"] == [{"name": "Imported", "number": 3, "share": 1.0}]
+    assert found["who"]["labelers"] == [{"name": "Imported", "number": 6, "share": 1.0}]
     assert found["chosen"]["guidelines"][0]["changes"] == "Ties are welcome now."
     assert found["chosen"]["kept_for_some"][0]["blind"] is True
-    assert found["prompts"]["sources"] == 2
+    assert found["prompts"]["sources"] == 5
     assert found["effects"]["agreement"]["value"] == 0.5
     html = signed_in(researcher).get(PAGE).content.decode()
     for words in (
-        "What models learn here is what 3 labelers said of 2 prompts",
+        "What models learn here is what 6 labelers said of 5 prompts",
         "The census of 2021",
         "Ties are welcome",
     ):
         assert words in html
+
+
+def test_only_what_counts_is_said_and_by_people(project: Project, researcher: User) -> None:
+    """Prompts nobody judged, a screening, a withdrawn submission, one that does not count, a repeat, a correction and a
+    simulated labeler: neither in the headline, nor among who labeled, nor under the guideline."""
+    campaign = ranked_campaign(project, [{"a": (1, 2), "b": (1, 2)}, {"a": (1, 2)}])
+    first, second = campaign.tasks.order_by("position")
+    gone, late, program = labelers_of(project, "w l x")
+    Labeler.objects.filter(pk=program.pk).update(source="simulated")
+    screening = ranked_campaign(project, [{"s": (1, 2)}])
+    Qualification.objects.create(project=project, name="Desk").screenings.create(campaign=screening)
+    withdrawn = say(second, gone, (1, 2))
+    Submission.objects.filter(pk=withdrawn.pk).update(withdrawn_at=timezone.now())
+    say(second, late, (1, 2), counted=False)
+    say(second, program, (1, 2))
+    ada = labelers_of(project, "a")[0]
+    say(first, ada, (2, 1), occurrence=1)
+    old = Submission.objects.get(assignment__labeler=ada, assignment__task=second)
+    Submission.objects.filter(pk=old.pk).update(counted=False)
+    newer = Submission.objects.create(
+        assignment=old.assignment, number=2, key=uuid4(), guideline=old.guideline, counted=True,
+        submitted_at=timezone.now(),
+    )  # fmt: skip
+    Assignment.objects.filter(pk=old.assignment_id).update(current_submission=newer)
+    make_prompt(project)
+    found = signed_in(researcher).get(JSON).json()
+    assert found["claim"].startswith("What models learn here is what 2 labelers said of 2 prompts")
+    assert found["who"]["labelers"] == [{"name": "Imported", "number": 2, "share": 1.0}]
+    assert [one["submissions"] for one in found["chosen"]["guidelines"]] == [3]
+    assert found["who"]["busiest_tenth"] == pytest.approx(2 / 3)
 
 
 def test_a_labeler_is_refused_and_a_stranger_finds_nothing(project: Project, labeler: User, stranger: User) -> None:

@@ -51,11 +51,12 @@ def bias_json(request: ProjectRequest) -> JsonResponse:
 def claim_of(report: BiasReport) -> str:
     """One sentence: whose preferences, by what is known."""
     people = sum(one.number for one in report.labelers)
-    prompts = sum(one.number for one in report.prompts["origin"])
     if not people:
         return "Nobody has labeled here yet."
     who = plural(people, "labeler")
-    found = f"What models learn here is what {who} said of {plural(prompts, 'prompt')}"
+    if not report.prompts_worked_on:
+        return f"{who[:1].upper()}{who[1:]} wrote prompts here, and nobody has said anything of one yet."
+    found = f"What models learn here is what {who} said of {plural(report.prompts_worked_on, 'prompt')}"
     if report.concentration and report.concentration[0] >= 0.3:
         share, busiest = report.concentration
         tenth = "one of them" if busiest == 1 else f"{busiest} of them"
@@ -77,7 +78,7 @@ def json_of(report: BiasReport) -> dict[str, object]:
         "project": report.project.slug, "made_at": report.made_at, "claim": claim_of(report),
         "missing": list(missing_of(report)),
         "who": {
-            "labelers": _told(report.labelers),
+            "labelers": _told(report.labelers), "prompts": report.prompts_worked_on,
             "busiest_tenth": report.concentration and report.concentration[0],
             "background": [
                 {"question": one.label, "answered": one.answered, "why": one.why,
