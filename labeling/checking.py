@@ -76,6 +76,9 @@ def problems_of(work: Work, campaign: Campaign, shown: int) -> list[Problem]:
     if work.verdict not in ("", *Submission.Verdict.values):
         says = gettext("%(verdict)s is not a verdict; expected none_acceptable.") % {"verdict": repr(work.verdict)}
         found.append(Problem("unknown_verdict", says))
+    elif work.verdict and campaign.is_screening:
+        says = gettext("That none is acceptable is no answer in these tasks; their order is known. Rank the responses.")
+        found.append(Problem("verdict_in_screening", says, "order"))
     found += _strength_problems(work, campaign, letters)
     # What is missing is asked for once what is there makes sense.
     return found or list(_nothing_said(work, campaign)) or list(_missing(work, campaign, letters))

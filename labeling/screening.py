@@ -29,7 +29,7 @@ from labeling.models import (
     User,
     WorkKind,
 )
-from labeling.reports.beside import answers_right, pairs_right
+from labeling.reports.beside import answers_right, flags_of, pairs_right
 
 State = QualificationTry.State
 
@@ -126,7 +126,7 @@ def _ends_badly(qualification: Qualification, current: QualificationTry) -> bool
     if not on_probation:
         return False
     gold = GoldAnswer.objects.filter(task__in=on_probation)
-    right, certain = _rightly(gold, current.labeler_id)["comparisons"]
+    right, certain = _on_probation(gold, current.labeler_id)
     return certain >= FEWEST_ON_PROBATION and 100 * right < qualification.comparisons * certain
 
 
@@ -170,7 +170,27 @@ def standing_of(current: QualificationTry) -> Standing:
 
 
 def _rightly(gold: Iterable[GoldAnswer], labeler: int) -> dict[str, tuple[int, int]]:
+    """Of what gold asks for in the tasks that were submitted: how much was said rightly, and how much is asked for.
+    What was left open was not said rightly; else whoever says nothing would pass."""
     by_task = {one.task_id: one for one in gold}
+    sums = {"comparisons": (0, 0), "flags": (0, 0)}
+    for task, answers in _said(by_task, labeler).items():
+        gold_ = by_task[task]
+        for name, right, asked in (
+            ("comparisons", pairs_right(gold_, answers)[0], len(gold_.above)),
+            ("flags", answers_right(gold_, answers, "flags")[0], len(flags_of(gold_))),
+        ):
+            sums[name] = (sums[name][0] + right, sums[name][1] + asked)
+    return sums
+
+
+def _on_probation(gold: Iterable[GoldAnswer], labeler: int) -> tuple[int, int]:
+    by_task = {one.task_id: one for one in gold}
+    sums = [pairs_right(by_task[task], answers) for task, answers in _said(by_task, labeler).items()]
+    return sum(right for right, _ in sums), sum(certain for _, certain in sums)
+
+
+def _said(by_task: Iterable[int], labeler: int) -> dict[int, dict[int, Judgment]]:
     said: dict[int, dict[int, Judgment]] = defaultdict(dict)
     judgments = Judgment.objects.filter(
         submission__assignment__task__in=by_task, submission__assignment__labeler=labeler,
@@ -178,15 +198,7 @@ def _rightly(gold: Iterable[GoldAnswer], labeler: int) -> dict[str, tuple[int, i
     ).order_by("submission__number")  # fmt: skip
     for one in judgments.select_related("submission__assignment"):
         said[one.submission.assignment.task_id][one.response_id] = one
-    sums = {"comparisons": (0, 0), "flags": (0, 0)}
-    for task, answers in said.items():
-        gold_ = by_task[task]
-        for name, (right, certain) in (
-            ("comparisons", pairs_right(gold_, answers)),
-            ("flags", answers_right(gold_, answers, "flags")),
-        ):
-            sums[name] = (sums[name][0] + right, sums[name][1] + certain)
-    return sums
+    return said
 
 
 def passes(qualification: Qualification, standing: Standing, knows: Iterable[str]) -> bool:

@@ -76,6 +76,10 @@ def _from_gold(campaign: Campaign, qualification: Qualification, tasks: int) -> 
         GoldAnswer(task=task, author=one.author, above=one.above, judged=one.judged, why=one.why)
         for task, one in zip(made, gold, strict=True)
     )
+    if any(said.get("flags") for one in gold for said in one.judged.values()):
+        # What is left open counts as wrong, so the form asks for it: for all flags, or it would tell which are known.
+        campaign.required = ["ranks", "flags"]
+        campaign.save(update_fields=["required"])
 
 
 def _from_prompts(campaign: Campaign, qualification: Qualification, tasks: int) -> None:

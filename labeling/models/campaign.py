@@ -93,6 +93,11 @@ class Campaign(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_screening(self) -> bool:
+        """Whether its tasks are there to qualify by (a query where it requires a qualification)."""
+        return self.requires_id is not None and hasattr(self, "screening_of")
+
     def clean(self) -> None:
         unknown = [name for name in self.required if name not in REQUIRABLE]
         if unknown:

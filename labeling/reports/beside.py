@@ -93,6 +93,11 @@ def answers_right(gold: GoldAnswer, said: Mapping[int, Judgment], kind: Literal[
     return right, certain
 
 
+def flags_of(gold: GoldAnswer) -> list[tuple[int, str]]:
+    """What it is certain of in flags: response and name."""
+    return [(int(response), name) for response, answers in gold.judged.items() for name in answers.get("flags", {})]
+
+
 @dataclass(frozen=True)
 class GoldReport:
     said: list[GoldSaid]

@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 
 from labeling.assigning import claim
-from labeling.checking import Work
+from labeling.checking import Said, Work
 from labeling.datasets import records_of
-from labeling.errors import InvalidSetting, KeptOut, NothingFits
+from labeling.errors import InvalidSetting, InvalidWork, KeptOut, NothingFits
 from labeling.models import (
     Assignment,
     Campaign,
@@ -18,6 +18,7 @@ from labeling.models import (
     Project,
     Qualification,
     QualificationTry,
+    Submission,
     Task,
     User,
 )
@@ -64,11 +65,18 @@ def take_all(campaign: Campaign, labeler: Labeler, *, rightly: bool = True, flag
     while (assignment := claim(campaign, labeler)) is not None:
         better = GoldAnswer.objects.get(task=assignment.task_id).above[0][0]
         first = 1 if (assignment.order[0] == better) == rightly else 2
-        work = ranked(first, 3 - first)
         letter = "AB"[assignment.order.index(better)]
-        said = {name: one for name, one in work.responses.items()}
-        said[letter] = type(said[letter])(rank=said[letter].rank, flags={"hallucination": flags})
-        submit_now(assignment, Work(responses=said))
+        submit_now(assignment, flagged(ranked(first, 3 - first), **{letter: flags}))
+
+
+def flagged(work: Work, **hallucinates: bool) -> Work:
+    """Every flag answered with no, but for the hallucinations that are named by letter."""
+    return Work(
+        responses={
+            letter: Said(rank=one.rank, flags={"misses_task": False, "hallucination": hallucinates.get(letter, False)})
+            for letter, one in work.responses.items()
+        }
+    )
 
 
 def test_real_work_is_kept_for_those_who_passed(qualification: Qualification, real: Campaign, ada: Labeler) -> None:
@@ -78,6 +86,42 @@ def test_real_work_is_kept_for_those_who_passed(qualification: Qualification, re
     assert claim(real, ada) is not None
     passed = QualificationTry.objects.get()
     assert (passed.state, passed.scores["comparisons"], passed.scores["flags"]) == ("passed", 1.0, 1.0)
+
+
+def test_nobody_passes_by_answering_nothing(qualification: Qualification, ada: Labeler) -> None:
+    first = campaign_of(qualification, 1)
+    with pytest.raises(InvalidWork, match="That none is acceptable is no answer"):
+        submit_now(must_claim(first, ada), Work(verdict="none_acceptable"))
+    with pytest.raises(InvalidWork, match="“Misses the task” is not answered"):
+        submit_now(must_claim(first, ada), ranked(1, 2))
+    # As it was in campaigns that were made before.
+    Campaign.objects.filter(pk=first.pk).update(required=[])
+    while (assignment := claim(first, ada)) is not None:
+        better = GoldAnswer.objects.get(task=assignment.task_id).above[0][0]
+        submit_now(assignment, ranked(*(1 if pk == better else 2 for pk in assignment.order)))
+    settle(qualification, ada)
+    tried = QualificationTry.objects.get()
+    assert (tried.state, tried.scores["comparisons"], tried.scores["flags"]) == ("failed", 1.0, 0.0)
+
+
+def test_a_verdict_that_was_taken_in_a_screening_is_all_wrong(qualification: Qualification, ada: Labeler) -> None:
+    for task in campaign_of(qualification, 1).tasks.all():
+        Submission.objects.filter(pk=say(task, ada).pk).update(verdict="none_acceptable")
+    QualificationTry.objects.create(qualification=qualification, labeler=ada)
+    settle(qualification, ada)
+    tried = QualificationTry.objects.get()
+    assert (tried.state, tried.scores["comparisons"]) == ("failed", 0.0)
+
+
+def test_the_page_of_a_screening_does_not_offer_that_none_is_acceptable(
+    project: Project, qualification: Qualification, labeler: User
+) -> None:
+    client = signed_in(labeler)
+    for campaign, offers in ((make_campaign(project, shown=3), True), (campaign_of(qualification, 1), False)):
+        for _ in range(2):  # From the kept page too.
+            html = client.post(f"/projects/helpdesk/campaigns/{campaign.pk}/next/", follow=True).content.decode()
+            assert 'data-screen="rank"' in html
+            assert ("None acceptable" in html) is offers
 
 
 def test_who_failed_tries_again_after_a_while_on_other_tasks(
