@@ -13,13 +13,14 @@ from django.utils import timezone
 
 from labeling.leases import held_by
 from labeling.members import lock_owners
-from labeling.models import CohortMember, Invitation, Membership, ProjectToken, Submission
+from labeling.models import Cohort, CohortMember, Invitation, Membership, ProjectToken, Submission
 from labeling.releasing import release_all
 
 
 @dataclass(frozen=True)
 class Leaving:
-    """What ends (leases, tokens, cohorts) and what stays (submissions, invitations that they sent)."""
+    """What ends (leases, tokens, cohorts) and what stays (submissions, invitations that they sent). Cohorts that a rule
+    fills are not named, though time in them ends too."""
 
     leases: int
     tokens: int
@@ -30,7 +31,8 @@ class Leaving:
 
 def what_leaving_does(membership: Membership) -> Leaving:
     """What leave() would end and leave behind now (five queries)."""
-    cohorts = CohortMember.objects.filter(labeler__membership=membership, until__isnull=True)
+    named = Cohort.objects.by_hand()
+    cohorts = CohortMember.objects.filter(labeler__membership=membership, until__isnull=True, cohort__in=named)
     invitations = Invitation.objects.filter(project=membership.project_id, invited_by=membership.user_id)
     return Leaving(
         leases=held_by(membership).count(),

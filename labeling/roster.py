@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from labeling.history import totals_of
-from labeling.models import CohortMember, Labeler, Membership
+from labeling.models import Cohort, CohortMember, Labeler, Membership
 
 
 @dataclass(frozen=True)
 class Row:
-    """pseudonym: empty for who never labelled. cohorts: names of those they are in now."""
+    """pseudonym: empty for who never labelled. cohorts: names of those they are in now by hand."""
 
     membership: Membership
     pseudonym: str
@@ -25,8 +25,8 @@ def rows_of(memberships: Sequence[Membership]) -> list[Row]:
     ids = [labeler.pk for labeler in labelers.values()]
     totals = totals_of(ids)
     cohorts: dict[int, list[str]] = {}
-    # Who is in a cohort by a rule would tell what they answered.
-    now = CohortMember.objects.filter(labeler__in=ids, until=None, cohort__rule={}).order_by("cohort__name")
+    named = Cohort.objects.by_hand()
+    now = CohortMember.objects.filter(labeler__in=ids, until=None, cohort__in=named).order_by("cohort__name")
     for labeler_id, name in now.values_list("labeler_id", "cohort__name"):
         cohorts.setdefault(labeler_id, []).append(name)
     found = []

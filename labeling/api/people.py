@@ -12,6 +12,7 @@ from labeling.access import RESEARCHES
 from labeling.api.fields import OneOf, Sent, Shown, Text
 from labeling.api.paging import Paged, page_of, page_shape
 from labeling.api.resource import Allowed, Resource, found_or_404, operation
+from labeling.backgrounds import people_told
 from labeling.errors import Refusal
 from labeling.grouping import NAME_CHARACTERS, delete_cohort, describe_cohort, make_cohort, put_in, take_out
 from labeling.inviting import invite
@@ -59,7 +60,13 @@ class CohortShown(Shown):
     id = serializers.IntegerField()
     name = serializers.CharField()
     about = serializers.CharField()
-    labelers = serializers.ListField(child=serializers.CharField(), help_text="Pseudonyms of those in it now.")
+    by_rule = serializers.BooleanField(help_text="Whether a rule fills it from background answers.")
+    people = serializers.IntegerField(
+        allow_null=True, help_text="How many are in it now; by a rule in steps of five, null below five."
+    )
+    labelers = serializers.ListField(
+        child=serializers.CharField(), help_text="Pseudonyms of those in it now; none where a rule fills it."
+    )
     created_at = serializers.DateTimeField()
 
 
@@ -144,12 +151,16 @@ class InvitationsView(Resource):
 
 
 def cohort_shown(cohort: Cohort) -> dict[str, Any]:
-    inside = cohort.members.filter(until=None).order_by("labeler__pseudonym")
+    inside = list(
+        cohort.members.filter(until=None).order_by("labeler__pseudonym").values_list("labeler__pseudonym", flat=True)
+    )
     return {
         "id": cohort.pk,
         "name": cohort.name,
         "about": cohort.about,
-        "labelers": list(inside.values_list("labeler__pseudonym", flat=True)),
+        "by_rule": cohort.by_rule,
+        "people": people_told(cohort, len(inside)),
+        "labelers": [] if cohort.by_rule else inside,
         "created_at": cohort.created_at,
     }
 

@@ -108,7 +108,7 @@ def _selection(project: Project, query: Mapping[str, str], layout: Layout) -> Se
         split=_choice(query, "split", SPLITS, "") or None,
         campaign=_named(Campaign, project, query, "campaign"),
         round=_round(query.get("round", "")),
-        cohort=_named(Cohort, project, query, "cohort"),
+        cohort=_cohort(project, query),
         labelers=_of_weight(project, query),
         since=_time(query, "since"),
         until=_time(query, "until"),
@@ -155,6 +155,16 @@ def _named(model: type[Any], project: Project, query: Mapping[str, str], name: s
     found = model.objects.filter(project=project, name=value).first() if "\x00" not in value else None
     if found is None:
         raise CannotExport(f"{name} is {value[:120]!r}; there is no {name} of this name in the project.")
+    return found
+
+
+def _cohort(project: Project, query: Mapping[str, str]) -> Cohort | None:
+    found: Cohort | None = _named(Cohort, project, query, "cohort")
+    if found is not None and found.by_rule:
+        raise CannotExport(
+            f"cohort is {found.name!r}, which a rule fills from background answers: who is in it does not go out row by"
+            " row; leave cohort out, or name one filled by hand."
+        )
     return found
 
 

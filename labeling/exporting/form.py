@@ -76,7 +76,7 @@ def _field(name: str, choices: list[tuple[str, str]] | None) -> forms.Field:
 def _choices(project: Project, kind: Kind) -> dict[str, list[tuple[str, str]]]:
     campaigns = Campaign.objects.filter(project=project)
     campaigns = campaigns.filter(kind=WORK_KINDS.get(kind, str(kind)))
-    cohorts = Cohort.objects.filter(project=project).values_list("name", flat=True)
+    cohorts = Cohort.objects.by_hand().filter(project=project).values_list("name", flat=True)
     return {
         "format": [(name, FORMAT_WORDS[name]) for name in FORMATS],
         "layout": [("", "records, or a table")]

@@ -7,6 +7,12 @@ from labeling.models.people import Labeler
 from labeling.models.project import Project
 
 
+class CohortQuerySet(models.QuerySet["Cohort"]):
+    def by_hand(self) -> "CohortQuerySet":
+        """Those that no rule fills: the ones whose members may be named."""
+        return self.filter(rule={})
+
+
 class Cohort(models.Model):
     """A culture, an age band, experts and laymen, a temperament: whatever a project wants to tell apart.
 
@@ -19,12 +25,19 @@ class Cohort(models.Model):
     rule = models.JSONField(default=dict, blank=True, db_default=models.Value({}, models.JSONField()))
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = CohortQuerySet.as_manager()
+
     class Meta:
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["project", "name"], name="cohort_name_once")]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def by_rule(self) -> bool:
+        """Filled from background answers. Who is in it would tell what they answered, so nothing names them."""
+        return bool(self.rule)
 
 
 class CohortMember(models.Model):

@@ -101,9 +101,9 @@ def cohort_rule(request: ProjectRequest, cohort_id: int) -> HttpResponse:
     names = [str(one["name"]) for one in form_of(request.project).questions]
     rule = {name: values for name in names if (values := request.POST.getlist(f"answer-{name}"))}
     try:
-        changes = set_rule(cohort, rule)
+        set_rule(cohort, rule)
     except Refusal as refusal:
         messages.error(request, refusal.message)
     else:
-        messages.success(request, f"The rule is kept; {changes} came or went.")
+        messages.success(request, "The rule is kept, and who fits it is in.")
     return redirect("cohort", request.project.slug, cohort.pk)

@@ -14,9 +14,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.access import LABELS, RESEARCHES, ProjectRequest, project_page
 from labeling.assigning import labeler_of
-from labeling.backgrounds import FEWEST_SHOWN, form_of
+from labeling.backgrounds import FEWEST_SHOWN, form_of, people_told
 from labeling.errors import Refusal
-from labeling.grouping import delete_cohort, describe_cohort, make_cohort, put_in, take_out, why_kept
+from labeling.grouping import (
+    delete_cohort,
+    describe_cohort,
+    make_cohort,
+    put_in,
+    refuse_by_rule,
+    take_out,
+    why_kept,
+)
 from labeling.models import Cohort, Labeler, Membership, Role
 
 A_PAGE = 50
@@ -43,7 +51,10 @@ def cohorts(request: ProjectRequest) -> HttpResponse:
     inside = Count("members", filter=Q(members__until=None), distinct=True)
     found = request.project.cohorts.annotate(inside=inside, given=Count("campaigns", distinct=True)).order_by("name")
     page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "problem": problem, "typed": typed, "owns": request.membership.role == Role.OWNER}
+    context = {
+        "page": page, "lines": [(one, people_told(one, one.inside)) for one in page],  # type: ignore[attr-defined]
+        "fewest": FEWEST_SHOWN, "problem": problem, "typed": typed, "owns": request.membership.role == Role.OWNER,
+    }  # fmt: skip
     return render(request, "people/cohorts.html", context, status=400 if problem else 200)
 
 
@@ -75,16 +86,15 @@ def _of_cohort(request: ProjectRequest, found: Cohort) -> dict[str, Any]:
     members = found.members.select_related("labeler__user").order_by(
         "labeler__user__username", "labeler__pseudonym", "since"
     )
-    by_rule = bool(found.rule)
-    within = members.filter(until=None).count()
-    if by_rule:  # Who is in it would tell what they answered.
+    within = people_told(found, members.filter(until=None).count())
+    if found.by_rule:
         members = members.none()
     inside = Paginator(members.filter(until=None), A_PAGE).get_page(request.GET.get("page"))
     sought = request.GET.get("q", "").replace("\0", "").strip()[:100]
-    offered = [] if by_rule else list(_offered(found, sought))
+    offered = [] if found.by_rule else list(_offered(found, sought))
     return {
-        "by_rule": by_rule,
-        "within": within if not by_rule or within >= FEWEST_SHOWN else None,
+        "by_rule": found.by_rule,
+        "within": within,
         "questions": form_of(found.project).questions,
         "cohort": found,
         "inside": inside,
@@ -129,8 +139,10 @@ def _offered(found: Cohort, sought: str) -> Iterator[tuple[str, str, str]]:
 def put_in_cohort(request: ProjectRequest, cohort_id: int) -> HttpResponse:
     """who: any number of "member-7" and "labeler-9"; what names nobody of this project is passed over."""
     found = _cohort_or_404(request, cohort_id)
-    if found.rule:
-        messages.error(request, f"{found.name} is filled by its rule; nobody is put in by hand.")
+    try:
+        refuse_by_rule(found)
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
         return redirect("cohort", request.project.slug, found.pk)
     chosen = [choice.partition("-") for choice in request.POST.getlist("who")[: 2 * OFFERED]]
     ids = {kind: [int(pk) for of, _, pk in chosen if of == kind and _is_id(pk)] for kind in ("member", "labeler")}
@@ -156,8 +168,13 @@ def take_out_of_cohort(request: ProjectRequest, cohort_id: int, labeler_id: int)
     labeler = Labeler.objects.filter(project=request.project, pk=labeler_id).first()
     if labeler is None:
         raise Http404("There is no such page, or it is not yours.")
-    take_out(found, labeler.pk)
-    messages.success(request, f"{labeler} is not in {found.name} any more; what they said while in it stays with it.")
+    try:
+        take_out(found, labeler.pk)
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
+    else:
+        says = f"{labeler} is not in {found.name} any more; what they said while in it stays with it."
+        messages.success(request, says)
     return redirect("cohort", request.project.slug, found.pk)
 
 

@@ -1,10 +1,17 @@
 """Cohorts filled by a rule from background answers: who is in one is told at no door, nor how many below five."""
 
 import pytest
+from django.urls import reverse
 
+from labeling.assigning import labeler_of
 from labeling.backgrounds import answer, read_questions, set_rule, withdraw
 from labeling.errors import InvalidSetting
+from labeling.exporting.asked import CannotExport, read_asked
+from labeling.exporting.form import ExportForm
+from labeling.leaving import leave
 from labeling.models import BackgroundForm, Cohort, CohortMember, Labeler, Project, User
+from labeling.records import Kind
+from tests.api.filled import api_of
 from tests.conftest import signed_in
 from tests.reports.judged import labelers_of
 
@@ -41,3 +48,73 @@ def test_a_rule_is_not_taken_away_from_the_people_it_put_in(young: Cohort, owner
     assert "young-0" not in html
     assert withdraw(people[0]) == ["The young"]
     assert not CohortMember.objects.filter(labeler=people[0]).exists()
+
+
+def test_the_list_of_cohorts_and_the_page_count_in_steps_of_five(young: Cohort, owner: User) -> None:
+    answered(young, 4)
+    client = signed_in(owner)
+    for page in (COHORTS, f"{COHORTS}{young.pk}/"):
+        assert "ewer than" in client.get(page).content.decode()
+    answered(young, 7)
+    assert "5 or more" in client.get(COHORTS).content.decode()
+    assert "<b>5</b> people or more" in client.get(f"{COHORTS}{young.pk}/").content.decode()
+
+
+def test_the_words_after_a_change_of_rule_count_nobody(young: Cohort, owner: User) -> None:
+    answered(young, 1)
+    html = signed_in(owner).post(f"{COHORTS}{young.pk}/rule/", {"answer-age": "old"}, follow=True).content.decode()
+    assert "The rule is kept" in html
+    assert "came or went" not in html
+    assert not young.members.filter(until=None).exists()
+
+
+def test_the_api_counts_them_and_names_nobody(young: Cohort, owner: User) -> None:
+    api = api_of(owner, young.project)
+    answered(young, 4)
+    assert api.get(f"cohorts/{young.pk}")[1] | {"created_at": ""} == {
+        "id": young.pk, "name": "The young", "about": "", "by_rule": True, "people": None, "labelers": [],
+        "created_at": "",
+    }  # fmt: skip
+    answered(young, 6)
+    (listed,) = api.get("cohorts")[1]["items"]
+    assert (listed["people"], listed["labelers"]) == (5, [])
+
+
+@pytest.mark.parametrize("act", ["put_in", "take_out"])
+def test_nobody_is_put_in_or_taken_out_by_hand(young: Cohort, owner: User, act: str) -> None:
+    inside = answered(young, 1)[0]
+    outside = labelers_of(young.project, "ada")[0]
+    who = inside if act == "take_out" else outside
+    status, body = api_of(owner, young.project).post(f"cohorts/{young.pk}/people", {act: [who.pseudonym]})
+    assert status == 409
+    assert "by hand" in str(body)
+    client = signed_in(owner)
+    client.post(f"{COHORTS}{young.pk}/put-in/", {"who": f"labeler-{outside.pk}"})
+    client.post(f"{COHORTS}{young.pk}/take-out/{inside.pk}/")
+    assert list(young.members.filter(until=None).values_list("labeler", flat=True)) == [inside.pk]
+
+
+def test_whether_anybody_was_in_it_is_not_told_where_it_would_be_deleted(young: Cohort, owner: User) -> None:
+    page = f"{COHORTS}{young.pk}/delete/"
+    before = signed_in(owner).get(page).content
+    answered(young, 1)
+    assert signed_in(owner).post(page).status_code == 409
+    assert b"had members" not in before + signed_in(owner).get(page).content
+
+
+def test_the_page_of_leaving_names_no_cohort_by_a_rule(young: Cohort, owner: User, labeler: User) -> None:
+    membership = labeler.memberships.get()
+    answer(labeler_of(membership), {"age": "young"}, consents=True)
+    page = reverse("remove_member", args=["helpdesk", membership.pk])
+    assert "The young" not in signed_in(owner).get(page).content.decode()
+    leave(membership)
+    assert not young.members.filter(until=None).exists()
+
+
+@pytest.mark.parametrize("kind", [Kind.PROMPT, Kind.DEMONSTRATION, Kind.RANKING, Kind.COMPARISON, Kind.RATING])
+def test_what_its_people_said_does_not_go_out_row_by_row(young: Cohort, owner: User, kind: Kind) -> None:
+    with pytest.raises(CannotExport, match="filled by hand"):
+        read_asked(young.project, kind, {"cohort": "The young"})
+    assert "cohort" not in ExportForm(young.project, kind, {}).fields
+    Cohort.objects.create(project=young.project, name="By hand")
+    assert read_asked(young.project, kind, {"cohort": "By hand"}).selection.cohort is not None
