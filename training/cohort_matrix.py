@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling.agreement.matrix import ALL, EQUAL, OWN, TOLD, WRONG, HeldOut, Matrix, matrix_of
+from labeling.models import Project
 from training.cohort_models import VALID, cohort_jobs
 from training.models import Job, Round
 from training.rlhf.contract import records
@@ -31,6 +32,13 @@ class Found:
     @property
     def done(self) -> int:
         return sum(job.state == Job.State.DONE for job in self.jobs)
+
+
+def newest_round_with_one(project: Project) -> Round | None:
+    """The newest round whose models were ever launched (two queries, and no file is read)."""
+    launched = Job.objects.filter(project=project, asks__matrix__round__isnull=False).order_by()
+    rounds = Round.objects.filter(pk__in=set(launched.values_list("asks__matrix__round", flat=True)), recorded="")
+    return rounds.select_related("project").order_by("-number").first()
 
 
 def newest_matrix(round_: Round) -> Found | None:

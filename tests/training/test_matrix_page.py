@@ -16,6 +16,7 @@ from training.cohort_models import cohort_jobs, groups_of, launch_cohort_models
 from training.errors import LaunchRefused
 from training.models import Job, Round
 from training.rlhf.contract import records
+from training.rounds import open_round
 from training.run_folders import run_folder
 from training.snapshots import path_of
 
@@ -121,6 +122,21 @@ def test_the_matrix_is_shown_once_its_models_are_done(judged: Round, owner_clien
     }  # fmt: skip
     assert found["agreement"]["warm"]["value"] == 1
     assert found["differences"][0]["points"]["value"] == 0
+
+
+def test_the_newest_round_with_a_matrix_is_shown_and_worked_out_once(
+    judged: Round, owner_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch_cohort_models(judged)
+    for job in cohort_jobs(judged):
+        pretend(job)
+    open_round(judged.project, base="base")
+    read: list[str] = []
+    reading = records.read_rows
+    monkeypatch.setattr(records, "read_rows", lambda path, *of: read.append(str(path)) or reading(path, *of))
+    page = owner_client.get(ADDRESS)
+    assert page.context["round"] == judged
+    assert len(read) == len(set(read)) == 6
 
 
 def test_a_second_launch_waits_for_the_first(judged: Round, owner_client: Client) -> None:

@@ -11,7 +11,7 @@ from labeling.agreement.figures import Figure
 from labeling.agreement.matrix import MODELS, Matrix, claim_of
 from labeling.views.report_ways import ways_for
 from labeling.views.worded import Cell, as_json, cell
-from training.cohort_matrix import Found, newest_matrix
+from training.cohort_matrix import Found, newest_matrix, newest_round_with_one
 from training.cohort_models import groups_of, launch_cohort_models
 from training.errors import LaunchRefused
 from training.models import Round
@@ -58,8 +58,7 @@ def _round(request: ProjectRequest) -> Round | None:
     if asked:
         number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else 0
         return get_object_or_404(rounds, number=number)
-    newest = rounds.first()
-    return next((one for one in rounds[:20] if newest_matrix(one)), newest)
+    return newest_round_with_one(request.project) or rounds.first()
 
 
 def _context(request: ProjectRequest, round_: Round | None, *, problem: str = "") -> dict[str, object]:
