@@ -1,7 +1,7 @@
 """Screening: what somebody shows before real work is handed to them, and what becomes of it.
 
 A try is decided once, when all of it is done and graded, by the cut-offs as they then are; a person may decide
-otherwise. Who failed may try again, after a while and on other tasks. During probation gold goes on deciding.
+otherwise. Who failed may try again, after a while and on other tasks. What becomes of who passed is in probation.py.
 """
 
 from collections import defaultdict
@@ -16,7 +16,6 @@ from django.utils.translation import gettext, ngettext
 
 from labeling.errors import InvalidSetting, WrongState
 from labeling.models import (
-    Assignment,
     Campaign,
     GoldAnswer,
     Judgment,
@@ -29,12 +28,10 @@ from labeling.models import (
     User,
     WorkKind,
 )
+from labeling.probation import end_probation
 from labeling.reports.beside import answers_right, flags_of, pairs_right
 
 State = QualificationTry.State
-
-FEWEST_ON_PROBATION = 10
-"""Certain things of gold that were answered during probation, before it can end badly."""
 
 
 # --- who may ----------------------------------------------------------------------------------------------------------
@@ -47,12 +44,8 @@ def decide_what_is_due(campaign: Campaign, labeler: Labeler) -> None:
         return
     qualification = Qualification.objects.get(pk=campaign.requires_id)
     current = settle(qualification, labeler)
-    if current is not None and current.state == State.PASSED and _ends_badly(qualification, current):
-        QualificationTry.objects.filter(pk=current.pk, state=State.PASSED).update(
-            state=State.SUSPENDED,
-            decided_at=timezone.now(),
-            why="Gold met during probation was often answered otherwise.",
-        )
+    if current is not None and current.state == State.PASSED:
+        end_probation(qualification, current)
 
 
 def hindrance_to(campaign: Campaign, labeler: Labeler) -> str:
@@ -115,21 +108,6 @@ def _when_again(qualification: Qualification, current: QualificationTry) -> str:
     return says % {"day": date_format(_again_at(qualification, current), "j F Y")}
 
 
-def _ends_badly(qualification: Qualification, current: QualificationTry) -> bool:
-    """Whether gold met in the first `probation` submissions of real work was answered rightly less often than the
-    cut-off of comparisons asks."""
-    real = Assignment.objects.filter(
-        labeler=current.labeler_id, campaign__requires=qualification, campaign__screening_of__isnull=True,
-        current_submission__submitted_at__gt=current.decided_at or current.began_at,
-    ).order_by("pk")  # fmt: skip
-    on_probation = list(real.values_list("task_id", flat=True)[: qualification.probation])
-    if not on_probation:
-        return False
-    gold = GoldAnswer.objects.filter(task__in=on_probation)
-    right, certain = _on_probation(gold, current.labeler_id)
-    return certain >= FEWEST_ON_PROBATION and 100 * right < qualification.comparisons * certain
-
-
 # --- what was shown ---------------------------------------------------------------------------------------------------
 
 
@@ -182,12 +160,6 @@ def _rightly(gold: Iterable[GoldAnswer], labeler: int) -> dict[str, tuple[int, i
         ):
             sums[name] = (sums[name][0] + right, sums[name][1] + asked)
     return sums
-
-
-def _on_probation(gold: Iterable[GoldAnswer], labeler: int) -> tuple[int, int]:
-    by_task = {one.task_id: one for one in gold}
-    sums = [pairs_right(by_task[task], answers) for task, answers in _said(by_task, labeler).items()]
-    return sum(right for right, _ in sums), sum(certain for _, certain in sums)
 
 
 def _said(by_task: Iterable[int], labeler: int) -> dict[int, dict[int, Judgment]]:

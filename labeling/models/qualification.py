@@ -17,8 +17,8 @@ class Qualification(models.Model):
 
     comparisons, flags: per cent of what gold is certain of. demonstrations: mean grade of 1 to 7. self_assessed: groups
     of people for whom somebody is asked whether they can judge; at least `groups_known` of them. tries: how often it
-    may be tried, each time with campaigns of its own, retake_days apart. probation: submissions in real work during
-    which gold still decides.
+    may be tried, each time with campaigns of its own, retake_days apart. probation: submissions in real work at whose
+    end gold decides once more.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="qualifications")
@@ -56,7 +56,8 @@ class Screening(models.Model):
 
 
 class QualificationTry(models.Model):
-    """What became of one labeler's try. scores: as they were when it was decided, {"comparisons": 0.81, …}."""
+    """What became of one labeler's try. scores: as they were when it was decided, {"comparisons": 0.81, …}; "probation"
+    is among them once that was looked at."""
 
     class State(models.TextChoices):
         """open -> passed | failed; passed -> suspended, where probation ends badly. A person may decide otherwise."""

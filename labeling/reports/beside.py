@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from django.db.models import QuerySet
 
 from labeling.agreement import Figure, undefined
 from labeling.agreement.clusters import codes
@@ -155,10 +156,17 @@ def _share(said: Sequence[GoldSaid], nothing: str) -> Figure:
 
 
 def _answers(scope: Scope, tasks: list[int]) -> Iterator[tuple[Assignment, dict[int, Judgment]]]:
-    """Every labeler's answer to these tasks, adjudications left out (two queries)."""
+    return answers_of(scope.narrowed(Assignment.objects.filter(task__in=tasks)))
+
+
+def answers_of(assignments: QuerySet[Assignment]) -> Iterator[tuple[Assignment, dict[int, Judgment]]]:
+    """What was submitted of them and stands, by response; adjudications are left out (two queries)."""
     found = list(
-        scope.narrowed(Assignment.objects.filter(task__in=tasks, current_submission__withdrawn_at__isnull=True))
-        .filter(current_submission__adjudication__isnull=True)
+        assignments.filter(
+            current_submission__isnull=False,
+            current_submission__withdrawn_at__isnull=True,
+            current_submission__adjudication__isnull=True,
+        )
         .select_related("task")
         .order_by("pk")
     )

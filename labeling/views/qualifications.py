@@ -45,7 +45,7 @@ class QualificationForm(forms.ModelForm):
         }
         help_texts = {
             "name": "labelers read it",
-            "probation": "of real work, during which gold goes on deciding; 0: none",
+            "probation": "of real work; gold met in them decides once more at their end; 0: none",
         }
 
     def __init__(self, typed: Any = None, *, instance: Qualification) -> None:

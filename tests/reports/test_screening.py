@@ -191,6 +191,7 @@ def test_demonstrations_wait_for_grades_and_six_of_seven_is_the_cut_off(project:
 def test_probation_ends_badly_for_who_is_often_wrong_on_gold(
     project: Project, qualification: Qualification, real: Campaign, ada: Labeler
 ) -> None:
+    Qualification.objects.update(probation=10)
     take_all(campaign_of(qualification, 1), ada)
     assert claim(real, ada) is not None
     gold = make_campaign(project, tasks=10, shown=2, requires=qualification)
