@@ -73,7 +73,8 @@ def withdraw(labeler: Labeler) -> list[str]:
     What models learned from the cohort's judgments is named by their cards; they are not unlearned."""
     with transaction.atomic():
         Background.objects.filter(labeler=labeler).delete()
-        stays = CohortMember.objects.filter(labeler=labeler, cohort__project=labeler.project).exclude(cohort__rule={})
+        filled = Cohort.objects.by_rule().filter(project=labeler.project)
+        stays = CohortMember.objects.filter(labeler=labeler, cohort__in=filled)
         names = sorted(set(stays.values_list("cohort__name", flat=True)))
         stays.delete()
     return names
@@ -91,7 +92,7 @@ def apply_rules(project: Project, labelers: Iterable[Labeler] | None = None) -> 
     if labelers is not None:
         found = found.filter(labeler__in=list(labelers))
     backgrounds = list(found)
-    for cohort in Cohort.objects.filter(project=project).exclude(rule={}):
+    for cohort in Cohort.objects.by_rule().filter(project=project):
         inside = set(cohort.members.filter(until=None).values_list("labeler_id", flat=True))
         for one in backgrounds:
             wanted = fits(cohort.rule, one.answers)
@@ -127,6 +128,15 @@ def people_told(cohort: Cohort, people: int) -> int | None:
     """How many of these people in a cohort are told of: all of one filled by hand; of one by a rule in steps of five,
     None below five. By exact counts of rules that differ a little, answers of single people could be worked out."""
     return people - people % FEWEST_SHOWN or None if cohort.by_rule else people
+
+
+def too_few(cohort: str, did: str) -> str:
+    """What is missing before anything is told of a cohort by a rule. did: "rated"."""
+    return (
+        f"Fewer than {FEWEST_SHOWN} people of {cohort} {did} here while they were in it, and nothing is told of so few;"
+        f" {FEWEST_SHOWN} or more would do. A rule fills it from background answers: what was said before somebody"
+        " answered is not counted."
+    )
 
 
 # --- in aggregate -----------------------------------------------------------------------------------------------------

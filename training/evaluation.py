@@ -2,7 +2,8 @@
 
 Only submissions that count, are current and not withdrawn. People and simulated labelers are kept apart unless both are
 asked for. A human demonstration is compared like a generator's response, all who wrote one taken together. A cohort is
-the one that a labeler was in when they rated. Ratings are held as arrays: there may be hundreds of thousands.
+the one that a labeler was in when they rated; of one that a rule fills nothing is told below five people. Ratings are
+held as arrays: there may be hundreds of thousands.
 """
 
 from collections import Counter
@@ -13,8 +14,9 @@ from functools import cached_property
 import numpy as np
 
 from labeling.agreement.figures import Bools, Figure, Floats
+from labeling.backgrounds import FEWEST_SHOWN
 from labeling.evaluating import Answers, Ratings, flag_rate, mean_difference, mean_rating, outcomes, win_rate
-from labeling.models import Campaign, CohortMember, TaskResponse
+from labeling.models import Campaign, Cohort, CohortMember, TaskResponse
 from training.authors import HUMAN, Author, authors_of
 from training.models import Round
 from training.rated import Rated, rated_in
@@ -44,7 +46,9 @@ class Evaluation:
     prompts: int
     """Prompts of the campaign, rated or not."""
     cohorts: Mapping[str, Bools] = field(default_factory=dict)
-    """Cohort -> which of the ratings fall into it."""
+    """Cohort -> which of the ratings fall into it; those by a rule from five raters of a model on."""
+    by_rule: frozenset[str] = frozenset()
+    """Cohorts that a rule fills from background answers, with raters or without."""
 
     @cached_property
     def labelers(self) -> int:
@@ -144,7 +148,7 @@ class Evaluation:
 def evaluation_of(
     round_: Round, campaign: Campaign, *, raters: str = "", baseline: str = "", subject: str = ""
 ) -> Evaluation | None:
-    """The evaluation that a rating campaign of a round amounts to; None where it shows no responses. Seven queries.
+    """The evaluation that a rating campaign of a round amounts to; None where it shows no responses. Eight queries.
 
     raters: one of RATERS; people, or in a rehearsal simulated labelers where any rated. baseline, subject: keys of
     authors; SFT and the policy of this round, or what is nearest to them.
@@ -161,10 +165,13 @@ def evaluation_of(
     set_beside = _named(authors, baseline) or _of_kind(authors, ("sft", "base", "external", HUMAN))
     first = _named(authors, subject) or _of_kind([one for one in authors if one != set_beside], ("policy", "sft"))
     prompts = TaskResponse.objects.filter(task__campaign=campaign).values("task__prompt").distinct().count()
+    cohorts, ruled = _cohorts(campaign, said), Cohort.objects.by_rule().filter(project=campaign.project_id)
+    by_rule = frozenset(ruled.values_list("name", flat=True))
     return Evaluation(
         campaign=campaign, authors=authors, subject=first or set_beside or authors[0],
         baseline=set_beside or authors[-1], raters=raters, said=said, by_source=by_source, prompts=prompts,
-        cohorts=_cohorts(campaign, said),
+        cohorts={name: inside for name, inside in cohorts.items() if name not in by_rule or are_enough(said, inside)},
+        by_rule=by_rule,
     )  # fmt: skip
 
 
@@ -180,6 +187,14 @@ def _of_kind(authors: Iterable[Author], kinds: Iterable[str]) -> Author | None:
             if one.kind == kind:
                 return one
     return found[0] if found else None
+
+
+def are_enough(said: Rated, inside: Bools) -> bool:
+    """Whether each model that was rated among these ratings (M,) was rated by as many people as may be told of."""
+    rated = inside & np.isfinite(said.rating(OVERALL))
+    pairs = np.unique(np.stack([said.authors.codes[rated], said.labelers[rated]]), axis=1)
+    raters = np.unique(pairs[0], return_counts=True)[1]
+    return len(raters) > 0 and int(raters.min()) >= FEWEST_SHOWN
 
 
 def _cohorts(campaign: Campaign, said: Rated) -> dict[str, Bools]:

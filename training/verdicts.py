@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from labeling.agreement.figures import Figure
+from labeling.backgrounds import FEWEST_SHOWN, too_few
 from labeling.evaluating import (
     Ratings,
     Settling,
@@ -18,7 +19,7 @@ from labeling.evaluating import (
     settling,
 )
 from training.authors import Author
-from training.evaluation import Evaluation
+from training.evaluation import Evaluation, are_enough
 
 SURE = 0.05
 MARGIN = 0.25
@@ -97,7 +98,7 @@ def interactions(found: Evaluation) -> list[Interaction]:
     """Of every two cohorts with raters; nothing where one model is spoken of. A rater in both at once is left out."""
     if found.subject == found.baseline:
         return []
-    pairs = list(combinations(found.cohorts, 2))
+    pairs = [pair for pair in combinations(found.cohorts, 2) if not _too_few_alone(found, *pair)]
     cells = [_in_cells(found, one, other) for one, other in pairs]
     tests = [
         contrast_p_value(ratings, _weights(found, one, other, apart=True))
@@ -112,6 +113,24 @@ def interactions(found: Evaluation) -> list[Interaction]:
         )
         for (one, other), ratings, adjusted in zip(pairs, cells, _adjusted(tests), strict=True)
     ]  # fmt: skip
+
+
+def _too_few_alone(found: Evaluation, one: str, other: str) -> str:
+    """Of two cohorts the one by a rule that has fewer raters outside the other than may be told of; empty for none."""
+    for name, second in ((one, other), (other, one)):
+        if name in found.by_rule and not are_enough(found.said, found.cohorts[name] & ~found.cohorts[second]):
+            return name
+    return ""
+
+
+def wanting_of(found: Evaluation) -> list[str]:
+    """Of whom nothing is told, and what it would take."""
+    said = [too_few(name, "rated each model") for name in sorted(found.by_rule - found.cohorts.keys())]
+    for one, other in combinations(found.cohorts, 2):
+        if name := _too_few_alone(found, one, other):
+            second = other if name == one else one
+            said.append(f"Fewer than {FEWEST_SHOWN} raters of {name} are not in {second}; the two are not compared.")
+    return said
 
 
 def _in_cells(found: Evaluation, one: str, other: str) -> Ratings:

@@ -12,6 +12,10 @@ class CohortQuerySet(models.QuerySet["Cohort"]):
         """Those that no rule fills: the ones whose members may be named."""
         return self.filter(rule={})
 
+    def by_rule(self) -> "CohortQuerySet":
+        """Those that a rule fills from background answers."""
+        return self.exclude(rule={})
+
 
 class Cohort(models.Model):
     """A culture, an age band, experts and laymen, a temperament: whatever a project wants to tell apart.

@@ -4,15 +4,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from labeling.evaluating import Rating, mean_difference
-from labeling.models import Assignment, Campaign, Cohort, CohortMember, Labeler, Project, Submission
+from labeling.models import Assignment, Campaign, Cohort, CohortMember, Labeler, Project, Submission, User
+from tests.conftest import signed_in
 from tests.labeling.work import make_labeler
 from tests.training.evaluated import Rater, rate_all, rated_campaign, trained
 from tests.training.making import writer
 from training.evaluation import Evaluation, evaluation_of
 from training.models import Round
+from training.verdicts import interactions, wanting_of
 from training.views.findings import claim_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -139,6 +142,46 @@ class TestWhatCounts:
         assert {name: len(said) for name, said in parts.items()} == {"Plain": 6, "Polite": 6}
         assert found.mean(found.subject, among=parts["Plain"]).value == pytest.approx(5.0)
         assert found.difference(found.subject, among=parts["Polite"]).value == pytest.approx(5 - 10 / 3)
+
+    def test_of_a_cohort_by_a_rule_nothing_is_told_below_five_raters(
+        self, round_with_base: Round, settings: Any, researcher: User
+    ) -> None:
+        round_ = trained(round_with_base, settings)
+        campaign = rated_campaign(round_, ("sft", "policy"), prompts=2, overlap=6)
+        young = Cohort.objects.create(project=round_.project, name="Young", rule={"age": ["young"]})
+        others = Cohort.objects.create(project=round_.project, name="Others")
+        for number, name in enumerate("abcdef"):
+            one = make_labeler(round_.project, name)
+            since = timezone.now() - timedelta(days=1)
+            CohortMember.objects.create(cohort=young if number < 5 else others, labeler=one, since=since)
+            rate_all(campaign, Rater(one, {(kind, place): 4 for kind in ("sft", "policy") for place in range(2)}))
+        page = reverse("evaluation", args=["helpdesk", round_.number])
+        seen = signed_in(researcher).get(page, {"as": "json"}).json()
+        assert (set(seen["cohorts"]), seen["wanting"]) == ({"Others", "Young"}, [])
+        assert [one["cohorts"] for one in seen["interactions"]] == [["Others", "Young"]]
+        young.members.filter(labeler__user__username="a").update(cohort=others)
+        seen = signed_in(researcher).get(page, {"as": "json"}).json()
+        assert set(seen["cohorts"]) == {"Others"}
+        assert seen["interactions"] == []
+        assert "Fewer than 5 people of Young rated" in seen["wanting"][0]
+        assert "Fewer than 5 people of Young rated" in signed_in(researcher).get(page).content.decode()
+
+    def test_two_cohorts_of_which_one_by_a_rule_has_few_raters_alone_are_not_compared(
+        self, round_with_base: Round, settings: Any
+    ) -> None:
+        round_ = trained(round_with_base, settings)
+        campaign = rated_campaign(round_, ("sft", "policy"), prompts=2, overlap=6)
+        young = Cohort.objects.create(project=round_.project, name="Young", rule={"age": ["young"]})
+        others = Cohort.objects.create(project=round_.project, name="Others")
+        for number, name in enumerate("abcdef"):
+            one = make_labeler(round_.project, name)
+            for cohort in [young] * (number < 5) + [others] * (number > 0):
+                CohortMember.objects.create(cohort=cohort, labeler=one, since=timezone.now() - timedelta(days=1))
+            rate_all(campaign, Rater(one, {(kind, place): 4 for kind in ("sft", "policy") for place in range(2)}))
+        found = evaluation(round_)
+        assert set(found.by_cohort()) == {"Others", "Young"}
+        assert interactions(found) == []
+        assert wanting_of(found) == ["Fewer than 5 raters of Young are not in Others; the two are not compared."]
 
     def test_a_use_case_needs_enough_prompts(self, done: Round, monkeypatch: pytest.MonkeyPatch) -> None:
         assert evaluation(done).by_use_case() == {}

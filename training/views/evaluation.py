@@ -19,7 +19,7 @@ from training.evaluation import RATERS, Evaluation, evaluation_of
 from training.models import Job, Round, Stage
 from training.rating import ratings_of
 from training.snapshots import shown_query
-from training.verdicts import interactions, more_words, paired_tests, said_of, verdict_of
+from training.verdicts import interactions, more_words, paired_tests, said_of, verdict_of, wanting_of
 from training.views.doubts import doubts_of
 from training.views.evaluated_texts import compared_texts, prompts_to_read
 from training.views.evaluation_json import json_of
@@ -130,7 +130,7 @@ def _figures(found: Evaluation, stage: Stage, campaign: Campaign) -> dict[str, o
         "claim": claim_of(found, over=over), "basis": basis_of(found, done=progress.done, wanted=progress.wanted),
         "subject_name": name_of(found.subject), "baseline_name": name_of(found.baseline),
         "means": means(found), "wins": wins(found), "scales": scale_table(found), "flags": flag_lines(found),
-        "cohorts": cohort_table(found), "use_cases": use_case_table(found),
+        "cohorts": cohort_table(found), "wanting": wanting_of(found), "use_cases": use_case_table(found),
         **_verdict(found, over=over), "virtues": virtue_table(found),
         "doubts": doubts_of(found, left_out=rating.get("prompts_left_out", 0)),
         "newer": stage.job if newest and stage.job != job else None,

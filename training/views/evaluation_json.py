@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from labeling.views.worded import as_json
 from training.evaluation import Evaluation
-from training.verdicts import interactions, more_words, paired_tests
+from training.verdicts import interactions, more_words, paired_tests, wanting_of
 from training.virtues import virtues_of
 
 
@@ -40,6 +40,7 @@ def json_of(found: Evaluation, *, claim: str, verdict: str, depends: Sequence[st
             name: {author.key: as_json(found.mean(author, among=said)) for author in found.authors}
             for name, said in found.by_cohort().items()
         },
+        "wanting": wanting_of(found),
         "use_cases": {
             name: {author.key: as_json(found.mean(author, among=said)) for author in found.authors}
             for name, said in found.by_use_case().items()
