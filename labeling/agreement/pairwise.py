@@ -27,16 +27,17 @@ PAPER_TRAINING, PAPER_HELD_OUT = 0.726, 0.773
 """Reference lines: Ouyang et al. 2022, section 3.4."""
 
 
-def pairwise_agreement(judged: Judged, *, ties: Ties = "answer", by: By = "none") -> Figure:
+def pairwise_agreement(judged: Judged, *, ties: Ties = "answer", near: int = 0, by: By = "none") -> Figure:
     """Of all pairs of labelers who judged the same unit, the share that said the same; `count` is these pairs.
 
     Every pair counts once, so a unit with m judgments has weight m (m - 1) / 2. For rankings pass comparisons(…);
-    `ties` other than "answer" needs them. Raises ValueError where values that are no orders should be left out as ties.
+    `ties` other than "answer" needs them. near: ratings that lie so many steps apart still agree. Raises
+    ValueError where values that are no orders should be left out as ties.
     """
     pairs = LabelerPairs.of(judged)
     if not len(pairs.first):
         return undefined(NOBODY_TWICE)
-    agree, weight = _agreement(judged, pairs, ties)
+    agree, weight = _agreement(judged, pairs, ties, near)
     if not weight.sum():
         return undefined("Every pair of labelers has a tie in it; with ties left out nothing remains.")
     prompts = judged.prompts[pairs.first]
@@ -52,7 +53,13 @@ def pairwise_agreement(judged: Judged, *, ties: Ties = "answer", by: By = "none"
 
 
 def agreement_of_each(
-    judged: Judged, *, ties: Ties = "answer", intervals: bool = False, level: float = 0.95, own: Bools | None = None
+    judged: Judged,
+    *,
+    ties: Ties = "answer",
+    near: int = 0,
+    intervals: bool = False,
+    level: float = 0.95,
+    own: Bools | None = None,
 ) -> dict[Hashable, Figure]:
     """Each labeler with everyone they share units with; a labeler who shares none has the reason instead.
 
@@ -60,7 +67,7 @@ def agreement_of_each(
     all of the others.
     """
     pairs = LabelerPairs.of(judged)
-    agree, weight = _agreement(judged, pairs, ties)
+    agree, weight = _agreement(judged, pairs, ties, near)
     first, second = judged.labelers[pairs.first], judged.labelers[pairs.second]
     other = second != first
     who = np.r_[first, second[other]]
@@ -78,11 +85,11 @@ def agreement_of_each(
 
 
 def agreement_of_pairs(
-    judged: Judged, *, ties: Ties = "answer", intervals: bool = False
+    judged: Judged, *, ties: Ties = "answer", near: int = 0, intervals: bool = False
 ) -> dict[tuple[Hashable, Hashable], Figure]:
     """Each two labelers who share a unit (the one met first is named first); others are absent."""
     pairs = LabelerPairs.of(judged)
-    agree, weight = _agreement(judged, pairs, ties)
+    agree, weight = _agreement(judged, pairs, ties, near)
     first, second = judged.labelers[pairs.first], judged.labelers[pairs.second]
     known = (first >= 0) & (second >= 0) & (first != second)
     size = len(judged.names)
@@ -92,13 +99,15 @@ def agreement_of_pairs(
     return {(judged.names[one // size], judged.names[one % size]): figure for one, figure in found.items()}
 
 
-def agreement_between(judged: Judged, groups: Ints, *, ties: Ties = "answer") -> dict[tuple[int, int], Figure]:
+def agreement_between(
+    judged: Judged, groups: Ints, *, ties: Ties = "answer", near: int = 0
+) -> dict[tuple[int, int], Figure]:
     """Agreement of labelers of one group with those of another, (a, b) with a <= b; with (a, a) within a group.
 
     groups: (N,) of each judgment, -1 for one that is in none.
     """
     pairs = LabelerPairs.of(judged)
-    agree, weight = _agreement(judged, pairs, ties)
+    agree, weight = _agreement(judged, pairs, ties, near)
     first, second = groups[pairs.first], groups[pairs.second]
     known = (first >= 0) & (second >= 0)
     size = int(groups.max(initial=0)) + 1
@@ -107,11 +116,11 @@ def agreement_between(judged: Judged, groups: Ints, *, ties: Ties = "answer") ->
     return {(one // size, one % size): figure for one, figure in found.items()}
 
 
-def agreement_in_groups(judged: Judged, groups: Ints, *, ties: Ties = "answer") -> dict[int, Figure]:
+def agreement_in_groups(judged: Judged, groups: Ints, *, ties: Ties = "answer", near: int = 0) -> dict[int, Figure]:
     """Pairwise agreement of each group of judgments by itself, without intervals. groups: (N,), the same for all
     judgments of a unit."""
     pairs = LabelerPairs.of(judged)
-    agree, weight = _agreement(judged, pairs, ties)
+    agree, weight = _agreement(judged, pairs, ties, near)
     return _shares(groups[pairs.first], agree, weight, judged.prompts[pairs.first], level=None)
 
 
@@ -136,10 +145,10 @@ def _shares(groups: Ints, agree: Floats, weight: Floats, prompts: Ints, *, level
     return found
 
 
-def _agreement(judged: Judged, pairs: LabelerPairs, ties: Ties) -> tuple[Floats, Floats]:
+def _agreement(judged: Judged, pairs: LabelerPairs, ties: Ties, near: int) -> tuple[Floats, Floats]:
     """What each pair of judgments adds to the agreement, and to the number of pairs; shape (M,) each."""
     one, other = judged.values[pairs.first], judged.values[pairs.second]
-    same = (one == other).astype(np.float64)
+    same = (np.abs(one - other) <= near).astype(np.float64)
     if ties == "answer":
         return same, np.ones(len(same))
     if judged.levels != ORDERS:

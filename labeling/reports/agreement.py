@@ -3,7 +3,7 @@
 Only the judgments within a task's planned overlap. Who is in a cohort is who was in it when they judged.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -26,6 +26,8 @@ from labeling.agreement.rank_correlation import mean_tau_b_of
 from labeling.backgrounds import FEWEST_SHOWN
 from labeling.models import Cohort, Prompt
 from labeling.reports.judgments import (
+    NEAR,
+    OVERALL,
     Judgments,
     Person,
     campaign_names,
@@ -43,29 +45,52 @@ MOST_PARTS = 24
 WEEKS = 16
 """The longest time, in weeks, that is shown week by week; a longer one month by month."""
 NOBODY = "Nothing was ranked by two labelers. Set the overlap of a campaign to two or more."
+NOT_RANKED = "Nothing was ranked here; what labelers agree on is their ratings."
+NOT_RATED = "No response was rated by two labelers. Set the overlap of a campaign to two or more."
 
 
 @dataclass(frozen=True)
 class Part:
-    """Judgments that have something in common. labelers, rankings: how many; figure: pairwise agreement."""
+    """Judgments that have something in common. labelers, rankings, ratings: how many; figure: pairwise agreement of
+    rankings, and tau_b. near: how often two overall ratings of a response lie within one, and alpha (ordinal) of them.
+    flags: AC1 by the flag's name, where it was answered."""
 
     name: str
     labelers: int
     rankings: int
+    ratings: int
     figure: Figure
+    tau_b: Figure
+    near: Figure
+    alpha: Figure
+    flags: Mapping[str, Figure]
 
 
 @dataclass(frozen=True)
 class LabelerLine:
-    """One labeler with the others. active_ms: median, None where unknown. first_shown: share of rankings in which the
-    response shown first was ranked first. apart: agrees less than chance among so many labelers explains."""
+    """One labeler with the others. agreement: of rankings; near: how often overall ratings lie within one. active_ms:
+    median, None where unknown. first_shown: share of rankings in which the response shown first was ranked first.
+    apart: agrees less, in either, than chance among so many labelers explains."""
 
     person: Person
     rankings: int
+    ratings: int
     agreement: Figure
+    near: Figure
     active_ms: float | None
     first_shown: float | None
     apart: bool
+
+
+@dataclass(frozen=True)
+class PairLine:
+    """Two labelers. agreement: of the comparisons they share; near: how often their overall ratings lie within one;
+    None where they share none."""
+
+    one: str
+    other: str
+    agreement: Figure | None
+    near: Figure | None
 
 
 @dataclass(frozen=True)
@@ -96,9 +121,23 @@ class AgreementReport:
     def judged(self) -> Judged:
         return self.said.comparisons
 
+    @cached_property
+    def rated(self) -> Judged:
+        """Overall ratings."""
+        return self.said.rated(OVERALL)
+
+    @cached_property
+    def rated_rows(self) -> Ints:
+        return self.said.rated_rows(OVERALL)
+
     @property
     def rankings(self) -> int:
         return len(self.said.ranked.rows)
+
+    @property
+    def raters(self) -> int:
+        """How many rated anything, whether or not they may be listed."""
+        return len(np.unique(self.rated.labelers))
 
     @property
     def rankers(self) -> int:
@@ -123,7 +162,7 @@ class AgreementReport:
     @cached_property
     def pairwise(self) -> Figure:
         """Over prompts; a tie is an answer."""
-        return pairwise_agreement(self.judged, by="prompts") if len(self.judged) else undefined(NOBODY)
+        return self._whole(lambda judged: pairwise_agreement(judged, by="prompts"))
 
     @cached_property
     def pairwise_of_anybody(self) -> Figure:
@@ -147,7 +186,23 @@ class AgreementReport:
         return self._whole(lambda judged: krippendorff_alpha(judged, metric="nominal", by="prompts"))
 
     def _whole(self, figure: Callable[[Judged], Figure]) -> Figure:
-        return figure(self.judged) if len(self.judged) else undefined(NOBODY)
+        return figure(self.judged) if len(self.judged) else self._not_ranked
+
+    @cached_property
+    def _not_ranked(self) -> Figure:
+        return undefined(NOT_RANKED if len(self.rated) else NOBODY)
+
+    @cached_property
+    def near(self) -> Figure:
+        """Of overall ratings, over prompts: how often two lie within one."""
+        return pairwise_agreement(self.rated, near=NEAR, by="prompts") if len(self.rated) else undefined(NOT_RATED)
+
+    @cached_property
+    def rating_alpha(self) -> Figure:
+        """Of overall ratings, ordinal, over prompts and labelers."""
+        if not len(self.rated):
+            return undefined(NOT_RATED)
+        return krippendorff_alpha(self.rated, metric="ordinal", by="prompts and labelers")
 
     # scales and flags
 
@@ -181,26 +236,38 @@ class AgreementReport:
     @cached_property
     def labelers(self) -> list[LabelerLine]:
         """Who agrees least last; who shares nothing at the end."""
-        judged, said = self.judged, self.said
+        judged, rated, said = self.judged, self.rated, self.said
         if not len(said.of) or not self.names_people:
             return []
-        agreements = agreement_of_each(judged, intervals=True)
-        strict = agreement_of_each(judged, intervals=True, level=1 - 0.05 / max(1, len(said.who)))
-        of_ranked = said.of.labelers.codes[said.ranked.rows]
-        rankings = np.bincount(of_ranked, minlength=len(said.who))
+        level = 1 - 0.05 / max(1, len(said.who))
+        agreements, nears = self.agreement_of_each, self.near_of_each
+        strict = agreement_of_each(judged, intervals=True, level=level)
+        strict_near = agreement_of_each(rated, near=NEAR, intervals=True, level=level)
+        rankings = np.bincount(said.of.labelers.codes[said.ranked.rows], minlength=len(said.who))
+        ratings = np.bincount(rated.labelers, minlength=len(said.who))
         first = self.first_shown
         lines = [
             LabelerLine(
-                person, int(rankings[code]), agreements[person.pseudonym], self._median_ms(code), first.get(code),
-                self._is_apart(strict[person.pseudonym]),
+                person, int(rankings[code]), int(ratings[code]), agreements[person.pseudonym], nears[person.pseudonym],
+                self._median_ms(code), first.get(code),
+                self._is_apart(strict[person.pseudonym], self.pairwise.value)
+                or self._is_apart(strict_near[person.pseudonym], self.near.value),
             )
             for code, person in enumerate(said.who)
-            if rankings[code]
+            if rankings[code] or ratings[code]
         ]  # fmt: skip
-        return sorted(lines, key=lambda line: 1.0 if line.agreement.value is None else -line.agreement.value)
+        values = {line.person.pk: _first_known(line.agreement, line.near) for line in lines}
+        return sorted(lines, key=lambda line: (values[line.person.pk] is None, -(values[line.person.pk] or 0.0)))
 
-    def _is_apart(self, figure: Figure) -> bool:
-        overall = self.pairwise.value
+    @cached_property
+    def agreement_of_each(self) -> dict[Hashable, Figure]:
+        return agreement_of_each(self.judged, intervals=True)
+
+    @cached_property
+    def near_of_each(self) -> dict[Hashable, Figure]:
+        return agreement_of_each(self.rated, near=NEAR, intervals=True)
+
+    def _is_apart(self, figure: Figure, overall: float | None) -> bool:
         return (
             overall is not None
             and figure.interval is not None
@@ -242,13 +309,15 @@ class AgreementReport:
         return {int(code): float(totals[0, code] / totals[1, code]) for code in np.flatnonzero(totals[1])}
 
     @cached_property
-    def pairs(self) -> list[tuple[str, str, Figure]]:
-        """Each two labelers who share comparisons, those who agree least first."""
+    def pairs(self) -> list[PairLine]:
+        """Each two labelers who share comparisons or rated responses, those who agree least first."""
         if not self.names_people:
             return []
-        found = agreement_of_pairs(self.judged, intervals=True)
-        lines = [(str(one), str(other), figure) for (one, other), figure in found.items()]
-        return sorted(lines, key=lambda line: (line[2].value is None, line[2].value or 0.0))
+        ranked = _by_names(agreement_of_pairs(self.judged, intervals=True))
+        rated = _by_names(agreement_of_pairs(self.rated, near=NEAR, intervals=True))
+        lines = [PairLine(*names, ranked.get(names), rated.get(names)) for names in ranked | rated]
+        values = {line: _first_known(line.agreement, line.near) for line in lines}
+        return sorted(lines, key=lambda line: (values[line] is None, values[line] or 0.0))
 
     # parts
 
@@ -270,20 +339,50 @@ class AgreementReport:
             for value in self.said.of.use_cases.values
         ]
 
+    def by_prompt(self, names: Mapping[int, str]) -> list[Part]:
+        """Parts by something of the prompt. names: what each prompt is called, by primary key."""
+        of_prompt = [names.get(pk, "?") for pk in self.said.of.prompts.values]
+        known = sorted(set(of_prompt))
+        code = {name: number for number, name in enumerate(known)}
+        codes = np.array([code[name] for name in of_prompt], dtype=np.int64)
+        return self._by_codes(codes[self.said.of.prompts.codes], known) if known else []
+
     def _by_codes(self, codes: Ints, names: list[str]) -> list[Part]:
-        """codes: (S,). The parts with the most rankings, those first."""
-        ranked = codes[self.said.ranked.rows]
-        counts = np.bincount(ranked, minlength=len(names)) if len(ranked) else np.zeros(len(names), dtype=np.int64)
+        """codes: (S,). The parts with the most rankings and ratings, those first."""
+        counts = np.bincount(codes[self._telling], minlength=len(names))
         largest = [int(code) for code in np.argsort(-counts, kind="stable") if counts[code]][:MOST_PARTS]
         return [self._part(names[code], codes == code) for code in largest]
 
     def _part(self, name: str, rows: Bools) -> Part:
         """rows: (S,) of `said.of`."""
-        of_ranked = rows[self.said.ranked.rows]
-        people = np.unique(self.said.of.labelers.codes[self.said.ranked.rows[of_ranked]])
-        judged = self.judged.only(rows[self.said.compared_rows])
-        figure = pairwise_agreement(judged, by="prompts") if len(judged) else undefined(NOBODY)
-        return Part(name, len(people), int(of_ranked.sum()), figure)
+        judged, rated = self.judged.only(rows[self.said.compared_rows]), self.rated.only(rows[self.rated_rows])
+        ranked, was_rated = len(judged) > 0, len(rated) > 0
+        flags = ((flag, of.only(rows[of_rows])) for flag, of, of_rows in self._flagged)
+        return Part(
+            name,
+            *self._counts(rows),
+            figure=pairwise_agreement(judged, by="prompts") if ranked else self._not_ranked,
+            tau_b=mean_tau_b_of(judged) if ranked else self._not_ranked,
+            near=pairwise_agreement(rated, near=NEAR, by="prompts") if was_rated else undefined(NOT_RATED),
+            alpha=krippendorff_alpha(rated, metric="ordinal", by="prompts") if was_rated else undefined(NOT_RATED),
+            flags={flag: gwet_ac1(of) for flag, of in flags if len(of)},
+        )
+
+    def _counts(self, rows: Bools) -> tuple[int, int, int]:
+        """Labelers who ranked or rated, rankings, ratings. rows: (S,) of `said.of`."""
+        people = np.unique(self.said.of.labelers.codes[rows & self._telling])
+        return len(people), int(rows[self.said.ranked.rows].sum()), int(rows[self.rated_rows].sum())
+
+    @cached_property
+    def _telling(self) -> Bools:
+        """(S,) whether anything was ranked or rated overall."""
+        found = np.zeros(len(self.said.of), dtype=np.bool_)
+        found[self.said.ranked.rows] = found[self.rated_rows] = True
+        return found
+
+    @cached_property
+    def _flagged(self) -> list[tuple[str, Judged, Ints]]:
+        return [(name, self.said.flagged(name), self.said.flagged_rows(name)) for name, _ in self.questions[1]]
 
     @cached_property
     def cohorts(self) -> list[tuple[Cohort, Bools]]:
@@ -310,13 +409,16 @@ class AgreementReport:
         inside = np.array([rows for _, rows in self.cohorts])
         code = np.where(inside.sum(axis=0) == 1, inside.argmax(axis=0), -1)
         found = agreement_between(self.judged, code[self.said.compared_rows])
-        for (one, other), figure in sorted(found.items()):
+        nears = agreement_between(self.rated, code[self.rated_rows], near=NEAR)
+        within = undefined("Reckoned within a cohort, not between two.")
+        for one, other in sorted(found | nears):
             if one != other:
-                rows = (code == one) | (code == other)
-                of_ranked = rows[self.said.ranked.rows]
-                people = np.unique(self.said.of.labelers.codes[self.said.ranked.rows[of_ranked]])
                 names = f"{self.cohorts[one][0].name} with {self.cohorts[other][0].name}"
-                yield Part(names, len(people), int(of_ranked.sum()), figure)
+                yield Part(
+                    names, *self._counts((code == one) | (code == other)),
+                    figure=found.get((one, other), self._not_ranked), tau_b=within,
+                    near=nears.get((one, other), undefined(NOT_RATED)), alpha=within, flags={},
+                )  # fmt: skip
 
     @cached_property
     def over_time(self) -> list[Part]:
@@ -330,8 +432,18 @@ class AgreementReport:
         return [
             part
             for code, name in enumerate(names)
-            if (part := self._part(name, periods == code)).rankings
+            if (part := self._part(name, periods == code)).labelers
         ][-MOST_PARTS:]  # fmt: skip
+
+
+def _first_known(agreement: Figure | None, near: Figure | None) -> float | None:
+    """Of rankings, and of ratings where nothing of rankings is known."""
+    known = [figure.value for figure in (agreement, near) if figure is not None and figure.value is not None]
+    return known[0] if known else None
+
+
+def _by_names(found: dict[tuple[Hashable, Hashable], Figure]) -> dict[tuple[str, str], Figure]:
+    return {(str(one), str(other)): figure for (one, other), figure in found.items()}
 
 
 def periods_of(seconds: Floats) -> tuple[Ints, list[str]]:

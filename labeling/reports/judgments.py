@@ -36,6 +36,11 @@ from labeling.reports.scope import Scope
 
 UNKNOWN = -1
 RATING_LEVELS = tuple(range(1, 8))
+FLAG_LEVELS = (False, True)
+OVERALL = "overall"
+"""The scale that every guideline has."""
+NEAR = 1
+"""Ratings of one response that lie so far apart still agree."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,9 +157,17 @@ class Judgments:
         """Every response with its ratings 1 to 7."""
         return self._answers(self.ratings, lambda answers: answers.get(scale), RATING_LEVELS)
 
+    def rated_rows(self, scale: str) -> Ints:
+        """The row of `of` that each judgment of `rated` is from."""
+        return self.submission[_meaning(self.ratings, lambda answers: answers.get(scale), RATING_LEVELS) != UNKNOWN]
+
     def flagged(self, flag: str) -> Judged:
         """Every response with its answers, no or yes."""
-        return self._answers(self.flags, lambda answers: answers.get(flag), (False, True))
+        return self._answers(self.flags, lambda answers: answers.get(flag), FLAG_LEVELS)
+
+    def flagged_rows(self, flag: str) -> Ints:
+        """The row of `of` that each judgment of `flagged` is from."""
+        return self.submission[_meaning(self.flags, lambda answers: answers.get(flag), FLAG_LEVELS) != UNKNOWN]
 
     @cached_property
     def shown(self) -> Ints:
@@ -165,9 +178,7 @@ class Judgments:
 
     def _answers(self, answers: Codes, answer: Callable[[dict[str, Any]], Any], levels: tuple[Hashable, ...]) -> Judged:
         """The unit is a response in a task: the same text shown in two tasks is two units of one prompt."""
-        code = {level: number for number, level in enumerate(levels)}
-        meaning = np.array([code.get(answer(one), UNKNOWN) for one in answers.values] or [UNKNOWN], dtype=np.int64)
-        values = meaning[answers.codes] if len(answers.codes) else np.zeros(0, dtype=np.int64)
+        values = _meaning(answers, answer, levels)
         said = values != UNKNOWN
         rows = self.submission[said]
         return Judged(
@@ -178,6 +189,13 @@ class Judgments:
             levels=levels,
             names=self.names,
         )
+
+
+def _meaning(answers: Codes, answer: Callable[[dict[str, Any]], Any], levels: tuple[Hashable, ...]) -> Ints:
+    """(J,) the level that each said, UNKNOWN where none."""
+    code = {level: number for number, level in enumerate(levels)}
+    meaning = np.array([code.get(answer(one), UNKNOWN) for one in answers.values] or [UNKNOWN], dtype=np.int64)
+    return meaning[answers.codes] if len(answers.codes) else np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)

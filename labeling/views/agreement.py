@@ -20,7 +20,7 @@ from labeling.reports.scope import ScopeFilters
 from labeling.views.columns_plot import Columns, drawn_columns
 from labeling.views.report_ways import ways_for
 from labeling.views.row_plot import RowAxis, RowMark
-from labeling.views.worded import Cell, as_json, cell, percent, plural
+from labeling.views.worded import Cell, as_json, between, cell, percent, plural
 
 PAPER = (PAPER_TRAINING, PAPER_HELD_OUT)
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
@@ -71,13 +71,16 @@ def agreement_json(request: ProjectRequest) -> JsonResponse:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a table with a share drawn in it."""
+    """A row of a table with a share drawn in it. near, alpha, tau_b: figures that stand beside it."""
 
     name: str
     of: Any
     cell: Cell
     reach: str
     mark: RowMark
+    near: Cell
+    alpha: Cell
+    tau_b: Cell
 
 
 def page_of(report: AgreementReport) -> dict[str, object]:
@@ -92,10 +95,13 @@ def page_of(report: AgreementReport) -> dict[str, object]:
         "labelers": [_labeler_line(line, axis) for line in labelers],
         "more_labelers": len(report.labelers) - len(labelers),
         "apart": [line.person.pseudonym for line in labelers if line.apart],
-        "pairs": [(one, other, cell(figure, share=True)) for one, other, figure in report.pairs[:MOST_PAIRS]],
+        "pairs": [
+            (line, line.agreement and cell(line.agreement, share=True), line.near and cell(line.near, share=True))
+            for line in report.pairs[:MOST_PAIRS]
+        ],
         "more_pairs": max(0, len(report.pairs) - MOST_PAIRS),
         "parts": [(name, [_part_line(part, parts_axis) for part in some]) for name, some in parts],
-        "headline": headline(report),
+        "headline": headline(report), "rated": len(report.rated),
         "scales": [(one, cell(one.figure)) for one in report.scales],
         "flags": [
             (one, cell(one.figure), cell(one.alpha), percent(one.share))
@@ -110,7 +116,12 @@ def page_of(report: AgreementReport) -> dict[str, object]:
 
 def headline(report: AgreementReport) -> list[tuple[str, Cell, str]]:
     """Name, figure, and what it means."""
-    return [
+    of_ratings = [
+        ("Overall ratings within one", cell(report.near, share=True), "two labelers’ ratings of a response, 1 to 7"),
+        ("Krippendorff’s alpha of overall ratings", cell(report.rating_alpha),
+         "ordinal: beyond what chance gives; the interval takes labelers as drawn too"),
+    ]  # fmt: skip
+    of_rankings = [
         ("Pairwise agreement", cell(report.pairwise, share=True), "a tie is an answer: it agrees with a tie alone"),
         ("the same, for other labelers too", cell(report.pairwise_of_anybody, share=True),
          "the interval takes labelers as drawn, not only prompts"),
@@ -119,6 +130,7 @@ def headline(report: AgreementReport) -> list[tuple[str, Cell, str]]:
         ("Kendall’s tau-b", cell(report.tau_b), "1 the same order, 0 none in common; mean over two labelers of a task"),
         ("Krippendorff’s alpha", cell(report.alpha), "nominal, of comparisons: beyond what chance gives"),
     ]  # fmt: skip
+    return [*(of_rankings if report.rankings else ()), *(of_ratings if len(report.rated) else ())]
 
 
 def _labeler_line(line: LabelerLine, axis: RowAxis) -> dict[str, object]:
@@ -126,15 +138,21 @@ def _labeler_line(line: LabelerLine, axis: RowAxis) -> dict[str, object]:
         "line": line,
         "cell": cell(line.agreement, share=True),
         "value": reach(line.agreement),
+        "near": cell(line.near, share=True),
+        "near_value": reach(line.near),
         "mark": axis.mark(line.agreement),
         "time": time_in_words(line.active_ms),
         "first": f"{line.first_shown:.2f} ×" if line.first_shown is not None else "–",
-        "few": line.agreement.value is not None and line.agreement.count < FEW_SHARED,
+        "few": any(figure.value is not None for figure in (line.agreement, line.near))
+        and max(line.agreement.count, line.near.count) < FEW_SHARED,
     }
 
 
 def _part_line(part: Part, axis: RowAxis) -> Line:
-    return Line(part.name, part, cell(part.figure, share=True), reach(part.figure), axis.mark(part.figure))
+    return Line(
+        part.name, part, cell(part.figure, share=True), reach(part.figure), axis.mark(part.figure),
+        near=cell(part.near, share=True), alpha=cell(part.alpha), tau_b=cell(part.tau_b),
+    )  # fmt: skip
 
 
 def reach(figure: Figure) -> str:
@@ -210,8 +228,11 @@ def claim_of(report: AgreementReport) -> list[tuple[str, str]]:
     figure = report.pairwise
     if not len(report.all.of):
         return [("Nothing was judged here yet.", "")]
+    if figure.value is None and not report.rankings and report.rating_alpha.value is not None:
+        return _claim_of_ratings(report)
     if figure.value is None:
-        return [("There is no agreement to speak of yet: ", ""), (_lower(figure.reason), "quiet")]
+        reason = figure.reason if report.rankings or not len(report.rated) else report.rating_alpha.reason
+        return [("There is no agreement to speak of yet: ", ""), (_lower(reason), "quiet")]
     half = "" if figure.interval is None else f"(± {(figure.interval.high - figure.interval.low) * 50:.1f})"
     pieces = [("Two labelers agree on ", ""), (percent(figure.value), "strong"), (" of comparisons ", "")]
     if half:
@@ -219,10 +240,22 @@ def claim_of(report: AgreementReport) -> list[tuple[str, str]]:
         pieces.append((f", {_beside_paper(figure)}.", ""))
     else:
         pieces.append((f"; how far this is off cannot be told. {figure.interval_reason}", "quiet"))
+    return [*pieces, *_apart(report)]
+
+
+def _claim_of_ratings(report: AgreementReport) -> list[tuple[str, str]]:
+    alpha, reached = cell(report.rating_alpha), between(report.rating_alpha)
+    pieces = [
+        ("Two labelers’ overall ratings lie within one in ", ""), (cell(report.near, share=True).value, "strong"),
+        (" of cases; alpha is ", ""), (alpha.value, "strong"),
+        (f" ({reached})." if reached else f". {alpha.why}", "quiet"),
+    ]  # fmt: skip
+    return [*pieces, *_apart(report)]
+
+
+def _apart(report: AgreementReport) -> list[tuple[str, str]]:
     apart = sum(line.apart for line in report.labelers)
-    if apart:
-        pieces.append((f" {'One labeler stands' if apart == 1 else f'{apart} labelers stand'} apart.", ""))
-    return pieces
+    return [(f" {'One labeler stands' if apart == 1 else f'{apart} labelers stand'} apart.", "")] if apart else []
 
 
 def _beside_paper(figure: Figure) -> str:
@@ -244,11 +277,18 @@ def basis_of(report: AgreementReport) -> str:
             f"{plural(report.shared_prompts, 'prompt')} ranked by two or more of them"
             + (f", {plural(report.pairwise.count, 'shared comparison')}." if report.pairwise.value is not None else ".")
         )
+    if len(report.rated):
+        sentences.append(
+            f"{plural(len(report.rated), 'overall rating')} by {plural(report.raters, 'labeler')}"
+            + (f", {plural(report.near.count, 'pair')} of one response." if report.near.value is not None else ".")
+        )
     if report.left_out:
         sentences.append(
             f"{plural(report.left_out, 'judgment')} beyond the planned overlap left out: asked for where two disagreed,"
             " they would bias it."
         )
+    if not report.rankings:
+        return " ".join(sentences)
     sentences.append(
         "A tie is an answer. Intervals over prompts, drawn again 1,000 times. Reference lines: 72.6 % training "
         "labelers, 77.3 % held-out labelers (Ouyang et al. 2022, who do not say how ties enter)."
@@ -282,6 +322,9 @@ def json_of(report: AgreementReport) -> dict[str, object]:
         "ties_left_out": as_json(report.ties_left_out),
         "tau_b": as_json(report.tau_b),
         "alpha_nominal": as_json(report.alpha),
+        "ratings": len(report.rated),
+        "ratings_within_one": as_json(report.near),
+        "ratings_alpha_ordinal": as_json(report.rating_alpha),
         "scales": {one.name: {"alpha_ordinal": as_json(one.figure)} for one in report.scales},
         "flags": {
             one.name: {"ac1": as_json(one.figure), "alpha": one.alpha and as_json(one.alpha), "yes": one.share}
@@ -290,15 +333,24 @@ def json_of(report: AgreementReport) -> dict[str, object]:
         "labelers": [
             {
                 "labeler": line.person.pseudonym, "rankings": line.rankings, "agreement": as_json(line.agreement),
+                "ratings": line.ratings, "ratings_within_one": as_json(line.near),
                 "median_active_ms": line.active_ms, "first_shown_ratio": line.first_shown, "apart": line.apart,
             }
             for line in report.labelers
         ],
-        "pairs": [{"labelers": [one, other], "agreement": as_json(figure)} for one, other, figure in report.pairs],
+        "pairs": [
+            {
+                "labelers": [line.one, line.other], "agreement": line.agreement and as_json(line.agreement),
+                "ratings_within_one": line.near and as_json(line.near),
+            }
+            for line in report.pairs
+        ],
         "parts": {
             name.lower().replace(" ", "_"): [
                 {"name": part.name, "labelers": part.labelers, "rankings": part.rankings,
-                 "agreement": as_json(part.figure)}
+                 "agreement": as_json(part.figure), "tau_b": as_json(part.tau_b), "ratings": part.ratings,
+                 "ratings_within_one": as_json(part.near), "ratings_alpha_ordinal": as_json(part.alpha),
+                 "flags_ac1": {flag: as_json(figure) for flag, figure in part.flags.items()}}
                 for part in some
             ]
             for name, some in report.parts

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from django.utils import timezone
 
-from labeling.models import Assignment, Campaign, Judgment, Labeler, Project, Submission, Task
+from labeling.models import Assignment, Campaign, Judgment, Labeler, Project, Submission, Task, WorkKind
 from tests.labeling.work import make_campaign
 
 
@@ -61,4 +61,16 @@ def ranked_campaign(project: Project, said: Sequence[dict[str, Sequence[int | No
     for number, (task, of_task) in enumerate(zip(campaign.tasks.order_by("position"), said, strict=True)):
         for place, (name, ranks) in enumerate(of_task.items()):
             say(task, *labelers_of(project, name), ranks, at=began + timedelta(minutes=10 * number + place))
+    return campaign
+
+
+def rated_campaign(project: Project, said: Sequence[dict[str, int]], **more: object) -> Campaign:
+    """A campaign of ratings with a task for each of `said`: {"ada": 5, "ben": 6}, overall, submitted in this order."""
+    more = {"overlap": max(len(of_task) for of_task in said), **more}
+    campaign = make_campaign(project, kind=WorkKind.RATING, tasks=len(said), shown=1, **more)  # type: ignore[arg-type]
+    began = timezone.now() - timedelta(days=2)
+    for number, (task, of_task) in enumerate(zip(campaign.tasks.order_by("position"), said, strict=True)):
+        for place, (name, rating) in enumerate(of_task.items()):
+            at = began + timedelta(minutes=10 * number + place)
+            say(task, *labelers_of(project, name), at=at, ratings=[{"overall": rating}])
     return campaign

@@ -4,7 +4,7 @@ import pytest
 
 from labeling.models import Project, User
 from tests.conftest import signed_in
-from tests.reports.judged import ranked_campaign
+from tests.reports.judged import ranked_campaign, rated_campaign
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -32,6 +32,23 @@ def test_the_json_says_the_same(judged: Project, researcher: User) -> None:
     assert found["pairwise"]["low"] < found["pairwise"]["value"] < found["pairwise"]["high"]
     assert {line["labeler"] for line in found["labelers"]} == {"ada", "ben", "cem"}
     assert found["labelers"][0]["median_active_ms"] == 60_000
+
+
+def test_a_project_of_ratings_has_a_page_of_its_figures(project: Project, researcher: User) -> None:
+    for _ in range(2):
+        rated_campaign(project, [{"ada": n % 7 + 1, "ben": n % 6 + 1, "cem": n % 7 + 1} for n in range(12)])
+    client = signed_in(researcher)
+    html = client.get(PAGE).content.decode()
+    assert "overall ratings lie within one" in html
+    assert "72 overall ratings by 3 labelers" in html
+    assert "Nothing was ranked" not in html
+    for word in ("Each two labelers", "By campaign", "Alpha, ordinal", '<span class="labeler">ada</span> with'):
+        assert word in html
+    found = client.get(JSON).json()
+    assert [line["ratings"] for line in found["labelers"]] == [24, 24, 24]
+    assert [part["ratings"] for part in found["parts"]["campaign"]] == [36, 36]
+    assert found["parts"]["campaign"][0]["ratings_alpha_ordinal"]["value"] is not None
+    assert found["pairs"][-1]["ratings_within_one"]["value"] == 1.0
 
 
 def test_a_project_without_judgments_says_so(project: Project, owner: User) -> None:

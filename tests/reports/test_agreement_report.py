@@ -7,13 +7,13 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from labeling.agreement import Ranking, comparisons, mean_tau_b, pairwise_agreement
+from labeling.agreement import Ranking, comparisons, krippendorff_alpha, mean_tau_b, pairwise_agreement
 from labeling.models import Cohort, CohortMember, Judgment, Labeler, Project, Response, Submission, Task
 from labeling.reports.agreement import AgreementReport, agreement_report
 from labeling.reports.judgments import lengths_in
 from labeling.reports.places import lengths, places
 from labeling.reports.scope import Scope
-from tests.reports.judged import labelers_of, ranked_campaign, say
+from tests.reports.judged import labelers_of, ranked_campaign, rated_campaign, say
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -202,6 +202,57 @@ def test_flags_and_scales_leave_the_unanswered_out(project: Project) -> None:
     found = report(project)
     assert [one.figure.value for one in found.scales] == [1.0]
     assert {one.name: (one.figure.count, one.share) for one in found.flags} == {"hallucination": (1, 1.0)}
+
+
+RATED = [{"ada": n % 7 + 1, "ben": n % 7 + 1, "odd": 7 - n % 7} for n in range(42)]
+
+
+def test_a_project_of_ratings_has_agreement_by_labeler_pair_and_part(project: Project) -> None:
+    for said in (RATED, [{"ada": 2, "ben": 2}, {"ada": 6, "ben": 7}] * 3):
+        rated_campaign(project, said)
+    found = report(project)
+    assert (found.rankings, found.raters, len(found.rated)) == (0, 3, 138)
+    assert "ratings" in found.pairwise.reason
+    lines = {line.person.pseudonym: line for line in found.labelers}
+    assert [line.person.pseudonym for line in found.labelers][-1] == "odd"
+    assert (lines["ada"].ratings, lines["odd"].ratings) == (48, 42)
+    assert lines["odd"].near.known() < 0.5 < lines["ada"].near.known()
+    assert [name for name, line in lines.items() if line.apart] == ["odd"]
+    pairs = {(line.one, line.other): line.near for line in found.pairs}
+    assert pairs["ada", "ben"] is not None
+    assert (pairs["ada", "ben"].value, pairs["ada", "ben"].count) == (1.0, 48)
+    assert pairs["ada", "odd"] is not None
+    assert pairs["ada", "odd"].known() < 0.5
+    parts = dict(found.parts)["Campaign"]
+    assert [part.ratings for part in parts] == [126, 12]
+    assert [part.labelers for part in parts] == [3, 2]
+    for part, said in zip(parts, found.said.of.campaigns.values, strict=True):
+        rows = found.said.of.campaigns.codes == found.said.of.campaigns.values.index(said)
+        alone = krippendorff_alpha(found.said.only(rows).rated("overall"), metric="ordinal")
+        assert part.alpha.value == pytest.approx(alone.known())
+
+
+def test_parts_of_rankings_have_tau_b_and_the_ac1_of_flags(project: Project) -> None:
+    for best in ((1, 2), (2, 1)):
+        campaign = ranked_campaign(project, [{"zoe": (1, 2)}] * 3, overlap=4)
+        for task in campaign.tasks.all():
+            for name, ranks in (("ada", (1, 2)), ("ben", best)):
+                flags = [{"hallucination": True}, {"hallucination": ranks == (1, 2)}]
+                say(task, *labelers_of(project, name), ranks, flags=flags)
+    alike, opposed = dict(report(project).parts)["Campaign"]
+    assert (alike.tau_b.value, opposed.tau_b.value) == (1.0, pytest.approx(-1 / 3))
+    assert (alike.flags["hallucination"].value, alike.near.value) == (1.0, None)
+    assert opposed.flags["hallucination"].known() < 1.0
+
+
+def test_ratings_between_two_cohorts_are_set_beside_each_other(project: Project) -> None:
+    rated_campaign(project, [{"ada": 2, "ben": 2, "cem": 6, "dia": 6}] * 2)
+    for name, people in (("mild", "cem dia"), ("strict", "ada ben")):
+        cohort = Cohort.objects.create(project=project, name=name)
+        for one in labelers_of(project, people):
+            CohortMember.objects.create(cohort=cohort, labeler=one, since=timezone.now() - timedelta(days=9))
+    found = {part.name: part.near.value for part in report(project).by_cohort}
+    assert found == {"mild": 1.0, "strict": 1.0, "mild with strict": 0.0}
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(
