@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from training.local_site import NICENESS
+from training.local_site import MOST_ENDS, NICENESS, follow
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -108,7 +108,12 @@ def test_it_signs_in_gives_way_leaves_nothing_running_and_takes_up_where_it_was(
 
     again = Site(state, port)
     try:
-        assert "First project" in open_page(again.read_links()["labeler"])
+        labeler = again.read_links()["labeler"]
+        # A worker that is killed comes back, and the pages are there meanwhile.
+        killed = worker_of(again)
+        os.kill(killed, signal.SIGKILL)
+        assert "First project" in open_page(labeler)
+        assert wait_for_another(again, killed) != killed
         # Killed, it takes its processes along.
         children = children_of(again.process.pid)
         again.process.kill()
@@ -118,12 +123,33 @@ def test_it_signs_in_gives_way_leaves_nothing_running_and_takes_up_where_it_was(
         again.stop()
 
 
+def worker_of(site: Site) -> int:
+    """0 where there is none."""
+    pids = children_of(site.process.pid)
+    return next((pid for pid in pids if "work" in commands_of(pid)), 0)
+
+
+def commands_of(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return []
+
+
+def wait_for_another(site: Site, killed: int) -> int:
+    for _ in range(200):
+        if (found := worker_of(site)) not in (0, killed):
+            return found
+        time.sleep(0.1)
+    raise AssertionError("no worker came back")
+
+
 def priorities_below(site: Site) -> dict[str, int]:
     """Of the web server and the worker, less the site's own: the worker gives way to the web server."""
     ours = os.getpriority(os.PRIO_PROCESS, site.process.pid)
     below: dict[str, int] = {}
     for pid in children_of(site.process.pid):
-        command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        command = commands_of(pid)
         below |= {name: os.getpriority(os.PRIO_PROCESS, pid) - ours for name in ("granian", "work") if name in command}
     return below
 
@@ -140,3 +166,21 @@ def test_a_port_in_use_is_named_with_the_remedy(state: Path) -> None:
     assert f"Port {port} on 127.0.0.1 cannot be used" in printed
     assert f"make run PORT={port + 1}" in printed
     assert "Traceback" not in printed
+
+
+def test_a_worker_that_ends_again_and_again_ends_the_site_and_one_that_ends_once_does_not() -> None:
+    web = subprocess.Popen(["sleep", "60"])
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def revive() -> subprocess.Popen[bytes]:
+        begun.append(subprocess.Popen(["false"]))
+        return begun[-1]
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert follow([web, revive()], revive=revive) == 1
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert len(begun) == MOST_ENDS
+    assert web.poll() is not None

@@ -11,6 +11,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -20,6 +22,8 @@ START_SECONDS = 120.0
 """How long the first answer may take; seconds usually, more on a busy machine right after the install."""
 PATIENCE_SECONDS = 30.0
 """How long children may take to stop by themselves; a stage writes its checkpoint in that time."""
+MOST_ENDS, ENDS_SECONDS = 5, 60.0
+"""So many ends of the worker in so short a time mean that it cannot run at all."""
 NICENESS = 10
 """Of a child that gives way, above ours: beside one that does not, it gets about a tenth of a contended core."""
 
@@ -86,20 +90,36 @@ def wait_until_served(host: str, port: int, children: list[subprocess.Popen[byte
     return False
 
 
-def follow(children: list[subprocess.Popen[bytes]]) -> int:
-    """Waits for Ctrl-C, SIGTERM or the end of any child, stops the others, and answers the exit status."""
+def follow(children: list[subprocess.Popen[bytes]], *, revive: Callable[[], subprocess.Popen[bytes]]) -> int:
+    """Waits for Ctrl-C, SIGTERM or an end that is final, stops the others, and answers the exit status.
+
+    children: those that the site cannot do without, and last the worker. A worker that ends by itself is started again
+    by `revive`: pages go on meanwhile, and it takes up what the one before left. Only where it ends again and again is
+    that final.
+    """
     asked: list[int] = []
+    ends: deque[float] = deque(maxlen=MOST_ENDS)
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.append(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask)
-    while not asked and all(child.poll() is None for child in children):
+    while not asked and all(child.poll() is None for child in children[:-1]):
+        if children[-1].poll() is not None:
+            ends.append(time.monotonic())
+            if len(ends) == MOST_ENDS and ends[-1] - ends[0] < ENDS_SECONDS:
+                break
+            print(f"The worker ended by itself ({_how(children[-1].returncode)}); it is started again.", flush=True)
+            children[-1] = revive()
         time.sleep(0.1)
     ended = [child for child in children if child.poll() is not None]
     stop(children)
     return 0 if asked or not ended else max(1, ended[0].returncode)
+
+
+def _how(returncode: int) -> str:
+    return f"signal {-returncode}" if returncode < 0 else f"exit status {returncode}"
 
 
 def stop(children: list[subprocess.Popen[bytes]]) -> None:

@@ -80,9 +80,8 @@ def stepped(job: Job, lines: list[dict[str, Any]]) -> None:
     Job.objects.filter(pk=job.pk).update(step=lines[-1]["step"])
 
 
-def test_the_curve_grows_with_the_rows_and_stops_when_it_is_told_to(
-    project: Project, researcher: User, visit: Callable
-) -> None:
+def training_its_base(project: Project) -> Job:
+    """Of a round that runs, with the first row of its curve."""
     round_ = open_round(project)
     stage = round_.stages.get(kind="pretrain")
     job = Job.objects.create(
@@ -92,6 +91,28 @@ def test_the_curve_grows_with_the_rows_and_stops_when_it_is_told_to(
     stage.job, stage.state = job, "running"
     stage.save()
     store_metrics(job.pk, [{"step": 1, "loss": 5.0}])
+    return job
+
+
+def test_a_server_that_does_not_answer_is_told_of_until_it_does(
+    project: Project, researcher: User, visit: Callable
+) -> None:
+    training_its_base(project)
+    visitor = visit(researcher)
+    visitor.expected.append("ERR_INTERNET_DISCONNECTED")
+    page = visitor.open(reverse("round", args=["helpdesk", 1]))
+    expect(page.get_by_role("button", name="Stop following")).to_be_visible()
+    visitor.context.set_offline(True)
+    notice = page.get_by_text(re.compile(r"Accord has not answered since \d\d:\d\d"))
+    expect(notice).to_be_visible(timeout=20_000)
+    visitor.context.set_offline(False)
+    expect(notice).to_have_count(0, timeout=20_000)
+
+
+def test_the_curve_grows_with_the_rows_and_stops_when_it_is_told_to(
+    project: Project, researcher: User, visit: Callable
+) -> None:
+    job = training_its_base(project)
     page = visit(researcher).open(reverse("round", args=["helpdesk", 1]))
     line = page.locator("[data-curve=loss] .line--raw")
     expect(line).to_have_attribute("d", "M52.5 96.0")

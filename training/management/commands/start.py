@@ -35,7 +35,7 @@ class Command(BaseCommand):
             founding.found_rehearsal([(one.user, one.role) for one in first.memberships.select_related("user")])
         children = [
             local_site.start_child(local_site.web_command(host, port), folder=settings.BASE_DIR),
-            local_site.start_child(local_site.worker_command(), folder=settings.BASE_DIR, gives_way=True),
+            self.start_worker(),
         ]
         loading: list[subprocess.Popen[bytes]] = []
         if local_site.wait_until_served(host, port, children):
@@ -44,11 +44,16 @@ class Command(BaseCommand):
         elif all(child.poll() is None for child in children):
             local_site.stop(children)
             raise CommandError(f"Nothing answered on port {port} within {local_site.START_SECONDS:.0f} s; stopped.")
-        status = local_site.follow(children)
+        status = local_site.follow(children, revive=self.start_worker)
         local_site.stop(loading)
         if status:
-            raise CommandError("The web server or the worker ended by itself; its last words are above.")
+            raise CommandError(
+                "The web server ended by itself, or the worker again and again; the last words are above."
+            )
         self.stdout.write("\nStopped.")
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        return local_site.start_child(local_site.worker_command(), folder=settings.BASE_DIR, gives_way=True)
 
     def load_recorded(self) -> list[subprocess.Popen[bytes]]:
         """On a new site, beside what was asked for: the links work already while it loads."""
