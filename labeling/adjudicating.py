@@ -21,35 +21,33 @@ from labeling.records import MOST_REASON
 from labeling.reports.judgments import judgments_in
 from labeling.reports.scope import Scope
 
-MOST_DISPUTES = 200
-
 
 @dataclass(frozen=True)
 class Dispute:
     """A task whose labelers disagree. agreement: of every two of them on its pairs of responses."""
 
-    task: Task
+    task: int
     labelers: int
     agreement: Figure
     adjudicated: bool
 
 
 def disputes(campaign: Campaign) -> list[Dispute]:
-    """The ranking tasks of a campaign with any disagreement, the greatest first (a few queries)."""
+    """The ranking tasks of a campaign with any disagreement, undecided ones first, and of these the greatest (a few
+    queries, however many tasks)."""
     said = judgments_in(Scope(project=campaign.project, raters="both", campaign=campaign.pk))
     if not len(said) or not len(said.comparisons):
         return []
     found = agreement_in_groups(said.comparisons, said.of.tasks.codes[said.compared_rows])
-    disagreeing = {code: figure for code, figure in found.items() if figure.value is not None and figure.value < 1}
-    worst = sorted(disagreeing, key=lambda code: (disagreeing[code].known(), code))[:MOST_DISPUTES]
+    decided = set(Adjudication.objects.filter(task__campaign=campaign).values_list("task_id", flat=True))
     labelers = np.bincount(said.of.tasks.codes)
-    tasks = Task.objects.select_related("prompt").in_bulk([said.of.tasks.values[code] for code in worst])
-    decided = set(Adjudication.objects.filter(task__in=tasks).values_list("task_id", flat=True))
-    return [
-        Dispute(tasks[pk], int(labelers[code]), disagreeing[code], pk in decided)
-        for code in worst
-        if (pk := said.of.tasks.values[code]) in tasks
+    lines = [
+        Dispute(pk, int(labelers[code]), figure, pk in decided)
+        for code, figure in found.items()
+        if figure.value is not None and figure.value < 1
+        for pk in [said.of.tasks.values[code]]
     ]
+    return sorted(lines, key=lambda one: (one.adjudicated, one.agreement.known(), one.task))
 
 
 def shown_order(task: Task) -> list[int]:

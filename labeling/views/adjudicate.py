@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -22,7 +23,7 @@ from labeling.rendering import render_all
 from labeling.screens import ShownTurn
 from labeling.views.worded import percent
 
-MOST = 50
+ROWS = 50
 
 
 def campaign_to_decide(request: ProjectRequest, campaign_id: int) -> Campaign:
@@ -38,12 +39,16 @@ def campaign_to_decide(request: ProjectRequest, campaign_id: int) -> Campaign:
 @require_safe
 @project_page(REVIEWS)
 def dispute_list(request: ProjectRequest, campaign_id: int) -> HttpResponse:
-    """Where labelers disagree most, first."""
+    """What nobody has decided, where labelers disagree most first; ?page= goes on."""
     campaign = campaign_to_decide(request, campaign_id)
     found = disputes(campaign)
-    lines = [(one, percent(one.agreement.known())) for one in found[:MOST]]
-    open_ = sum(not one.adjudicated for one in found)
-    context = {"campaign": campaign, "lines": lines, "many": len(found), "open": open_}
+    sheet = Paginator(found, ROWS).get_page(request.GET.get("page", "1"))
+    tasks = Task.objects.select_related("prompt").in_bulk([one.task for one in sheet])
+    context = {
+        "campaign": campaign, "many": len(found), "open": sum(not one.adjudicated for one in found), "sheet": sheet,
+        "lines": [(one, tasks[one.task], percent(one.agreement.known())) for one in sheet if one.task in tasks],
+        "is_ranking": campaign.kind == WorkKind.RANKING,
+    }  # fmt: skip
     return render(request, "reports/disputes.html", context)
 
 

@@ -12,7 +12,7 @@ from labeling.reports.agreement import agreement_report
 from labeling.reports.scope import Scope
 from tests.conftest import make_member, signed_in
 from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, recounted_slots, submit_now
-from tests.reports.judged import ranked_campaign
+from tests.reports.judged import ranked_campaign, rated_campaign
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -87,6 +87,33 @@ def test_a_reviewer_decides_and_what_was_said_stays(project: Project, disputed: 
     client.post(page, {"rank-A": "1", "rank-B": "1", "why": "Both do."})
     assert Adjudication.objects.count() == 2
     assert Submission.objects.filter(adjudication__isnull=False).count() == 2
+
+
+def test_undecided_disputes_come_first_and_all_of_them_are_on_some_page(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labeling.views.adjudicate.ROWS", 2)
+    opposed = {"ada": (1, 2, 3), "ben": (3, 2, 1)}
+    campaign = ranked_campaign(project, [opposed] * 3 + [{"ada": (1, 2, 3), "ben": (1, 3, 2)}] * 2)
+    *worst, mild, other = campaign.tasks.order_by("position")
+    rita = make_member(project, "rita", Role.REVIEWER)
+    client = signed_in(rita)
+    for task in worst:
+        client.post(f"{address(task)}{task.pk}/", {"rank-A": "1", "rank-B": "2", "rank-C": "3", "why": "So."})
+    first = client.get(address(mild)).content.decode()
+    assert "On <b>5</b> tasks" in first
+    assert "2 are not decided" in first
+    assert all(f"disputes/{task.pk}/" in first for task in (mild, other))
+    pages = [client.get(address(mild), {"page": page}).content.decode() for page in (1, 2, 3)]
+    assert all(sum(f"disputes/{task.pk}/" in page for page in pages) == 1 for task in (*worst, mild, other))
+    assert 'rel="next" href="?page=2"' in first
+
+
+def test_of_a_campaign_of_ratings_it_is_said_that_nothing_is_decided(project: Project) -> None:
+    campaign = rated_campaign(project, [{"ada": 1, "ben": 7}])
+    html = signed_in(make_member(project, "rita", Role.REVIEWER)).get(address(campaign.tasks.get())).content.decode()
+    assert "Adjudication is of rankings" in html
+    assert "disagree on no task" not in html
 
 
 @pytest.mark.parametrize(
