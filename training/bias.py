@@ -14,12 +14,16 @@ from django.db.models import Count, Q, QuerySet
 
 from labeling.backgrounds import FEWEST_SHOWN, Asked, form_of, in_aggregate
 from labeling.models import Assignment, Campaign, Guideline, Labeler, Project, Prompt
-from labeling.reports.agreement import AgreementReport, agreement_report
+from labeling.reports.agreement import AgreementReport, Part, agreement_report
 from labeling.reports.scope import Scope, default_raters
+from training.cohort_matrix import Found, newest_matrix, newest_round_with_one
 from training.models import Job, Round
+from training.models_read import Read, models_read
 from training.origins import choices_of
+from training.validation_scores import RightPart, compared_by, right_by, right_by_guideline
 
 LARGEST_SOURCES = 8
+OTHER_SOURCES = "all other sources"
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,15 @@ class Model:
     accuracy: tuple[float, float, float] | None
     over_longer: tuple[float, float, float] | None
     choices: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Where a model is right. of: which model; parts: by what, where it gives any; why: why there are none."""
+
+    of: str
+    parts: list[tuple[str, list[RightPart]]]
+    why: str
 
 
 @dataclass(frozen=True)
@@ -164,11 +177,62 @@ class BiasReport:
         theirs = Prompt.objects.filter(project=self.project, origin=Prompt.Origin.CUSTOMER)
         return theirs.exclude(consent="").count(), theirs.count()
 
+    @cached_property
+    def prompts_by(self) -> dict[str, dict[int, str]]:
+        """What each prompt is called by what it can be taken apart by. Sources are numbered by how many prompts they
+        gave and never named: they may be customers."""
+        found = list(Prompt.objects.filter(project=self.project).values_list("pk", "use_case", "origin", "language",
+                                                                             "group_key"))  # fmt: skip
+        sizes = Counter(group for *_, group in found)
+        largest = sorted(sizes, key=lambda group: (-sizes[group], group))[:LARGEST_SOURCES]
+        number = {group: f"source {place}" for place, group in enumerate(largest, start=1)}
+        use_cases, origins = dict(Prompt.UseCase.choices), dict(Prompt.Origin.choices)
+        return {
+            "Use case": {pk: str(use_cases.get(use_case, use_case)) for pk, use_case, *_ in found},
+            "Origin": {pk: str(origins.get(origin, origin)) for pk, _, origin, *_ in found},
+            "Language": {pk: language for pk, _, _, language, _ in found},
+            "Source": {pk: number.get(group, OTHER_SOURCES) for pk, *_, group in found},
+        }
+
     # what each does
 
     @cached_property
     def agreement(self) -> AgreementReport:
         return agreement_report(Scope(project=self.project, raters=default_raters(self.project)))
+
+    @cached_property
+    def agreement_parts(self) -> list[tuple[str, list[Part]]]:
+        """Also by what the prompts are."""
+        by = [(name, self.agreement.by_prompt(self.prompts_by[name])) for name in ("Origin", "Language", "Source")]
+        return [*self.agreement.parts, *((name, some) for name, some in by if len(some) > 1)]
+
+    @cached_property
+    def read(self) -> list[Read]:
+        return models_read(self.project)
+
+    @cached_property
+    def matrix(self) -> Found | None:
+        """The newest matrix of reward models by cohorts."""
+        round_ = newest_round_with_one(self.project)
+        return newest_matrix(round_) if round_ else None
+
+    @cached_property
+    def apart(self) -> Apart | None:
+        """Where the newest reward model is right; where it kept no scores, the one of everybody in the matrix."""
+        newest = self.models[0] if self.models else None
+        tried = [(f"round {newest.round}", Job.objects.get(pk=newest.job))] if newest else []
+        if self.matrix and (whole := self.matrix.of_everybody):
+            tried.append((f"the matrix of round {self.matrix.round.number}: of everybody but the held-out", whole))
+        whys = []
+        for of, job in tried:
+            compared = compared_by(job)
+            if isinstance(compared, str):
+                whys.append(compared)
+                continue
+            by = [(name, right_by(compared, names)) for name, names in self.prompts_by.items()]
+            by.append(("Guideline", right_by_guideline(compared)))
+            return Apart(of, [(name, some) for name, some in by if some], "")
+        return Apart(tried[0][0], [], whys[0]) if tried else None
 
 
 def shares(numbers: Counter[str]) -> list[Told]:
@@ -197,3 +261,12 @@ def missing_of(report: BiasReport) -> Iterable[str]:
         yield "No reward model was trained, so nothing can be said of what it learned from whom."
     if report.agreement.pairwise.value is None:
         yield f"Agreement: {report.agreement.pairwise.reason}"
+    else:
+        there = {name for name, _ in report.agreement_parts}
+        for name in ("Origin", "Language", "Source"):
+            if name not in there:
+                yield f"All that was ranked has one {name.lower()}, so agreement is not told by it."
+    if report.apart and report.apart.why:
+        yield f"The reward model of {report.apart.of}: {report.apart.why}"
+    if report.matrix is None and report.agreement.cohorts:
+        yield "No reward models were trained by cohorts, so it is not known what each cohort's rankings do to them."

@@ -9,13 +9,8 @@ from training.cohort_models import VALID, cohort_jobs
 from training.models import Job, Round
 from training.rlhf.contract import records
 from training.rlhf.contract.exit_codes import DataRefused, InputMissing
-from training.run_folders import run_folder
 from training.snapshots import path_of
-
-VALIDATION_SCORES = "validation_scores"
-
-Scores = dict[tuple[str, str | None], float]
-"""By id of the response and condition."""
+from training.validation_scores import Scores, scores_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +27,12 @@ class Found:
     @property
     def done(self) -> int:
         return sum(job.state == Job.State.DONE for job in self.jobs)
+
+    @property
+    def of_everybody(self) -> Job | None:
+        """The job whose model learned from everybody who is not held out, once it is done."""
+        return next((job for job in self.jobs if job.asks["matrix"]["model"] == ALL and job.state == job.State.DONE),
+                    None)  # fmt: skip
 
 
 def newest_round_with_one(project: Project) -> Round | None:
@@ -61,7 +62,7 @@ def newest_matrix(round_: Round) -> Found | None:
 
 
 def _held_out(made: list[Job], groups: dict[str, dict[str, Any]]) -> list[HeldOut]:
-    scores = {(one["model"], one["key"]): _scores(job) for job in made for one in [job.asks["matrix"]]}
+    scores = {(one["model"], one["key"]): scores_of(job) for job in made for one in [job.asks["matrix"]]}
     equal = {one["train"]: scores[EQUAL, one["key"]] for job in made if (one := job.asks["matrix"])["model"] == EQUAL}
     snapshot = made[0].inputs.get(role=VALID.name).snapshot
     assert snapshot is not None
@@ -97,10 +98,3 @@ def _held_out(made: list[Job], groups: dict[str, dict[str, Any]]) -> list[HeldOu
 
 def _next(key: str, others: list[str]) -> str:
     return next((other for other in sorted(others) if other > key), min(others))
-
-
-def _scores(job: Job) -> Scores:
-    path = run_folder(job).output(VALIDATION_SCORES)
-    return {
-        (row.id.split("/")[1], row.condition): row.scores["reward"] for row in records.read_rows(path, records.Response)
-    }

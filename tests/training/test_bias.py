@@ -13,6 +13,7 @@ from labeling.models import (
     Guideline,
     Labeler,
     Project,
+    Prompt,
     Qualification,
     Submission,
     User,
@@ -20,6 +21,11 @@ from labeling.models import (
 from tests.conftest import signed_in
 from tests.labeling.work import make_prompt
 from tests.reports.judged import labelers_of, ranked_campaign, say
+from training.models import Job, JobInput, Round
+from training.rlhf.contract import records
+from training.run_folders import run_folder
+from training.snapshot_rows import Query, prompt_id
+from training.snapshots import freeze, path_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -103,3 +109,81 @@ def test_only_what_counts_is_said_and_by_people(project: Project, researcher: Us
 def test_a_labeler_is_refused_and_a_stranger_finds_nothing(project: Project, labeler: User, stranger: User) -> None:
     for user, status in ((labeler, 403), (stranger, 404)):
         assert [signed_in(user).get(one).status_code for one in (PAGE, JSON)] == [status, status]
+
+
+def test_agreement_is_told_by_origin_language_and_source_and_sources_are_not_named(
+    project: Project, researcher: User
+) -> None:
+    campaign = ranked_campaign(
+        project, [{"a": (1, 2), "b": (1, 2)}, {"a": (1, 2), "c": (2, 1)}, {"a": (1, 2), "b": (1, 2)}]
+    )
+    first, second, third = (task.prompt_id for task in campaign.tasks.order_by("position"))
+    Prompt.objects.filter(pk__in=(first, third)).update(language="de", origin="customer", group_key="ann@example.com")
+    Prompt.objects.filter(pk=second).update(group_key="zed@example.com")
+    found = signed_in(researcher).get(JSON).json()
+    by = found["effects"]["agreement_by"]
+    assert {name: by["language"][name]["value"] for name in by["language"]} == {"de": 1.0, "en": 0.0}
+    assert {name: by["origin"][name]["value"] for name in by["origin"]} == {"Customer": 1.0, "Import": 0.0}
+    assert {name: by["source"][name]["value"] for name in by["source"]} == {"source 1": 1.0, "source 2": 0.0}
+    html = signed_in(researcher).get(PAGE).content.decode()
+    assert "Agreement by source" in html
+    assert "example.com" not in html
+
+
+def test_where_one_reward_model_is_right_is_read_from_what_it_wrote(round_with_base: Round, researcher: User) -> None:
+    """Two prompts, two labelers each, both of one mind; the model is right on the German one and wrong on the other."""
+    project = round_with_base.project
+    campaign = ranked_campaign(project, [{"a": (1, 2), "b": (1, 2)}] * 2)
+    german, english = (task.prompt_id for task in campaign.tasks.order_by("position"))
+    Prompt.objects.filter(tasks__campaign=campaign).update(split="valid")
+    Prompt.objects.filter(pk=german).update(language="de", use_case="chat")
+    snapshot = freeze(project, Query(kind="rankings", split="valid"))
+    job = Job.objects.create(
+        project=project, stage=round_with_base.stages.get(kind="reward"), kind="reward", state="done",
+        config={"reward": {"score_validation": True}},
+    )  # fmt: skip
+    JobInput.objects.create(job=job, role="rankings_valid", snapshot=snapshot)
+    rows = []
+    for row in records.read_rows(path_of(snapshot), records.Ranking):
+        scores = (2.0, 1.0) if row.id == prompt_id(german) else (1.0, 2.0)
+        rows += [
+            records.Response(
+                id=f"{row.id}/{answer.id}/", prompt=row.id, text="", token_ids=(), finish="stop", generator="ranked",
+                scores={"reward": score},
+            )
+            for answer, score in zip(row.responses, scores, strict=True)
+        ]  # fmt: skip
+    run_folder(job).output("validation_scores").parent.mkdir(parents=True)
+    records.write_rows(run_folder(job).output("validation_scores"), rows)
+    found = signed_in(researcher).get(JSON).json()["effects"]["reward_model_apart"]
+    assert found["of"] == f"round {round_with_base.number}"
+    by = found["accuracy_by"]
+    assert {name: figure["value"] for name, figure in by["language"].items()} == {"de": 1.0, "en": 0.0}
+    assert {name: figure["value"] for name, figure in by["use_case"].items()} == {"Chat": 1.0, "Other": 0.0}
+    assert by["guideline"]["ranking 1"] == by["origin"]["Import"]
+    assert (by["origin"]["Import"]["value"], by["origin"]["Import"]["count"]) == (0.5, 4)
+    assert "Where the reward model is right" in signed_in(researcher).get(PAGE).content.decode()
+    Job.objects.filter(pk=job.pk).update(config={})
+    why = "It is not known where it is right: it kept no scores"
+    found = signed_in(researcher).get(JSON).json()
+    assert found["effects"]["reward_model_apart"]["why"].startswith(why)
+    assert why in signed_in(researcher).get(PAGE).content.decode()
+    assert any(why in one for one in found["missing"])
+
+
+def test_what_models_read_is_told_with_what_was_left_out_and_why(round_with_base: Round, researcher: User) -> None:
+    project = round_with_base.project
+    made = [make_prompt(project) for _ in range(202)]
+    Prompt.objects.filter(pk__in=[one.pk for one in made]).update(group_key="one", origin="customer")
+    Prompt.objects.filter(pk=made[-1].pk).update(messages=made[0].messages)
+    snapshot = freeze(project, Query(kind="prompts", split="train", origins=("customer",)))
+    job = Job.objects.create(
+        project=project, stage=round_with_base.stages.get(kind="ppo"), kind="ppo", config={}, state="done"
+    )
+    JobInput.objects.create(job=job, role="prompts_train", snapshot=snapshot)
+    (read,) = signed_in(researcher).get(JSON).json()["effects"]["models_read"]
+    assert (read["model"], read["records"], read["rows"]) == ("PPO", "prompts train", 200)
+    assert read["left_out"] == {"near-duplicate": 1, "over 200 of one group": 1}
+    assert read["asked"] == "origin customer only; nothing simulated; split train"
+    html = signed_in(researcher).get(PAGE).content.decode()
+    assert "near-duplicate: 1; over 200 of one group: 1" in html

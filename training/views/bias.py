@@ -2,6 +2,7 @@
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -13,6 +14,7 @@ from labeling.views.report_ways import ways_for
 from labeling.views.row_plot import RowAxis
 from labeling.views.worded import as_json, cell, percent, plural
 from training.bias import BiasReport, Told, missing_of
+from training.views.matrix import sentence_of
 
 PARTS = {"origin": "Origin", "use_case": "Use case", "style": "Style", "language": "Language"}
 
@@ -22,7 +24,7 @@ PARTS = {"origin": "Origin", "use_case": "Use case", "style": "Style", "language
 @project_page(RESEARCHES)
 def bias(request: ProjectRequest) -> HttpResponse:
     report = BiasReport(request.project, timezone.now())
-    parts = report.agreement.parts
+    parts = report.agreement_parts
     axis = RowAxis.over([part.figure for _, some in parts for part in some], (PAPER_TRAINING, PAPER_HELD_OUT))
     context = {
         "ways": ways_for(request.project.slug), "report": report, "claim": claim_of(report),
@@ -37,6 +39,10 @@ def bias(request: ProjectRequest) -> HttpResponse:
         "largest": percent(report.sources[1]),
         "busiest": report.concentration and (percent(report.concentration[0]), report.concentration[1]),
         "models": [(one, _words(one.accuracy), _words(one.over_longer)) for one in report.models],
+        "apart": report.apart and [
+            (name, [(part.name, cell(part.figure, share=True)) for part in some]) for name, some in report.apart.parts
+        ],
+        "matrix": report.matrix, "matrix_says": sentence_of(report.matrix) if report.matrix else "",
     }  # fmt: skip
     return render(request, "reports/bias.html", context)
 
@@ -109,11 +115,27 @@ def json_of(report: BiasReport) -> dict[str, object]:
             "agreement": as_json(report.agreement.pairwise),
             "agreement_by": {
                 name.lower().replace(" ", "_"): {part.name: as_json(part.figure) for part in some}
-                for name, some in report.agreement.parts
+                for name, some in report.agreement_parts
             },
             "reward_models": [
                 {"round": one.round, "accuracy": one.accuracy, "accuracy_over_longer": one.over_longer}
                 for one in report.models
+            ],
+            "reward_model_apart": report.apart and {
+                "of": report.apart.of, "why": report.apart.why,
+                "accuracy_by": {
+                    name.lower().replace(" ", "_"): {part.name: as_json(part.figure) for part in some}
+                    for name, some in report.apart.parts
+                },
+            },
+            "matrix": report.matrix and {
+                "round": report.matrix.round.number, "claim": sentence_of(report.matrix),
+                "at": reverse("matrix_json", args=[report.project.slug]) + f"?round={report.matrix.round.number}",
+            },
+            "models_read": [
+                {"round": one.round, "job": one.job, "model": one.kind, "records": one.role, "rows": one.rows,
+                 "asked": one.asked, "left_out": one.left_out}
+                for one in report.read
             ],
         },
     }  # fmt: skip

@@ -48,7 +48,7 @@ def matrix_json(request: ProjectRequest) -> JsonResponse:
     round_ = _round(request)
     found = newest_matrix(round_) if round_ else None
     if found is None or found.matrix is None:
-        return JsonResponse({"claim": _not_yet(found), "models": list(MODELS), "cohorts": []})
+        return JsonResponse({"claim": sentence_of(found), "models": list(MODELS), "cohorts": []})
     return JsonResponse({"round": found.round.number} | json_of(found.matrix))
 
 
@@ -68,7 +68,7 @@ def _context(request: ProjectRequest, round_: Round | None, *, problem: str = ""
     groups = groups_of(round_) if round_ else []
     return {
         "ways": ways_for(project.slug), "round": round_, "found": found, "problem": problem,
-        "claim": claim_of(shown) if shown else _not_yet(found),
+        "claim": sentence_of(found),
         "cohorts": shown.cohorts if shown else (), "rows": _rows(shown) if shown else [],
         "differences": _differences(shown) if shown else [],
         "wanting": [(name, said) for name, said in shown.wanting.items() if said] if shown else [],
@@ -76,6 +76,11 @@ def _context(request: ProjectRequest, round_: Round | None, *, problem: str = ""
         "lacking": [(one.cohort.name, one.wanting) for one in groups if one.wanting],
         "rounds": list(Round.objects.filter(project=project, recorded="").order_by("-number")[:20]),
     }  # fmt: skip
+
+
+def sentence_of(found: Found | None) -> str:
+    """What can be claimed, or why there is nothing to claim it of."""
+    return claim_of(found.matrix) if found and found.matrix else _not_yet(found)
 
 
 def _not_yet(found: Found | None) -> str:
