@@ -14,7 +14,7 @@ from training.evaluation import Evaluation
 from training.rated import Rated
 from training.verdicts import interactions, is_settled, paired_tests, said_of, verdict_of
 from training.views.findings import claim_of
-from training.virtues import shows, virtues_of
+from training.virtues import VIRTUES, shows, virtues_of
 
 pytestmark = pytest.mark.sqlite
 
@@ -150,10 +150,23 @@ def test_without_cohorts_nothing_depends_on_them() -> None:
 
 @pytest.mark.parametrize(
     ("flags", "shown"),
-    [({"a": False, "b": False}, True), ({"a": True}, False), ({"a": False, "b": None}, None), ({}, None)],
+    [
+        ({"a": False, "b": False}, True),
+        ({"a": True, "b": False}, False),
+        ({"a": True}, None),
+        ({"a": False, "b": None}, None),
+        ({}, None),
+    ],
 )
 def test_a_virtue_is_shown_by_answers_and_not_by_silence(flags: dict[str, bool | None], shown: bool | None) -> None:
     assert shows(["a", "b"], flags) is shown
+
+
+@pytest.mark.parametrize(("kept", "shown"), [(True, True), (False, False), (None, None)])
+def test_a_constraint_that_is_not_satisfied_is_not_helpful(kept: bool | None, shown: bool | None) -> None:
+    helpful = next(one for one in VIRTUES if one.name == "Helpful")
+    flags = {"misses_task": False, "asks_back": False, "satisfies_constraint": kept}
+    assert shows(helpful.against, flags, wanted=helpful.wanted) is shown
 
 
 def test_only_what_the_guideline_asks_makes_a_column() -> None:
