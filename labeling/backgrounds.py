@@ -52,7 +52,7 @@ def answer(labeler: Labeler, answers: Mapping[str, str], *, consents: bool) -> B
     form = form_of(labeler.project)
     if not consents or not form.consent:
         raise WrongState(
-            gettext("Nothing is kept without your consent. Tick it, or leave the page: nothing else depends on it.")
+            gettext("Nothing is kept without your consent. Tick it, or leave the page: nobody has to answer.")
         )
     offered = {str(one["name"]): one["choices"] for one in form.questions}
     given = {name: value for name, value in answers.items() if value}
@@ -70,7 +70,7 @@ def answer(labeler: Labeler, answers: Mapping[str, str], *, consents: bool) -> B
 
 def withdraw(labeler: Labeler) -> list[str]:
     """Deletes the answers and every stay in a cohort that followed from them, past ones too; gives the cohorts' names.
-    What models learned from the cohort's judgments is named by their cards; they are not unlearned."""
+    Models are not unlearned; the card of one that learned from the cohort alone says that somebody withdrew."""
     with transaction.atomic():
         Background.objects.filter(labeler=labeler).delete()
         filled = Cohort.objects.by_rule().filter(project=labeler.project)

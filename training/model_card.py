@@ -6,7 +6,7 @@ Made from the rows alone, so that it says the same on the page and in a file, an
 from collections.abc import Iterator
 
 from training.models import Checkpoint, Job, Snapshot
-from training.origins import Origin, choices_of, in_words, origin_of, sources
+from training.origins import Origin, choices_of, in_words, origin_of, sources, withdrawn_from
 from training.views.figures import figures_of
 
 IS = {
@@ -51,6 +51,10 @@ def _lines(checkpoint: Checkpoint, origin: Origin) -> Iterator[str]:
         yield "|---|---|---|---|---|"
         for snapshot, roles in origin.snapshots:
             yield f"| {roles} | {snapshot.kind} | {snapshot.rows:,} | `{snapshot.sha256[:16]}…` | {_query(snapshot)} |"
+        yield ""
+    for name in withdrawn_from(origin):
+        whose = f"Somebody withdrew the answer that had put them into {_plain(name)}"
+        yield f"{whose}; what it learned from them is not undone."
         yield ""
     figures = figures_of(job) if job is not None else []
     if figures:

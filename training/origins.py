@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q
 
-from labeling.models import Submission
+from labeling.models import Cohort, Submission
 from training.knobs import value_at, written
 from training.lineage import family_of
 from training.models import Checkpoint, Job, JobInput, Snapshot
@@ -61,6 +61,21 @@ def origin_of(checkpoint: Checkpoint) -> Origin:
                     "guideline__version")},
         codes=list(dict.fromkeys(codes)),
     )  # fmt: skip
+
+
+def withdrawn_from(origin: Origin) -> list[str]:
+    """Names of the cohorts by a rule, each alone learned from, of which somebody withdrew the answer that had put them
+    in: their judgments are in the data, and their stay is gone (a query or two for each such snapshot)."""
+    names = set()
+    for snapshot, _ in origin.snapshots:
+        cohort = Cohort.objects.by_rule().filter(pk=snapshot.query.get("cohort"), project=snapshot.project_id).first()
+        if cohort is not None:
+            at = OuterRef("submitted_at")
+            stays = cohort.members.filter(labeler=OuterRef("assignment__labeler"), since__lte=at)
+            there = Exists(stays.filter(Q(until__isnull=True) | Q(until__gt=at)))
+            if snapshot.submissions.exclude(there).exists():
+                names.add(cohort.name)
+    return sorted(names)
 
 
 def in_words(code: dict[str, Any]) -> str:

@@ -23,8 +23,9 @@ from labeling.errors import Refusal
 from labeling.models import Background, Cohort, Role
 
 CONSENT = (
-    "These answers are used to tell whose preferences are in the data and in the models made from it. They are shown "
-    "to nobody but in counts of five people and more, and deleted when I withdraw them."
+    "These answers are used to tell whose preferences are in the data and in the models made from it. They can put me "
+    "into a group that work is kept for or a model learns from. They are shown to nobody but in counts of five people "
+    "and more, and deleted when I withdraw them."
 )
 
 
@@ -32,7 +33,7 @@ CONSENT = (
 @require_http_methods(["GET", "HEAD", "POST"])
 @project_page(LABELS)
 def background(request: ProjectRequest) -> HttpResponse:
-    """The visitor's own. Every question may stay open; nothing else depends on them."""
+    """The visitor's own. Every question may stay open."""
     labeler = labeler_of(request.membership)
     form = form_of(request.project)
     problem, status = "", 200

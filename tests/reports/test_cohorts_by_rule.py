@@ -118,3 +118,13 @@ def test_what_its_people_said_does_not_go_out_row_by_row(young: Cohort, owner: U
     assert "cohort" not in ExportForm(young.project, kind, {}).fields
     Cohort.objects.create(project=young.project, name="By hand")
     assert read_asked(young.project, kind, {"cohort": "By hand"}).selection.cohort is not None
+
+
+def test_who_answers_is_told_what_follows_from_it(young: Cohort, labeler: User) -> None:
+    page = "/projects/helpdesk/background/"
+    html = signed_in(labeler).get(page).content.decode()
+    assert "nothing else depends" not in html
+    assert "work may be kept for it" in html
+    answer(labeler_of(labeler.memberships.get()), {"age": "young"}, consents=True)
+    html = signed_in(labeler).get(page).content.decode()
+    assert "the card of a model that learned from such a group alone says that somebody withdrew" in html

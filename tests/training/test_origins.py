@@ -12,8 +12,10 @@ from django.core.management import call_command
 from django.db.models.functions import Now
 from django.test import Client, TestCase
 from django.urls import reverse
+from django.utils import timezone
 
-from labeling.models import Project, Submission, User
+from labeling.backgrounds import withdraw
+from labeling.models import Cohort, CohortMember, Project, Submission, User
 from tests.conftest import signed_in
 from tests.training.making import TINY_SFT, rankings
 from tests.training.test_settle import finished, released, sft_is_done
@@ -135,6 +137,20 @@ class TestTheCard:
         Project.objects.filter(pk=reward.project_id).update(name="A | B\n# C [x](https://e.org)")
         card = card_of(Checkpoint.objects.get(pk=reward.pk))
         assert "| Project | A \\| B # C \\[x](https://e.org) |" in card
+
+    def test_it_says_that_somebody_withdrew_the_answer_that_put_them_into_the_cohort_it_learned_from(
+        self, reward: Checkpoint
+    ) -> None:
+        young = Cohort.objects.create(project=reward.project, name="Young", rule={"age": ["young"]})
+        for one in reward.project.labelers.all():
+            CohortMember.objects.create(cohort=young, labeler=one, since=timezone.now() - timedelta(days=9))
+        snapshot = reward.project.snapshots.get(kind="rankings")
+        snapshot.query["cohort"] = young.pk
+        snapshot.save()
+        says = "Somebody withdrew the answer that had put them into Young"
+        assert says not in card_of(reward)
+        withdraw(snapshot.submissions.earliest("pk").assignment.labeler)
+        assert says in card_of(reward)
 
     def test_every_checkpoint_has_one(self, round_with_base: Round) -> None:
         assert "is a base model" in card_of(Checkpoint.objects.get(name="base"))
