@@ -18,6 +18,7 @@ from labeling.beside import KINDS, gold_tasks
 from labeling.checking import LETTERS, NOTE_LIMIT, scales_of, unstorable
 from labeling.errors import InvalidWork, NotReviewable, Problem
 from labeling.models import Assignment, Campaign, GoldAnswer, Guideline, Project, Task, User
+from labeling.reports.beside import against_ratings, leading_scale
 from labeling.setting_aside import put_back, set_aside
 
 CHAIN = re.compile(r"[A-I](\s*>\s*[A-I])+\Z")
@@ -62,7 +63,9 @@ def write_gold(task: Task, author: User, gold: Gold) -> GoldAnswer:
             task=locked,
             defaults={"author": author, "above": above, "judged": judged, "why": gold.why, "retired_at": None},
         )
-        if locked.aside != Task.Aside.GOLD:
+        _copies_of(locked).update(above=above, judged=judged, why=gold.why, retired_at=None)
+        # Everybody meets a screening's tasks anyway, and only in the queue.
+        if locked.aside != Task.Aside.GOLD and not campaign.is_screening:
             set_aside(locked, Task.Aside.GOLD)
     return written
 
@@ -75,11 +78,23 @@ def _refuse_if_not_for_it(task: Task, campaign: Campaign, author: User) -> None:
 
 
 def retire_gold(task: Task) -> None:
-    """It is handed to nobody any more as gold, and goes back into the queue. What was said of it stays."""
+    """It is handed to nobody any more as gold, and goes back into the queue. What was said of it stays, and judges
+    nobody; neither does its copy in a screening."""
     with transaction.atomic():
         Task.objects.select_for_update().get(pk=task.pk)
         GoldAnswer.objects.filter(task=task, retired_at__isnull=True).update(retired_at=timezone.now())
+        _copies_of(task).filter(retired_at__isnull=True).update(retired_at=timezone.now())
     put_back(task)
+
+
+def _copies_of(task: Task) -> QuerySet[GoldAnswer]:
+    """Gold of screenings that was made of this task's: of the same prompt and responses (two queries)."""
+    shown = set(responses_of(task))
+    found = Task.objects.filter(campaign__screening_of__isnull=False, prompt=task.prompt_id).exclude(pk=task.pk)
+    copies = [
+        one.pk for one in found.prefetch_related("shown") if {each.response_id for each in one.shown.all()} == shown
+    ]
+    return GoldAnswer.objects.filter(task__in=copies)
 
 
 def pairs_in(order: str) -> list[tuple[str, str]]:
@@ -106,6 +121,16 @@ def _problems_of(gold: Gold, guideline: Guideline, letters: str) -> Iterator[Pro
         yield Problem("nothing_said", f"Nothing is said yet: an order such as {EXAMPLE}, a rating, or a flag.", "order")
     yield from _order_problems(gold.order, letters)
     scales = [scale["name"] for scale in scales_of(guideline)]
+    leading = leading_scale(guideline)
+    ratings = {letter: rating for (letter, scale), rating in gold.ratings.items() if scale == leading}
+    pairs = pairs_in(gold.order)
+    if not circle_in(pairs) and (against := against_ratings(pairs, ratings)):
+        better, worse = against
+        says = (
+            f"The order puts {better} above {worse}, but {better} is rated {ratings[better]} and {worse} "
+            f"{ratings[worse]} ({leading}); change the order or a rating."
+        )
+        yield Problem("order_against_ratings", says, "order")
     for (letter, scale), rating in gold.ratings.items():
         if letter not in letters or scale not in scales or not 1 <= rating <= 7:
             says = f"The {scale} rating of response {letter} is {rating}; expected a whole number from 1 to 7."

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from labeling.agreement.shares import ratio_interval
 from labeling.models import Assignment, GoldAnswer, Qualification, QualificationTry
-from labeling.reports.beside import answers_of, pairs_right
+from labeling.reports.beside import answers_of, pairs_right, usable
 
 BY_CHANCE = 0.05
 """How often at most somebody is suspended who is right exactly as often as is asked; who is right more often, less."""
@@ -41,7 +41,9 @@ def end_probation(qualification: Qualification, current: QualificationTry) -> No
     first = list(real.values_list("pk", flat=True)[: qualification.probation])
     if len(first) < qualification.probation:
         return
-    gold = {one.task_id: one for one in GoldAnswer.objects.filter(task__assignments__in=first)}
+    met_gold = GoldAnswer.objects.filter(task__assignments__in=first)
+    others = Assignment.objects.exclude(labeler=current.labeler_id)
+    gold = {one.task_id: one for one in usable(met_gold, others)}
     met = Assignment.objects.filter(pk__in=first, task__in=gold)
     tallies = [pairs_right(gold[one.task_id], said) for one, said in answers_of(met)]
     right, certain = (sum(of_one) for of_one in zip(*tallies, strict=True)) if tallies else (0, 0)

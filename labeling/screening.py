@@ -16,6 +16,7 @@ from django.utils.translation import gettext, ngettext
 
 from labeling.errors import InvalidSetting, WrongState
 from labeling.models import (
+    Assignment,
     Campaign,
     GoldAnswer,
     Judgment,
@@ -29,7 +30,7 @@ from labeling.models import (
     WorkKind,
 )
 from labeling.probation import end_probation
-from labeling.reports.beside import answers_right, flags_of, pairs_right
+from labeling.reports.beside import answers_right, flags_of, pairs_right, usable
 
 State = QualificationTry.State
 
@@ -136,7 +137,10 @@ def standing_of(current: QualificationTry) -> Standing:
     )
     submitted = done.values("assignment__task").distinct().count()
     written = done.filter(assignment__campaign__kind=WorkKind.DEMONSTRATION)
-    rightly = _rightly(GoldAnswer.objects.filter(task__in=tasks), labeler)
+    # Of candidates, those who passed can contradict gold; the others are not known to judge well.
+    passed = QualificationTry.objects.filter(qualification=qualification, state=State.PASSED).exclude(labeler=labeler)
+    others = Assignment.objects.filter(labeler__in=passed.values("labeler"))
+    rightly = _rightly(usable(GoldAnswer.objects.filter(task__in=tasks), others), labeler)
     grades = written.filter(grades__isnull=False).aggregate(mean=Avg("grades__grade"))["mean"]
     scores = {name: right / certain if certain else None for name, (right, certain) in rightly.items()}
     return Standing(

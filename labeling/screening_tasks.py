@@ -6,6 +6,7 @@ from django.db import transaction
 
 from labeling.errors import InvalidSetting, NothingFits
 from labeling.models import (
+    Assignment,
     Campaign,
     GoldAnswer,
     Guideline,
@@ -17,7 +18,7 @@ from labeling.models import (
     WorkKind,
 )
 from labeling.opening import make_tasks, open_campaign
-from labeling.reports.beside import contradiction
+from labeling.reports.beside import usable
 
 KINDS = (WorkKind.RANKING, WorkKind.DEMONSTRATION)
 PLACES = 100
@@ -63,9 +64,11 @@ def _from_gold(campaign: Campaign, qualification: Qualification, tasks: int) -> 
         task__campaign__project=qualification.project, task__campaign__kind=WorkKind.RANKING, retired_at__isnull=True,
         task__campaign__screening_of__isnull=True,
     ).exclude(task__prompt__in=used).select_related("task__prompt").order_by("pk")  # fmt: skip
-    gold = [one for one in found if (one.above or one.judged) and not contradiction(one.above)][:tasks]
+    gold = usable(found, Assignment.objects.all())[:tasks]
     if len(gold) < tasks:
-        raise NothingFits(f"{tasks} gold answers are wanted and {len(gold)} are there that no try uses; write more.")
+        raise NothingFits(
+            f"{tasks} gold answers are wanted and {len(gold)} are there that no try uses and that hold; write more."
+        )
     shown = defaultdict(list)
     for one in TaskResponse.objects.filter(task__in=[each.task_id for each in gold]).select_related("response"):
         shown[one.task_id].append(one.response)

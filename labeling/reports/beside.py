@@ -2,9 +2,9 @@
 answer. Neither is data, and neither is in any figure of agreement."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from django.db.models import QuerySet
@@ -14,12 +14,18 @@ from labeling.agreement.clusters import codes
 from labeling.agreement.habits import HiddenRepeat, repeated_comparisons
 from labeling.agreement.shares import ratio_interval
 from labeling.agreement.sums import by_prompt
-from labeling.models import Assignment, GoldAnswer, Judgment, Task
+from labeling.checking import scales_of
+from labeling.models import Assignment, GoldAnswer, Guideline, Judgment, Task
 from labeling.reports.scope import Scope
+
+Name = TypeVar("Name", int, str)
+"""Of a response: its id or its letter."""
 
 NEAR = 1
 """A rating of 1 to 7 that is off by so much is right still."""
 MOST_GOLD = 200
+FEWEST_AGAINST = 3
+"""Labelers who answered, before most of them can be said to contradict gold."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,74 @@ class GoldSaid:
 
 @dataclass(frozen=True)
 class GoldTask:
-    """A gold task with what labelers made of it. problem: why it judges nobody, or why it should be looked at."""
+    """A gold task with what labelers made of it. problem: why it judges nobody."""
 
     task: Task
     answered: int
     share: Figure
     problem: str
+
+
+def problem_of(gold: GoldAnswer, said: Iterable[tuple[int, int]] = ()) -> str:
+    """Why it judges nobody; empty where it is usable. Needs its task's campaign and guideline at hand.
+
+    said: of each labeler who answered, how many things they said as gold has them, and how many that it is certain of.
+    """
+    if gold.retired_at:
+        return "It is retired; it judges nobody any more."
+    if contradiction(gold.above):
+        return "Its order goes round in a circle; it judges nobody until it is put right."
+    if against := against_ratings(gold.above, ratings_of(gold)):
+        better, worse = against
+        return f"It puts response {better} above {worse} and rates it lower; it judges nobody until it is put right."
+    if not gold.above and not gold.judged:
+        return "It is certain of nothing, so it judges nobody."
+    answers = [one for one in said if one[1]]
+    right, certain = sum(one[0] for one in answers), sum(one[1] for one in answers)
+    if len(answers) >= FEWEST_AGAINST and 2 * right < certain:
+        return (
+            "Most labelers say otherwise: look at the gold before the labelers; it judges nobody until it is changed."
+        )
+    return ""
+
+
+def usable(gold: QuerySet[GoldAnswer], answers: QuerySet[Assignment]) -> list[GoldAnswer]:
+    """What of it may judge somebody (three queries). answers: which can contradict it. Those of whoever is judged are
+    not among them: they would help to throw out what they had wrong."""
+    found = list(gold.select_related("task__campaign__guideline"))
+    said: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for one in said_of(found, answers):
+        said[one.task].append((one.right, one.certain))
+    return [one for one in found if not problem_of(one, said[one.task_id])]
+
+
+def ratings_of(gold: GoldAnswer) -> dict[int, int]:
+    """By response, of the scale that an order is compared with."""
+    scale = leading_scale(gold.task.campaign.guideline)
+    found = {int(response): answers.get("ratings", {}).get(scale) for response, answers in gold.judged.items()}
+    return {response: rating for response, rating in found.items() if rating is not None}
+
+
+def leading_scale(guideline: Guideline) -> str:
+    """Its first scale: labelers too are asked about an order against this one, and against no other."""
+    return str(scales_of(guideline)[0]["name"])
+
+
+def against_ratings(above: Sequence[Sequence[Name]], ratings: Mapping[Name, int]) -> list[Name]:
+    """Better and worse by the order, or by what follows from it, where the worse is rated higher; empty if none is."""
+    below: dict[Name, list[Name]] = defaultdict(list)
+    for better, worse in above:
+        below[better].append(worse)
+    for better in [one for one in below if one in ratings]:
+        reached, ahead = {better}, [better]
+        while ahead:
+            for worse in below.get(ahead.pop(), []):
+                if ratings.get(worse, 0) > ratings[better]:
+                    return [better, worse]
+                if worse not in reached:
+                    reached.add(worse)
+                    ahead.append(worse)
+    return []
 
 
 def contradiction(above: Sequence[Sequence[int]]) -> bool:
@@ -113,36 +181,34 @@ class GoldReport:
 
 
 def gold_report(scope: Scope) -> GoldReport:
-    """Three queries. Gold that contradicts itself judges nobody, and is named."""
-    found = GoldAnswer.objects.filter(task__campaign__project=scope.project).select_related("task__campaign")
+    """Four queries. Gold with a problem judges nobody, and is named; what is retired is not looked at."""
+    found = GoldAnswer.objects.filter(task__campaign__project=scope.project, retired_at__isnull=True)
     if scope.campaign:
         found = found.filter(task__campaign=scope.campaign)
-    gold = {one.task_id: one for one in found}
-    answered = _answers(scope, list(gold))
-    said = [
+    gold = list(found.select_related("task__campaign__guideline"))
+    answers = scope.narrowed(Assignment.objects.filter(task__in=[one.task_id for one in gold]))
+    by_task: dict[int, list[GoldSaid]] = defaultdict(list)
+    for said in said_of(gold, answers):
+        by_task[said.task].append(said)
+    tasks = [_gold_task(one, by_task[one.task_id]) for one in gold]
+    judged = [said for one in tasks if not one.problem for said in by_task[one.task.pk]]
+    return GoldReport(judged, sorted(tasks, key=lambda one: (not one.problem, one.task.pk))[:MOST_GOLD])
+
+
+def said_of(gold: Sequence[GoldAnswer], answers: QuerySet[Assignment]) -> list[GoldSaid]:
+    """What each of these answers got right of it, where it is certain of anything that they say (two queries)."""
+    by_task = {one.task_id: one for one in gold}
+    return [
         GoldSaid(assignment.labeler_id, assignment.task_id, assignment.task.prompt_id or 0, right, certain)
-        for assignment, judgments in answered
-        if not contradiction(gold[assignment.task_id].above)
-        for right, certain in [right_and_certain(gold[assignment.task_id], judgments)]
+        for assignment, judgments in answers_of(answers.filter(task__in=by_task))
+        for right, certain in [right_and_certain(by_task[assignment.task_id], judgments)]
         if certain
     ]
-    by_task: dict[int, list[GoldSaid]] = defaultdict(list)
-    for one in said:
-        by_task[one.task].append(one)
-    tasks = [_gold_task(one, by_task[one.task_id]) for one in gold.values()]
-    return GoldReport(said, sorted(tasks, key=lambda one: (not one.problem, one.task.pk))[:MOST_GOLD])
 
 
 def _gold_task(gold: GoldAnswer, said: list[GoldSaid]) -> GoldTask:
     share = _share(said, "Nobody has answered it yet.")
-    problem = ""
-    if contradiction(gold.above):
-        problem = "Its order goes round in a circle; it judges nobody until it is put right."
-    elif not gold.above and not gold.judged:
-        problem = "It is certain of nothing, so it judges nobody."
-    elif len(said) >= 3 and share.value is not None and share.value < 0.5:
-        problem = "Most labelers say otherwise: look at the gold before the labelers."
-    return GoldTask(gold.task, len(said), share, problem)
+    return GoldTask(gold.task, len(said), share, problem_of(gold, [(one.right, one.certain) for one in said]))
 
 
 def _share(said: Sequence[GoldSaid], nothing: str) -> Figure:
@@ -153,10 +219,6 @@ def _share(said: Sequence[GoldSaid], nothing: str) -> Figure:
     share = float(rows[:, 0].sum() / certain)
     sums = by_prompt(rows, codes(one.prompt for one in said))
     return Figure(value=share, count=certain).with_interval(ratio_interval(share, sums))
-
-
-def _answers(scope: Scope, tasks: list[int]) -> Iterator[tuple[Assignment, dict[int, Judgment]]]:
-    return answers_of(scope.narrowed(Assignment.objects.filter(task__in=tasks)))
 
 
 def answers_of(assignments: QuerySet[Assignment]) -> Iterator[tuple[Assignment, dict[int, Judgment]]]:

@@ -195,6 +195,7 @@ def test_who_wrote_the_gold_is_not_handed_it(gilded: Campaign, reviewer: User) -
         (Gold(order="A over B"), "no order"),
         (Gold(order="A > E"), "There is no response E"),
         (Gold(ratings={("A", "overall"): 8}), "from 1 to 7"),
+        (Gold(order="A > B > C", ratings={("A", "overall"): 1, ("C", "overall"): 7}), "A is rated 1 and C 7 (overall)"),
         (Gold(flags={("A", "rude"): True}), "not a flag"),
         (Gold(order="A > B", why="a\0b"), "NUL"),
     ],

@@ -75,6 +75,21 @@ def test_a_share_below_the_cut_off_that_chance_explains_suspends_nobody(real: Ca
 
 @pytest.mark.django_db
 @pytest.mark.sqlite
+def test_gold_that_is_retired_or_that_most_others_contradict_suspends_nobody(
+    project: Project, real: Campaign, ada: Labeler
+) -> None:
+    retired, *disputed = real.tasks.order_by("position")
+    GoldAnswer.objects.filter(task=retired).update(retired_at=timezone.now())
+    for task in disputed:
+        for other in labelers_of(project, "ben cem dee"):
+            say(task, other, (2, 1), occurrence=1)
+    judge(real, ada, [False] * 12)
+    tried = QualificationTry.objects.get()
+    assert (tried.state, tried.scores) == ("passed", {"probation": None})
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
 def test_it_is_looked_at_once(real: Campaign, ada: Labeler) -> None:
     judge(real, ada, [True] * 12)
     for gold in GoldAnswer.objects.all():

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from labeling.models import Campaign, Cohort, CohortMember, GoldAnswer, Project, Task, User, WorkKind
 from labeling.reports.agreement import agreement_report
-from labeling.reports.beside import contradiction, gold_report
+from labeling.reports.beside import against_ratings, contradiction, gold_report
 from labeling.reports.quality import QualityReport, quality_report
 from labeling.reports.scope import Scope
 from tests.conftest import signed_in
@@ -33,13 +33,56 @@ def gold_task(campaign: Campaign, above: list[tuple[int, int]], **more: object) 
 
 def test_gold_judges_only_what_it_is_certain_of(project: Project) -> None:
     task = gold_task(make_campaign(project, shown=4), [(0, 3)])
+    for name, ranks in (("ada", (2, 1, 4, 3)), ("dee", (1, 4, 3, 2)), ("ben", (4, 3, 2, 1)), ("cem", (1, 2, 2, 1))):
+        say(task, *labelers_of(project, name), ranks, occurrence=1)
+    found = gold_report(Scope(project=project))
+    values = {one: found.of(labelers_of(project, one)[0].pk).value for one in ("ada", "dee", "ben", "cem")}
+    assert values == {"ada": 1.0, "dee": 1.0, "ben": 0.0, "cem": 0.0}
+    assert found.whole.value == pytest.approx(1 / 2)
+    assert not found.tasks[0].problem
+
+
+def test_gold_that_most_labelers_contradict_is_named_and_judges_nobody(project: Project) -> None:
+    task = gold_task(make_campaign(project, shown=4), [(0, 3)])
     for name, ranks in (("ada", (2, 1, 4, 3)), ("ben", (4, 3, 2, 1)), ("cem", (1, 2, 2, 1))):
         say(task, *labelers_of(project, name), ranks, occurrence=1)
     found = gold_report(Scope(project=project))
-    values = {one: found.of(labelers_of(project, one)[0].pk).value for one in ("ada", "ben", "cem")}
-    assert values == {"ada": 1.0, "ben": 0.0, "cem": 0.0}
-    assert found.whole.value == pytest.approx(1 / 3)
+    assert found.whole.value is None
+    assert (found.tasks[0].answered, found.tasks[0].share.value) == (3, pytest.approx(1 / 3))
     assert "look at the gold" in found.tasks[0].problem
+
+
+def test_retired_gold_judges_nobody(project: Project) -> None:
+    task = gold_task(make_campaign(project, shown=4), [(0, 3)], retired_at=timezone.now())
+    say(task, *labelers_of(project, "ada"), (4, 3, 2, 1), occurrence=1)
+    found = gold_report(Scope(project=project))
+    assert (found.whole.value, found.tasks) == (None, [])
+
+
+def test_gold_against_its_own_ratings_judges_nobody_and_is_named(project: Project) -> None:
+    campaign = make_campaign(project, shown=3)
+    first, _, third = campaign.tasks.get().shown.order_by("place").values_list("response_id", flat=True)
+    judged = {str(first): {"ratings": {"overall": 1}}, str(third): {"ratings": {"overall": 7}}}
+    task = gold_task(campaign, [(0, 1), (1, 2)], judged=judged)
+    say(task, *labelers_of(project, "ada"), (3, 2, 1), occurrence=1)
+    found = gold_report(Scope(project=project))
+    assert found.whole.value is None
+    assert f"puts response {first} above {third} and rates it lower" in found.tasks[0].problem
+
+
+@pytest.mark.parametrize(
+    ("above", "ratings", "against"),
+    [
+        (["AB"], {"A": 1, "B": 7}, ["A", "B"]),
+        (["AB", "BC"], {"A": 3, "C": 4}, ["A", "C"]),
+        (["AB"], {"A": 4, "B": 4}, []),
+        (["AB"], {"B": 7}, []),
+        (["AC", "BC"], {"A": 2, "B": 7, "C": 1}, []),
+        (["AB", "BA"], {"A": 4, "B": 4}, []),
+    ],
+)
+def test_an_order_is_compared_with_the_ratings(above: list[str], ratings: dict[str, int], against: list[str]) -> None:
+    assert against_ratings(above, ratings) == against
 
 
 def test_gold_is_certain_of_flags_and_of_ratings_within_one(project: Project) -> None:

@@ -9,6 +9,7 @@ from labeling.assigning import claim
 from labeling.checking import Said, Work
 from labeling.datasets import records_of
 from labeling.errors import InvalidSetting, InvalidWork, KeptOut, NothingFits
+from labeling.gold import Gold, retire_gold, write_gold
 from labeling.models import (
     Assignment,
     Campaign,
@@ -27,7 +28,7 @@ from labeling.screening import assess_self, settle
 from labeling.screening_tasks import add_screening
 from tests.conftest import signed_in
 from tests.labeling.work import make_campaign, make_labeler, make_prompt, must_claim, ranked, submit_now
-from tests.reports.judged import say
+from tests.reports.judged import labelers_of, say
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -63,10 +64,14 @@ def campaign_of(qualification: Qualification, number: int) -> Campaign:
 def take_all(campaign: Campaign, labeler: Labeler, *, rightly: bool = True, flags: bool = True) -> None:
     """Every task of a try, answered as gold has it or the other way round."""
     while (assignment := claim(campaign, labeler)) is not None:
-        better = GoldAnswer.objects.get(task=assignment.task_id).above[0][0]
-        first = 1 if (assignment.order[0] == better) == rightly else 2
-        letter = "AB"[assignment.order.index(better)]
-        submit_now(assignment, flagged(ranked(first, 3 - first), **{letter: flags}))
+        answer(assignment, rightly=rightly, flags=flags)
+
+
+def answer(assignment: Assignment, *, rightly: bool = True, flags: bool = True) -> None:
+    better = GoldAnswer.objects.get(task=assignment.task_id).above[0][0]
+    first = 1 if (assignment.order[0] == better) == rightly else 2
+    letter = "AB"[assignment.order.index(better)]
+    submit_now(assignment, flagged(ranked(first, 3 - first), **{letter: flags}))
 
 
 def flagged(work: Work, **hallucinates: bool) -> Work:
@@ -208,6 +213,60 @@ def test_probation_ends_badly_for_who_is_often_wrong_on_gold(
 def test_what_is_said_in_a_screening_is_no_data(project: Project, qualification: Qualification, ada: Labeler) -> None:
     take_all(campaign_of(qualification, 1), ada)
     assert list(records_of(project, Kind.RANKING)) == []
+
+
+def test_gold_that_is_retired_judges_no_candidate_either(qualification: Qualification, ada: Labeler) -> None:
+    first = campaign_of(qualification, 1)
+    assignment = must_claim(first, ada)
+    answer(assignment, rightly=False)
+    prompt = assignment.task.prompt_id
+    retire_gold(Task.objects.get(prompt=prompt, campaign__screening_of__isnull=True))
+    take_all(first, ada)
+    settle(qualification, ada)
+    tried = QualificationTry.objects.get()
+    assert (tried.state, tried.scores["comparisons"]) == ("passed", 1.0)
+
+
+@pytest.mark.parametrize(("state", "decided"), [("passed", "passed"), ("failed", "failed")])
+def test_gold_that_those_who_passed_contradict_judges_no_candidate(
+    project: Project, qualification: Qualification, ada: Labeler, state: str, decided: str
+) -> None:
+    first = campaign_of(qualification, 1)
+    disputed = first.tasks.order_by("position")[0]
+    for labeler in labelers_of(project, "ben cem dee"):
+        QualificationTry.objects.create(qualification=qualification, labeler=labeler, state=state)
+        say(disputed, labeler, (2, 1), flags=[{"hallucination": False}, {}])
+    while (assignment := claim(first, ada)) is not None:
+        answer(assignment, rightly=assignment.task_id != disputed.pk)
+    settle(qualification, ada)
+    assert QualificationTry.objects.get(labeler=ada).state == decided
+
+
+def test_a_screening_is_made_of_usable_gold_alone(project: Project, qualification: Qualification) -> None:
+    source = make_campaign(project, tasks=2, shown=2)
+    for task in source.tasks.all():
+        first, second = task.shown.order_by("place").values_list("response_id", flat=True)
+        GoldAnswer.objects.create(task=task, above=[[first, second]])
+    for labeler in labelers_of(project, "ben cem dee"):
+        say(source.tasks.order_by("position")[0], labeler, (2, 1), occurrence=1)
+    Qualification.objects.update(tries=3)
+    qualification.refresh_from_db()
+    with pytest.raises(NothingFits, match="2 gold answers are wanted and 1"):
+        add_screening(qualification, "ranking", number=3, tasks=2)
+    assert add_screening(qualification, "ranking", number=3, tasks=1).campaign.tasks.count() == 1
+
+
+def test_gold_that_is_corrected_is_corrected_in_its_screenings(
+    project: Project, qualification: Qualification, owner: User
+) -> None:
+    copy = campaign_of(qualification, 1).tasks.first()
+    assert copy is not None
+    source = Task.objects.get(prompt=copy.prompt_id, campaign__screening_of__isnull=True)
+    write_gold(source, owner, Gold(order="B > A"))
+    assert GoldAnswer.objects.get(task=copy).above == GoldAnswer.objects.get(task=source).above
+    write_gold(copy, owner, Gold(order="A > B"))
+    copy.refresh_from_db()
+    assert (copy.aside, copy.open_slots > 0) == ("", True)
 
 
 def test_it_is_not_made_of_what_is_not_there(qualification: Qualification) -> None:
