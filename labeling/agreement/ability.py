@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.sparse import csr_array
 from scipy.special import expit, logsumexp
 
 from labeling.agreement.figures import Figure, Floats, Interval, Ints, undefined
@@ -22,9 +23,9 @@ from labeling.agreement.rankings import BETTER, ORDERS, WORSE
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
 LOG_WEIGHTS = np.log(NODE_WEIGHTS / NODE_WEIGHTS.sum())
 MOST_UNITS = 6_000
-"""Pairs of responses that are looked at; of more, so many are drawn."""
+"""Pairs of responses that are looked at; of more, so many are drawn, or as many as leave each labeler FEWEST."""
 FEWEST = 30
-"""Comparisons shared with others from which on a labeler has an ability."""
+"""Comparisons shared with others from which on a labeler has an ability; so many of each labeler's are drawn."""
 PRIOR = 1.0
 """Standard deviation of log ability and of the lean, around 1 and 0: keeps those of whom little is known in reach."""
 LIGHTEST, HEAVIEST = 0.25, 2.0
@@ -44,37 +45,59 @@ def abilities(judged: Judged, *, shown: Floats | None = None, seed: int = 0) -> 
     """Of every labeler of comparisons, by name.
 
     shown: (N,) 1 where the first response of the pair was shown before the second, -1 after, 0 unknown. Units with one
-    judgment are left out. Intervals are Wald's from the sandwich of scores over prompts (Godambe), 95 %.
+    judgment are left out. Intervals are Wald's from the sandwich of scores over prompts (Godambe), 95 %. Who sees the
+    opposite of what most see comes out as one who sees nothing and weighs least, however careful: taste has no other
+    place on one scale.
     Raises ValueError where the judgments are no comparisons.
     """
     if judged.levels != ORDERS:
         raise ValueError(f"Abilities need comparisons; these values are {list(judged.levels)!r}.")
     names = [str(name) for name in judged.names]
-    rows = _rows(judged, seed)
-    enough = np.bincount(judged.labelers[rows], minlength=len(names)) if len(rows) else np.zeros(len(names), dtype=int)
-    who = np.flatnonzero(enough >= FEWEST)
-    nothing = Ability(
-        ability=undefined(f"Fewer than {FEWEST} comparisons shared with others."),
-        first=undefined("Too few."),
-        weight=1.0,
-    )
+    shared = _shared(judged)
+    counts = np.bincount(judged.labelers[shared], minlength=len(names))
+    who = np.flatnonzero(counts >= FEWEST)
+    found = {name: _nothing(int(count)) for name, count in zip(names, counts, strict=True)}
     if len(who) < 2:
-        return dict.fromkeys(names, nothing)
-    rows = rows[np.isin(judged.labelers[rows], who)]
+        return found
+    rows = _drawn(judged, shared[np.isin(judged.labelers[shared], who)], seed)
     model = _Model.of(judged, rows, who, shown)
     fitted = minimize(model.loss, model.start, jac=True, method="L-BFGS-B", options={"maxiter": 60})
-    return {name: nothing for name in names} | model.read(fitted.x, [names[code] for code in who], enough[who])
+    looked_at = np.bincount(judged.labelers[rows], minlength=len(names))[who]
+    return found | model.read(fitted.x, [names[code] for code in who], looked_at)
 
 
-def _rows(judged: Judged, seed: int) -> Ints:
-    """Judgments of pairs that two or more judged; of too many pairs, of some."""
-    sizes = np.bincount(judged.units, minlength=1) if len(judged) else np.zeros(1, dtype=np.int64)
-    several = np.flatnonzero(sizes >= 2)
-    if len(several) > MOST_UNITS:
-        several = np.random.default_rng(seed).choice(several, MOST_UNITS, replace=False)
-    kept = np.zeros(len(sizes), dtype=np.bool_)
-    kept[several] = True
-    return np.flatnonzero(kept[judged.units]) if len(judged) else np.zeros(0, dtype=np.int64)
+def _nothing(count: int) -> Ability:
+    """Of a labeler who shares so many comparisons with others."""
+    reason = f"Fewer than {FEWEST} comparisons shared with others: {count}; {FEWEST - count} more would do."
+    if count >= FEWEST:
+        reason = f"Nobody else shares {FEWEST} comparisons with others; one more labeler would do."
+    return Ability(ability=undefined(reason), first=undefined(reason), weight=1.0)
+
+
+def _shared(judged: Judged) -> Ints:
+    """Judgments of pairs that two or more judged."""
+    if not len(judged):
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(np.bincount(judged.units)[judged.units] >= 2)
+
+
+def _drawn(judged: Judged, rows: Ints, seed: int) -> Ints:
+    """Of too many pairs those that come first by lot among the pairs of a labeler of theirs: each labeler gives as
+    many, and nobody is left with too few because others did more."""
+    units, unit = np.unique(judged.units[rows], return_inverse=True)
+    if len(units) <= MOST_UNITS:
+        return rows
+    lot = np.random.default_rng(seed).permutation(len(units))
+    order = np.lexsort((lot[unit], judged.labelers[rows]))
+    labelers = judged.labelers[rows][order]
+    starts = np.flatnonzero(np.diff(labelers, prepend=-1))
+    turn = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    first = np.full(len(units), len(order))
+    np.minimum.at(first, unit[order], turn)
+    number = max(MOST_UNITS, int((first < FEWEST).sum()))
+    kept = np.zeros(len(units), dtype=np.bool_)
+    kept[np.lexsort((lot, first))[:number]] = True
+    return np.asarray(rows[kept[unit]], dtype=np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,13 +133,14 @@ class _Model:
 
     def loss(self, parameters: Floats) -> tuple[float, Floats]:
         """Minus the log-likelihood and the prior, and its gradient."""
-        likelihood, scores = self._scores(parameters)
+        likelihood, _, places, scores = self._scores(parameters)
         away = np.r_[parameters[: 2 * self.number], 0.0]
-        gradient = scores.sum(axis=0) - away / PRIOR**2
+        gradient = np.bincount(places, weights=scores, minlength=len(parameters)) - away / PRIOR**2
         return float(-likelihood.sum() + (away**2).sum() / (2 * PRIOR**2)), -gradient
 
-    def _scores(self, parameters: Floats) -> tuple[Floats, Floats]:
-        """(U,) log-likelihoods of the units and (U, 2L + 1) their gradients."""
+    def _scores(self, parameters: Floats) -> tuple[Floats, Ints, Ints, Floats]:
+        """(U,) log-likelihoods of the units, and their gradients, which are mostly zeros: the units, the parameters
+        and the values of the others, to be summed."""
         number = self.number
         ability, lean, threshold = np.exp(parameters[:number]), parameters[number:-1], float(np.exp(parameters[-1]))
         odds = ability[self.labelers, None] * NODES + (lean[self.labelers] * self.shown)[:, None]
@@ -133,22 +157,20 @@ class _Model:
         likelihood = logsumexp(together, axis=1)
         unit = np.repeat(np.arange(len(self.starts)), np.diff(np.r_[self.starts, len(self.labelers)]))
         after = np.exp(together - likelihood[:, None])[unit]
-        scores = np.zeros((len(self.starts), 2 * number + 1))
         of_ability = (after * by_odds * NODES).sum(axis=1) * ability[self.labelers]
         of_lean = (after * by_odds).sum(axis=1) * self.shown
-        np.add.at(scores, (unit, self.labelers), of_ability)
-        np.add.at(scores, (unit, number + self.labelers), of_lean)
-        scores[:, -1] = np.add.reduceat((after * by_threshold).sum(axis=1), self.starts) * threshold
-        return likelihood, scores
+        of_threshold = (after * by_threshold).sum(axis=1) * threshold
+        places = np.r_[self.labelers, number + self.labelers, np.full(len(unit), 2 * number)]
+        return likelihood, np.tile(unit, 3), places, np.r_[of_ability, of_lean, of_threshold]
 
     def read(self, parameters: Floats, names: list[str], counts: Ints) -> dict[str, Ability]:
-        _, scores = self._scores(parameters)
-        information = scores.T @ scores + np.diag(np.r_[np.full(2 * self.number, 1 / PRIOR**2), 1e-6])
+        likelihood, units, places, values = self._scores(parameters)
+        scores = csr_array((values, (units, places)), shape=(len(likelihood), len(parameters)))
+        information = (scores.T @ scores).toarray() + np.diag(np.r_[np.full(2 * self.number, 1 / PRIOR**2), 1e-6])
         prompts, place = np.unique(self.prompts, return_inverse=True)
-        by_prompt = np.zeros((len(prompts), scores.shape[1]))
-        np.add.at(by_prompt, place, scores)
+        by_prompt = csr_array((values, (place[units], places)), shape=(len(prompts), len(parameters)))
         inverse = np.linalg.inv(information)
-        spread = np.sqrt(np.diag(inverse @ (by_prompt.T @ by_prompt) @ inverse))
+        spread = np.sqrt(np.diag(inverse @ (by_prompt.T @ by_prompt).toarray() @ inverse))
         middle = parameters[: self.number].mean()
         ability = np.exp(parameters[: self.number] - middle)
         known = np.bincount(self.labelers, weights=np.abs(self.shown), minlength=self.number) > 0

@@ -50,10 +50,10 @@ def test_weights_follow_ability_and_stay_in_reach(found: dict[str, Ability]) -> 
 
 
 def test_the_gradient_is_that_of_the_likelihood() -> None:
-    from labeling.agreement.ability import _Model, _rows
+    from labeling.agreement.ability import _Model, _shared
 
     judged, shown = study(ability=[0.5, 2.0, 1.0], lean=[0.3, 0.0, -0.3], prompts=60)
-    model = _Model.of(judged, _rows(judged, 0), np.arange(3), shown)
+    model = _Model.of(judged, _shared(judged), np.arange(3), shown)
     at = np.array([0.1, -0.2, 0.3, 0.2, -0.1, 0.4, -0.5])
     _, gradient = model.loss(at)
     for place in range(len(at)):
@@ -69,6 +69,28 @@ def test_who_shares_too_little_has_a_reason_and_the_weight_of_everybody() -> Non
         assert one.ability.value is None
         assert "Fewer than 30" in one.ability.reason
         assert one.weight == 1.0
+
+
+def test_the_reason_rests_on_what_was_shared_and_says_how_many_more_would_do() -> None:
+    judged, shown = study(ability=[1.0] * 12, lean=[0.0] * 12, prompts=24)
+    shared = np.bincount(judged.labelers)
+    for code, one in enumerate(abilities(judged, shown=shown).values()):
+        assert f"shared with others: {shared[code]}; {30 - shared[code]} more would do" in one.ability.reason
+
+
+def test_of_many_labelers_each_who_shares_enough_has_an_ability() -> None:
+    """Of 27,000 pairs 6,000 are enough; drawn without regard to labelers, that is 40 judgments each."""
+    judged, shown = study(ability=[1.5] * 300, lean=[0.0] * 300, prompts=9_000)
+    found = abilities(judged, shown=shown)
+    assert all(one.ability.value is not None for one in found.values())
+    assert min(one.ability.count for one in found.values()) >= 30
+
+
+def test_who_sees_the_opposite_of_the_others_weighs_least_however_sharp() -> None:
+    judged, shown = study(ability=[2.0] * 24 + [-2.0] * 6, lean=[0.0] * 30, prompts=1_000)
+    weights = [one.weight for one in abilities(judged, shown=shown).values()]
+    assert max(weights[24:]) < 0.3
+    assert min(weights[:24]) > 0.8
 
 
 def test_without_orders_nothing_is_said_of_place() -> None:

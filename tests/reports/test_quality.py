@@ -166,6 +166,7 @@ def test_the_page_and_the_json_say_it(project: Project, researcher: User) -> Non
     client = signed_in(researcher)
     html = client.get("/projects/helpdesk/quality/").content.decode()
     assert "Nothing about the work of 2 labelers calls for a look." in html
+    assert "Who has another taste than most weighs less as well" in html
     found = client.get("/projects/helpdesk/quality.json").json()
     assert [line["labeler"] for line in found["labelers"]] == ["ada", "ben"]
     assert found["gold"]["reason"]
