@@ -106,6 +106,8 @@ PAPER = Recipe(
 OF_THE_STUDY = ("format", "stage", "job", "seed", "models", "data")
 """Sections that a round in the database decides for itself."""
 THREADS = 2
+SAVE_EACH_MINUTE = {"every_steps": 100_000, "every_seconds": 60.0}
+"""The study never resumes; a round that people watch does, and base model and PPO take some minutes each."""
 
 
 def _rehearsed(title: str, recipe: rehearsed.Recipe) -> Recipe:
@@ -113,7 +115,7 @@ def _rehearsed(title: str, recipe: rehearsed.Recipe) -> Recipe:
     stages = {}
     for stage in ("pretrain", "sft", "sample", "reward", "ppo"):
         config = rehearsed.stage_config(recipe, stage, job="0", seed=0, threads=THREADS)
-        config["checkpoints"] = rehearsed.SAVE_SELDOM  # The study looks at the policy on its way; a round does not.
+        config["checkpoints"] = SAVE_EACH_MINUTE
         stages[stage] = {section: values for section, values in config.items() if section not in OF_THE_STUDY}
     stages["evaluate"] = {"sample": {"limit_prompts": recipe.held_out_prompts}}
     return Recipe(name=recipe.name, title=title, about=recipe.about, stages=stages, rehearsal=recipe)
