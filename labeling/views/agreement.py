@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import hypot
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
@@ -11,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from labeling.access import RESEARCHES, ProjectRequest, project_page
 from labeling.agreement.figures import Figure
-from labeling.agreement.pairwise import PAPER_HELD_OUT, PAPER_TRAINING
+from labeling.agreement.pairwise import PAPER_HELD_OUT, PAPER_HELD_OUT_ERROR, PAPER_TRAINING, PAPER_TRAINING_ERROR
 from labeling.progress import time_in_words
 from labeling.reports.agreement import AgreementReport, LabelerLine, Part, agreement_report
 from labeling.reports.judgments import lengths_in
@@ -27,6 +28,8 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "
 MOST_PAIRS = 30
 MOST_LABELERS = 60
 SURE = 0.05
+SURELY = 1.96
+"""Standard errors of the paper's figures, to either side."""
 ROUGH = 0.1
 """An interval longer than this says nothing beside the paper's two figures, which are 4.7 points apart."""
 FEW_SHARED = 200
@@ -237,7 +240,7 @@ def claim_of(report: AgreementReport) -> list[tuple[str, str]]:
     pieces = [("Two labelers agree on ", ""), (percent(figure.value), "strong"), (" of comparisons ", "")]
     if half:
         pieces.append((half, "quiet"))
-        pieces.append((f", {_beside_paper(figure)}.", ""))
+        pieces.append((f", {_beside_paper(report.pairwise_of_anybody)}.", ""))
     else:
         pieces.append((f"; how far this is off cannot be told. {figure.interval_reason}", "quiet"))
     return [*pieces, *_apart(report)]
@@ -259,12 +262,15 @@ def _apart(report: AgreementReport) -> list[tuple[str, str]]:
 
 
 def _beside_paper(figure: Figure) -> str:
-    assert figure.interval is not None
+    """figure: over prompts and labelers, since the paper's labelers are others than these."""
+    if figure.value is None or figure.interval is None:
+        return "of too few labelers yet to be set beside InstructGPT"
     if figure.interval.high - figure.interval.low > ROUGH:
         return "too rough yet to be set beside InstructGPT"
-    if figure.interval.high < PAPER_TRAINING:
+    above, below = figure.interval.high - figure.value, figure.value - figure.interval.low
+    if figure.value + hypot(above, SURELY * PAPER_TRAINING_ERROR) < PAPER_TRAINING:
         return "less often than those of InstructGPT"
-    if figure.interval.low > PAPER_HELD_OUT:
+    if figure.value - hypot(below, SURELY * PAPER_HELD_OUT_ERROR) > PAPER_HELD_OUT:
         return "more often than those of InstructGPT"
     return "about as often as those of InstructGPT"
 
@@ -290,8 +296,9 @@ def basis_of(report: AgreementReport) -> str:
     if not report.rankings:
         return " ".join(sentences)
     sentences.append(
-        "A tie is an answer. Intervals over prompts, drawn again 1,000 times. Reference lines: 72.6 % training "
-        "labelers, 77.3 % held-out labelers (Ouyang et al. 2022, who do not say how ties enter)."
+        "A tie is an answer. Intervals over prompts, drawn again 1,000 times. Reference lines: 72.6 ± 1.5 % training "
+        "labelers, 77.3 ± 1.3 % held-out labelers (Ouyang et al. 2022, who do not say how ties enter); beside them the "
+        "interval for other labelers too decides, and theirs."
     )
     return " ".join(sentences)
 
@@ -315,7 +322,8 @@ def json_of(report: AgreementReport) -> dict[str, object]:
         "rankings": report.rankings,
         "shared_prompts": report.shared_prompts,
         "beyond_overlap": report.left_out,
-        "paper": {"training": PAPER_TRAINING, "held_out": PAPER_HELD_OUT},
+        "paper": {"training": PAPER_TRAINING, "held_out": PAPER_HELD_OUT,
+                  "training_error": PAPER_TRAINING_ERROR, "held_out_error": PAPER_HELD_OUT_ERROR},
         "pairwise": as_json(report.pairwise),
         "pairwise_over_labelers": as_json(report.pairwise_of_anybody),
         "ties_half": as_json(report.ties_half),

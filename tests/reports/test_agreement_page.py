@@ -2,7 +2,9 @@
 
 import pytest
 
+from labeling.agreement import Figure, Interval
 from labeling.models import Project, User
+from labeling.views.agreement import _beside_paper
 from tests.conftest import signed_in
 from tests.reports.judged import ranked_campaign, rated_campaign
 
@@ -49,6 +51,33 @@ def test_a_project_of_ratings_has_a_page_of_its_figures(project: Project, resear
     assert [part["ratings"] for part in found["parts"]["campaign"]] == [36, 36]
     assert found["parts"]["campaign"][0]["ratings_alpha_ordinal"]["value"] is not None
     assert found["pairs"][-1]["ratings_within_one"]["value"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "says"),
+    [
+        (0.66, 0.63, 0.69, "less often"),
+        (0.68, 0.66, 0.70, "less often"),
+        (0.70, 0.68, 0.72, "about as often"),
+        (0.80, 0.78, 0.82, "about as often"),
+        (0.85, 0.82, 0.88, "more often"),
+        (0.60, 0.54, 0.66, "too rough"),
+    ],
+)
+def test_beside_the_paper_the_papers_own_error_counts(value: float, low: float, high: float, says: str) -> None:
+    interval = Interval(low=low, high=high, clusters="prompts and labelers")
+    assert says in _beside_paper(Figure(value=value).with_interval(interval))
+
+
+def test_beside_the_paper_it_is_the_interval_for_other_labelers_too_that_counts(
+    project: Project, researcher: User
+) -> None:
+    """Over prompts it is surely below; but of these two labelers alone."""
+    best, worst = (1, 2, 3, 4, 5), (5, 2, 3, 4, 1)
+    ranked_campaign(project, [{"ada": best, "ben": worst if n % 10 else (4, 2, 3, 5, 1)} for n in range(100)])
+    html = signed_in(researcher).get(PAGE).content.decode()
+    assert "less often" not in html
+    assert "of too few labelers yet to be set beside InstructGPT" in html
 
 
 def test_a_project_without_judgments_says_so(project: Project, owner: User) -> None:
