@@ -255,7 +255,8 @@ def missing_of(report: BiasReport) -> Iterable[str]:
         yield f"Fewer than {FEWEST_SHOWN} of those who labeled told about their background; nothing is shown before."
     elif not form_of(report.project).reference:
         yield "No population was uploaded, so the shares of labelers stand beside nothing."
-    if not report.agreement.cohorts:
+    yield from report.agreement.wanting
+    if not report.agreement.cohorts and not report.agreement.wanting:
         yield "No cohort has judgments, so it cannot be told whether groups differ."
     if not report.models:
         yield "No reward model was trained, so nothing can be said of what it learned from whom."

@@ -18,7 +18,8 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from labeling.intake import beginning
 from labeling.models import Adjudication, CohortMember, Judgment, Labeler, Project, Prompt, Response, WorkKind
-from labeling.reports.agreement import agreement_report
+from labeling.reports.agreement import AgreementReport
+from labeling.reports.judgments import judgments_in
 from labeling.reports.quality import quality_report
 from labeling.reports.scope import Scope
 from labeling.reviewing import not_returned
@@ -401,7 +402,8 @@ def _weights(project: Project, query: Query) -> Mapping[str, float]:
         return {}
     raters = {"exclude": "people", "include": "both", "only": "simulated"}[query.simulated]
     scope = Scope(project=project, raters=raters)
-    return {name: one.weight for name, one in quality_report(scope, agreement_report(scope)).abilities.items()}
+    report = quality_report(scope, AgreementReport(scope, judgments_in(scope)))
+    return {name: one.weight for name, one in report.abilities.items()}
 
 
 def _ranking_judgment(

@@ -23,8 +23,9 @@ from labeling.agreement import (
 from labeling.agreement.figures import Bools, Floats, Ints
 from labeling.agreement.pairwise import agreement_between
 from labeling.agreement.rank_correlation import mean_tau_b_of
-from labeling.backgrounds import FEWEST_SHOWN
+from labeling.backgrounds import FEWEST_SHOWN, too_few
 from labeling.models import Cohort, Prompt
+from labeling.reports.floor import are_few, cohorts_by_rule, kept_by_rule
 from labeling.reports.judgments import (
     NEAR,
     OVERALL,
@@ -112,6 +113,10 @@ class AgreementReport:
     scope: Scope
     all: Judgments
     """Also what was asked for because others disagreed."""
+    by_rule: tuple[str, ...] = ()
+    """Names of cohorts by a rule where all of it is of their people: they are not listed one by one."""
+    withheld: str = ""
+    """Why nothing is told, where they are too few."""
 
     @cached_property
     def said(self) -> Judgments:
@@ -157,6 +162,11 @@ class AgreementReport:
         """Judged beyond the planned overlap."""
         return len(self.all.of) - len(self.said.of)
 
+    def speaks_of_few(self) -> bool:
+        """Whether those who judged, ranked or rated are nobody or fewer than may be told of in a cohort by a rule."""
+        judged = len(np.unique(self.said.of.labelers.codes))
+        return judged == 0 or are_few(judged, self.rankers, self.raters)
+
     # the whole
 
     @cached_property
@@ -190,7 +200,7 @@ class AgreementReport:
 
     @cached_property
     def _not_ranked(self) -> Figure:
-        return undefined(NOT_RANKED if len(self.rated) else NOBODY)
+        return undefined(self.withheld or (NOT_RANKED if len(self.rated) else NOBODY))
 
     @cached_property
     def near(self) -> Figure:
@@ -216,7 +226,7 @@ class AgreementReport:
         return [
             Answered(name, label, krippendorff_alpha(judged, metric="ordinal", by="prompts"))
             for name, label, judged in found
-            if len(judged)
+            if len(judged) and self._is_told(judged)
         ]
 
     @cached_property
@@ -228,8 +238,11 @@ class AgreementReport:
                 float(judged.values.mean()),
             )
             for name, label, judged in found
-            if len(judged)
+            if len(judged) and self._is_told(judged)
         ]  # fmt: skip
+
+    def _is_told(self, judged: Judged) -> bool:
+        return not self.by_rule or not are_few(len(np.unique(judged.labelers)))
 
     # labelers
 
@@ -290,7 +303,9 @@ class AgreementReport:
         found = {}
         for size in np.unique(sizes):
             rows = np.flatnonzero((sizes == size) & complete)
-            if len(rows):
+            if len(rows) and not (
+                self.by_rule and are_few(len(np.unique(self.all.of.labelers.codes[ranked.rows[rows]])))
+            ):
                 shown = np.argsort(places[rows, :size], axis=1)
                 ranks = np.take_along_axis(ranked.ranks[rows, :size], shown, axis=1).astype(np.int64)
                 found[int(size)] = (ranked.rows[rows], ranks)
@@ -325,13 +340,27 @@ class AgreementReport:
     def parts(self) -> list[tuple[str, list[Part]]]:
         """What the judgments can be taken apart by, where it gives two parts or more."""
         by = [
-            ("Campaign", self._by_codes(self.said.of.campaigns.codes, campaign_names(self.said))),
+            ("Campaign", self._by_campaign()),
             ("Cohort", self.by_cohort),
             ("Use case", self._by_codes(self.said.of.use_cases.codes, self._use_cases())),
             ("Guideline", self._by_codes(self.said.of.guidelines.codes, guideline_names(self.said))),
             ("Time", self.over_time),
         ]
         return [(name, parts) for name, parts in by if len(parts) > 1]
+
+    def _by_campaign(self) -> list[Part]:
+        """Those kept for a cohort by a rule from five people on."""
+        kept, campaigns, names = kept_by_rule(self.scope.project), self.said.of.campaigns, campaign_names(self.said)
+        few = {name for name, pk in zip(names, campaigns.values, strict=True) if pk in kept}
+        return [
+            part
+            for part in self._by_codes(campaigns.codes, names)
+            if part.name not in few or not are_few(part.labelers)
+        ]
+
+    def _told(self, parts: list[Part]) -> list[Part]:
+        """All or none: by the others and the whole a small one could be worked out."""
+        return [] if self.by_rule and are_few(*(part.labelers for part in parts)) else parts
 
     def _use_cases(self) -> list[str]:
         return [
@@ -351,7 +380,7 @@ class AgreementReport:
         """codes: (S,). The parts with the most rankings and ratings, those first."""
         counts = np.bincount(codes[self._telling], minlength=len(names))
         largest = [int(code) for code in np.argsort(-counts, kind="stable") if counts[code]][:MOST_PARTS]
-        return [self._part(names[code], codes == code) for code in largest]
+        return self._told([self._part(names[code], codes == code) for code in largest])
 
     def _part(self, name: str, rows: Bools) -> Part:
         """rows: (S,) of `said.of`."""
@@ -385,25 +414,40 @@ class AgreementReport:
         return [(name, self.said.flagged(name), self.said.flagged_rows(name)) for name, _ in self.questions[1]]
 
     @cached_property
+    def _all_cohorts(self) -> list[tuple[Cohort, Bools]]:
+        return [(cohort, members_of(cohort.pk, self.said)) for cohort in cohorts_of(self.scope)]
+
+    @cached_property
     def cohorts(self) -> list[tuple[Cohort, Bools]]:
         """Every cohort with anybody in it, and who of the submissions (S,) was."""
-        found = ((cohort, members_of(cohort.pk, self.said)) for cohort in cohorts_of(self.scope))
-        return [(cohort, rows) for cohort, rows in found if rows.any() and self._is_shown(cohort, rows)]
+        return [(cohort, rows) for cohort, rows in self._all_cohorts if rows.any() and self._is_shown(cohort, rows)]
 
     def _is_shown(self, cohort: Cohort, rows: Bools) -> bool:
         """A cohort filled by background answers is spoken of from five people on."""
-        return not cohort.rule or len(np.unique(self.said.of.labelers.codes[rows])) >= FEWEST_SHOWN
+        return not cohort.by_rule or self._counts(rows)[0] >= FEWEST_SHOWN
 
     @cached_property
+    def wanting(self) -> list[str]:
+        """Of which cohorts by a rule nothing is told, and what would do."""
+        if self.withheld:
+            return [self.withheld]
+        shown = {cohort.pk for cohort, _ in self.cohorts}
+        return [
+            too_few(cohort.name, "judged")
+            for cohort, _ in self._all_cohorts
+            if cohort.by_rule and cohort.pk not in shown
+        ]
+
+    @property
     def names_people(self) -> bool:
-        """Whether labelers may be listed one by one: not where the scope is a cohort made of background answers."""
-        return self.scope.cohort is None or Cohort.objects.filter(pk=self.scope.cohort, rule={}).exists()
+        """Whether labelers may be listed one by one: not where all are of cohorts made of background answers."""
+        return not self.by_rule
 
     @cached_property
     def by_cohort(self) -> list[Part]:
         """Within each cohort, then between each two; who was in two at once is in no cohort between cohorts."""
         within = [self._part(cohort.name, rows) for cohort, rows in self.cohorts]
-        return [*within, *self._between()] if len(self.cohorts) > 1 else within
+        return self._told([*within, *self._between()] if len(self.cohorts) > 1 else within)
 
     def _between(self) -> Iterator[Part]:
         inside = np.array([rows for _, rows in self.cohorts])
@@ -411,8 +455,13 @@ class AgreementReport:
         found = agreement_between(self.judged, code[self.said.compared_rows])
         nears = agreement_between(self.rated, code[self.rated_rows], near=NEAR)
         within = undefined("Reckoned within a cohort, not between two.")
+        few = {
+            number
+            for number, (cohort, _) in enumerate(self.cohorts)
+            if cohort.by_rule and self._counts(code == number)[0] < FEWEST_SHOWN
+        }
         for one, other in sorted(found | nears):
-            if one != other:
+            if one != other and not few & {one, other}:
                 names = f"{self.cohorts[one][0].name} with {self.cohorts[other][0].name}"
                 yield Part(
                     names, *self._counts((code == one) | (code == other)),
@@ -429,11 +478,12 @@ class AgreementReport:
         done = np.full(len(self.said.of.tasks.values), -np.inf)
         np.maximum.at(done, self.said.of.tasks.codes, submitted)
         periods, names = periods_of(done[self.said.of.tasks.codes])
-        return [
+        parts = [
             part
             for code, name in enumerate(names)
             if (part := self._part(name, periods == code)).labelers
         ][-MOST_PARTS:]  # fmt: skip
+        return self._told(parts)
 
 
 def _first_known(agreement: Figure | None, near: Figure | None) -> float | None:
@@ -459,4 +509,10 @@ def periods_of(seconds: Floats) -> tuple[Ints, list[str]]:
 
 
 def agreement_report(scope: Scope) -> AgreementReport:
-    return AgreementReport(scope, judgments_in(scope))
+    """Of people of cohorts by a rule alone it is empty, and says why, where they are too few."""
+    said = judgments_in(scope)
+    found = AgreementReport(scope, said, cohorts_by_rule(scope, said))
+    if not found.by_rule or not found.speaks_of_few():
+        return found
+    nothing = said.only(np.zeros(len(said.of), dtype=np.bool_))
+    return AgreementReport(scope, nothing, found.by_rule, too_few(" and ".join(found.by_rule), "judged"))

@@ -171,13 +171,14 @@ def flags_of(gold: GoldAnswer) -> list[tuple[int, str]]:
 class GoldReport:
     said: list[GoldSaid]
     tasks: list[GoldTask]
+    nothing: str = "Nobody has answered gold yet."
 
     def of(self, labeler: int) -> Figure:
         return _share([one for one in self.said if one.labeler == labeler], "Met no gold yet.")
 
     @property
     def whole(self) -> Figure:
-        return _share(self.said, "Nobody has answered gold yet.")
+        return _share(self.said, self.nothing)
 
 
 def gold_report(scope: Scope) -> GoldReport:

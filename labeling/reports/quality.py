@@ -17,15 +17,18 @@ from labeling.agreement.ability import Ability, abilities
 from labeling.agreement.figures import Bools
 from labeling.agreement.habits import HiddenRepeat, StraightLining, self_agreement, straight_lining
 from labeling.agreement.pairwise import agreement_of_each
+from labeling.backgrounds import FEWEST_SHOWN
 from labeling.evaluating import holm
 from labeling.reports.agreement import AgreementReport
 from labeling.reports.beside import GoldReport, gold_report, hidden_repeats
+from labeling.reports.floor import are_few
 from labeling.reports.judgments import Judgments, Person
 from labeling.reports.scope import Scope
 
 FAST = 1 / 3
 """Of the median time of who did the like: below it is fast."""
 SURE = 0.05
+TOO_FEW = f"Fewer than {FEWEST_SHOWN} people of the cohort did this, and nothing is told of so few."
 FEWEST_TO_DRIFT = 60
 
 
@@ -69,7 +72,12 @@ class QualityReport:
 
     @cached_property
     def gold(self) -> GoldReport:
-        return gold_report(self.scope)
+        """Of people of cohorts by a rule only the whole, and that from five of them on."""
+        found = gold_report(self.scope)
+        if not self.agreement.by_rule:
+            return found
+        few = are_few(len({one.labeler for one in found.said}))
+        return GoldReport([] if self._withheld or few else found.said, [], self._withheld or TOO_FEW)
 
     @cached_property
     def repeats(self) -> list[tuple[int, HiddenRepeat]]:
@@ -77,7 +85,14 @@ class QualityReport:
 
     @cached_property
     def with_themselves(self) -> Figure:
+        few = self.agreement.by_rule and are_few(len({labeler for labeler, _ in self.repeats}))
+        if self._withheld or few:
+            return undefined(self._withheld or TOO_FEW)
         return self_agreement(repeat for _, repeat in self.repeats)
+
+    @property
+    def _withheld(self) -> str:
+        return self.agreement.withheld
 
     @cached_property
     def abilities(self) -> dict[str, Ability]:

@@ -230,7 +230,7 @@ def claim_of(report: AgreementReport) -> list[tuple[str, str]]:
     """(text, kind) pieces of one or two sentences; kind is "", "strong" or "quiet"."""
     figure = report.pairwise
     if not len(report.all.of):
-        return [("Nothing was judged here yet.", "")]
+        return [(report.withheld or "Nothing was judged here yet.", "")]
     if figure.value is None and not report.rankings and report.rating_alpha.value is not None:
         return _claim_of_ratings(report)
     if figure.value is None:
@@ -322,6 +322,7 @@ def json_of(report: AgreementReport) -> dict[str, object]:
         "rankings": report.rankings,
         "shared_prompts": report.shared_prompts,
         "beyond_overlap": report.left_out,
+        "wanting": report.wanting,
         "paper": {"training": PAPER_TRAINING, "held_out": PAPER_HELD_OUT,
                   "training_error": PAPER_TRAINING_ERROR, "held_out_error": PAPER_HELD_OUT_ERROR},
         "pairwise": as_json(report.pairwise),

@@ -107,7 +107,7 @@ def _line_json(line: QualityLine) -> dict[str, object]:
 
 def claim_of(report: QualityReport) -> str:
     if not len(report.said.of):
-        return "Nothing was judged here yet."
+        return report.agreement.withheld or "Nothing was judged here yet."
     remarked = sum(bool(line.remarks) for line in report.lines)
     of = plural(report.labelers, "labeler")
     who = f"{remarked} of {of} are worth a look" if remarked != 1 else f"One of {of} is worth a look"

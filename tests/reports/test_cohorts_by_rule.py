@@ -1,7 +1,11 @@
 """Cohorts filled by a rule from background answers: who is in one is told at no door, nor how many below five."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from labeling.assigning import labeler_of
 from labeling.backgrounds import answer, read_questions, set_rule, withdraw
@@ -9,11 +13,11 @@ from labeling.errors import InvalidSetting
 from labeling.exporting.asked import CannotExport, read_asked
 from labeling.exporting.form import ExportForm
 from labeling.leaving import leave
-from labeling.models import BackgroundForm, Cohort, CohortMember, Labeler, Project, User
+from labeling.models import BackgroundForm, Campaign, Cohort, CohortMember, Labeler, Project, User
 from labeling.records import Kind
 from tests.api.filled import api_of
 from tests.conftest import signed_in
-from tests.reports.judged import labelers_of
+from tests.reports.judged import labelers_of, ranked_campaign
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -128,3 +132,85 @@ def test_who_answers_is_told_what_follows_from_it(young: Cohort, labeler: User) 
     answer(labeler_of(labeler.memberships.get()), {"age": "young"}, consents=True)
     html = signed_in(labeler).get(page).content.decode()
     assert "the card of a model that learned from such a group alone says that somebody withdrew" in html
+
+
+def said_by(cohort: Cohort, number: int, others: int = 2, kept: Cohort | None = None) -> Campaign:
+    """Rankings of one prompt by so many of the cohort, who answered before, and by others."""
+    people = answered(cohort, number)
+    young = {one.pseudonym: (1, 2) for one in people}
+    campaign = ranked_campaign(
+        cohort.project, [young | {f"other-{n}": (2, 1) for n in range(others)}], overlap=9, cohort=kept
+    )
+    cohort.members.update(since=timezone.now() - timedelta(days=9))
+    return campaign
+
+
+def asked_for(owner: User, page: str, **query: object) -> dict[str, Any]:
+    answer = signed_in(owner).get(f"/projects/helpdesk/{page}.json", query)
+    assert answer.status_code == 200, answer.content
+    return dict(answer.json())
+
+
+def test_a_page_narrowed_to_fewer_than_five_people_has_no_figure_and_says_what_would_do(
+    young: Cohort, owner: User
+) -> None:
+    said_by(young, 4)
+    found = asked_for(owner, "agreement", cohort=young.pk)
+    assert (found["rankings"], found["position"], found["labelers"], found["parts"]) == (0, [], [], {})
+    assert found["pairwise"]["value"] is None
+    assert "Fewer than 5 people of The young judged here" in found["pairwise"]["reason"]
+    for page in ("agreement", "quality"):
+        html = signed_in(owner).get(f"/projects/helpdesk/{page}/", {"cohort": young.pk}).content.decode()
+        assert "Fewer than 5 people of The young judged here" in html
+        assert "what was said before somebody answered is not counted" in html
+
+
+def test_from_five_people_on_it_has_figures_and_names_nobody(young: Cohort, owner: User) -> None:
+    said_by(young, 5)
+    found = asked_for(owner, "agreement", cohort=young.pk)
+    assert (found["rankings"], found["wanting"], found["labelers"]) == (5, [], [])
+    later = timezone.now() + timedelta(days=1)
+    narrowed = asked_for(owner, "agreement", cohort=young.pk, since=f"{later:%Y-%m-%d}")
+    assert "Fewer than 5" in narrowed["wanting"][0]
+
+
+def test_the_whole_says_of_which_cohort_nothing_is_told(young: Cohort, owner: User) -> None:
+    said_by(young, 4)
+    found = asked_for(owner, "agreement")
+    assert found["rankings"] == 6
+    assert "Fewer than 5 people of The young judged here" in found["wanting"][0]
+    html = signed_in(owner).get("/projects/helpdesk/agreement/").content.decode()
+    assert "Fewer than 5 people of The young judged here" in html
+
+
+@pytest.mark.parametrize("number", [4, 5])
+def test_a_campaign_kept_for_them_is_reported_like_the_cohort(young: Cohort, owner: User, number: int) -> None:
+    campaign = said_by(young, number, others=0, kept=young)
+    for page in ("agreement", "quality"):
+        assert asked_for(owner, page, campaign=campaign.pk)["labelers"] == []
+    assert asked_for(owner, "agreement", campaign=campaign.pk)["rankings"] == (5 if number == 5 else 0)
+    assert asked_for(owner, "agreement")["labelers"] == []
+    ranked_campaign(young.project, [{"ada": (1, 2), "ben": (1, 2)}])
+    assert len(asked_for(owner, "agreement")["labelers"]) == number + 2
+    parts = asked_for(owner, "agreement")["parts"].get("campaign", [])
+    assert [part["labelers"] for part in parts] == ([5, 2] if number == 5 else [])
+
+
+def test_parts_of_fewer_than_five_are_not_told_within_it(young: Cohort, owner: User) -> None:
+    said_by(young, 5)
+    ranked_campaign(young.project, [{"young-0": (1, 2), "young-1": (1, 2)}])
+    found = asked_for(owner, "agreement", cohort=young.pk)
+    assert found["rankings"] == 7
+    assert "campaign" not in found["parts"]
+
+
+def test_between_two_cohorts_only_where_five_are_in_the_one_by_a_rule_alone(young: Cohort, owner: User) -> None:
+    said_by(young, 5)
+    by_hand = Cohort.objects.create(project=young.project, name="By hand")
+    since = timezone.now() - timedelta(days=9)
+    for one in labelers_of(young.project, "other-0 other-1"):
+        CohortMember.objects.create(cohort=by_hand, labeler=one, since=since)
+    names = [part["name"] for part in asked_for(owner, "agreement")["parts"]["cohort"]]
+    assert names == ["By hand", "The young", "By hand with The young"]
+    CohortMember.objects.create(cohort=by_hand, labeler=labelers_of(young.project, "young-0")[0], since=since)
+    assert [part["name"] for part in asked_for(owner, "agreement")["parts"]["cohort"]] == ["By hand", "The young"]

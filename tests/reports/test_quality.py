@@ -204,12 +204,15 @@ def test_gold_and_repeats_are_the_cohorts_where_the_page_is_narrowed_to_one(
 def test_a_cohort_made_of_answers_is_counted_although_nobody_is_listed(
     project: Project, of_two_cohorts: Cohort, owner: User
 ) -> None:
+    ranked_campaign(project, [{"eve": (1, 2), "fay": (1, 2), "gil": (1, 2)}], overlap=3)
+    for one in labelers_of(project, "eve fay gil"):
+        CohortMember.objects.create(cohort=of_two_cohorts, labeler=one, since=timezone.now() - timedelta(days=9))
     Cohort.objects.update(rule={"age": ["old"]})
     client = signed_in(owner)
     quality = client.get("/projects/helpdesk/quality/", {"cohort": of_two_cohorts.pk}).content.decode()
-    assert "2 labelers of a cohort made of background answers, who are not looked at one by one" in quality
+    assert "5 labelers of a cohort made of background answers, who are not looked at one by one" in quality
     agreement = client.get("/projects/helpdesk/agreement/", {"cohort": of_two_cohorts.pk}).content.decode()
-    assert "4 rankings by 2 labelers" in agreement
+    assert "7 rankings by 5 labelers" in agreement
 
 
 def test_nothing_is_no_error_and_nobody_else_sees_it(
