@@ -1,15 +1,22 @@
-"""The matrix of a round, read from what its reward models wrote of the held-out rankings."""
+"""The matrix of a round, read from what its reward models wrote of the held-out rankings.
 
-from dataclasses import dataclass
+Who is in a cohort is looked at again each time: whoever withdrew, or left it for the past too, is in no figure, and of
+a cohort in which fewer than five are left nothing is shown.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any
 
-from labeling.agreement.matrix import ALL, EQUAL, OWN, TOLD, WRONG, HeldOut, Matrix, matrix_of
+from labeling.agreement.matrix import ALL, EQUAL, FEWEST_PEOPLE, OWN, TOLD, WRONG, HeldOut, Matrix, matrix_of
 from labeling.models import Project
-from training.cohort_models import VALID, cohort_jobs
+from training.cohort_models import TRAIN, VALID, Ranked, cohort_jobs, ranked_by
+from training.errors import SnapshotRefused
 from training.models import Job, Round
 from training.rlhf.contract import records
 from training.rlhf.contract.exit_codes import DataRefused, InputMissing
-from training.snapshots import path_of
+from training.snapshot_rows import prompt_id
+from training.snapshots import path_of, read_query
 from training.validation_scores import Scores, scores_of
 
 
@@ -54,14 +61,41 @@ def newest_matrix(round_: Round) -> Found | None:
     if any(job.state != Job.State.DONE for job in made):
         return Found(round_, made, names, None)
     try:
-        held_out = _held_out(made, groups)
-    except (InputMissing, DataRefused, OSError, KeyError) as error:
+        standing = _standing(made)
+        left = Counter({key: len({one.labeler for one in standing if one.key == key}) for key in groups})
+        few = [names[key] for key in groups if left[key] < FEWEST_PEOPLE]
+        if few:
+            return Found(round_, made, names, None, _too_few(few))
+        held_out = _held_out(made, groups, {(prompt_id(one.prompt), one.pseudonym, one.key) for one in standing})
+    except (InputMissing, DataRefused, SnapshotRefused, OSError, KeyError) as error:
         return Found(round_, made, names, None, f"What the models wrote cannot be read any more: {error}.")
-    people = {str(told["name"]): int(told["labelers"]) for told in groups.values()}
-    return Found(round_, made, names, matrix_of(held_out, people=people))
+    return Found(round_, made, names, matrix_of(held_out, people={names[key]: left[key] for key in groups}))
 
 
-def _held_out(made: list[Job], groups: dict[str, dict[str, Any]]) -> list[HeldOut]:
+def _too_few(names: list[str]) -> str:
+    return (
+        f"Fewer than {FEWEST_PEOPLE} of those whom these models learned from or were measured on are still in "
+        f"{' and in '.join(names)}, and nothing is shown of so few. Train the models again, of cohorts that have more."
+    )
+
+
+def _standing(made: list[Job]) -> list[Ranked]:
+    """What of the rankings that were there at the launch still counts, and for whom it speaks now."""
+    whole = next(job for job in made if job.asks["matrix"]["model"] == ALL)
+    queries = {}
+    for need in (TRAIN, VALID):
+        snapshot = whole.inputs.select_related("snapshot").get(role=need.name).snapshot
+        assert snapshot is not None
+        # All that the cohorts' people ranked was counted at the launch, not what was learned from or measured alone.
+        queries[str(need.split)] = replace(read_query(snapshot.query), judges=(), without_judges=())
+    among = whole.asks["matrix"].get("cohorts", ())
+    return list(ranked_by(whole.project, queries, among, before=whole.created_at))
+
+
+def _held_out(
+    made: list[Job], groups: dict[str, dict[str, Any]], standing: set[tuple[str, str, str | None]]
+) -> list[HeldOut]:
+    """standing: (prompt, labeler, key) of what still counts for the cohort for which it counted then."""
     scores = {(one["model"], one["key"]): scores_of(job) for job in made for one in [job.asks["matrix"]]}
     equal = {one["train"]: scores[EQUAL, one["key"]] for job in made if (one := job.asks["matrix"])["model"] == EQUAL}
     snapshot = made[0].inputs.get(role=VALID.name).snapshot
@@ -70,7 +104,7 @@ def _held_out(made: list[Job], groups: dict[str, dict[str, Any]]) -> list[HeldOu
     for row in records.read_rows(path_of(snapshot), records.Ranking):
         ids = [answer.id for answer in row.responses]
         for said in row.judged:
-            if said.condition not in groups:
+            if said.condition not in groups or (row.id, said.labeler, said.condition) not in standing:
                 continue
             key = said.condition
             others = [other for other in groups if other != key]

@@ -5,14 +5,15 @@ of them is trained, and none of them reads a ranking by these people.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
 from labeling.agreement.matrix import ALL, EQUAL, FEWEST_HELD_OUT, FEWEST_PEOPLE, FEWEST_RANKINGS, OWN, TOLD
-from labeling.models import Cohort, User
+from labeling.models import Cohort, Project, User
 from training import jobs
 from training.conditions import Conditions, condition_of
 from training.errors import LaunchRefused
@@ -26,18 +27,21 @@ from training.snapshots import freeze
 
 HELD_OUT_SHARE = 3
 """One labeler in so many is held out, and never fewer than an interval takes."""
+CHOOSE = "Choose cohorts that share nobody, such as those of one question."
 TRAIN, VALID, DEMONSTRATIONS = DATA_NEEDS[Stage.Kind.REWARD]
 
 
 @dataclass(frozen=True)
 class Group:
-    """A cohort as the matrix knows it. labelers: who ranked while they were in it. held_out: those of them whom no
-    model learns from, by primary key. train: rankings of the train split by the others; valid: of held-out prompts by
-    the held-out."""
+    """A cohort as the matrix knows it. labelers: who ranked while they were in it and in no other that it is told apart
+    from; shared: who ranked while they were in another of them too. held_out: those of the labelers whom no model
+    learns from, by primary key. train: rankings of the train split by the others; valid: of held-out prompts by the
+    held-out."""
 
     cohort: Cohort
     key: str
     labelers: int
+    shared: int
     held_out: tuple[int, ...]
     train: int
     valid: int
@@ -45,48 +49,129 @@ class Group:
     @property
     def is_shown(self) -> bool:
         """A cohort filled by background answers is counted from five people on."""
-        return not self.cohort.rule or self.labelers >= FEWEST_PEOPLE
+        return not self.cohort.by_rule or self.labelers >= FEWEST_PEOPLE
 
     @property
     def wanting(self) -> list[str]:
         """What is missing, and how many more would do."""
+        several = [f"{self.in_several} {CHOOSE}"] if self.shared else []
         if not self.is_shown:
-            return [f"Fewer than {FEWEST_PEOPLE} of its people ranked; so few are neither counted nor learned from."]
+            few = f"Fewer than {FEWEST_PEOPLE} who count for it ranked; so few are neither counted nor learned from."
+            return [few, *several]
         needed = (
             ("Labelers who ranked", self.labelers, FEWEST_PEOPLE),
             ("Labelers who ranked held-out prompts and can be held out", len(self.held_out), FEWEST_HELD_OUT),
             ("Their rankings of held-out prompts (split valid)", self.valid, FEWEST_RANKINGS),
             ("Rankings of training prompts by the others", self.train, 1),
         )
-        return [f"{what}: {there}; {least - there} more would do." for what, there, least in needed if there < least]
+        wanting = [f"{what}: {there}; {least - there} more would do." for what, there, least in needed if there < least]
+        return [*wanting, *several] if wanting else []
+
+    @property
+    def in_several(self) -> str:
+        counted = _counted(self.shared, [self.cohort])
+        return f"In another of these cohorts too, and so counted in neither: {counted} who ranked."
 
 
-def groups_of(round_: Round) -> list[Group]:
-    """Every cohort of the project, with who would be held out (a few queries)."""
-    conditions, project = Conditions.of(round_.project), round_.project
-    said: dict[str, list[tuple[int, int, str]]] = {}
-    for split in ("train", "valid"):
-        query = replace(query_of(round_, TRAIN), split=split)
-        rows = ranks_asked_for(project, query).order_by().values_list(
-            "submission", "submission__assignment__labeler", "submission__submitted_at"
+@dataclass(frozen=True)
+class Partition:
+    """Cohorts that are told apart. in_several: labelers who ranked while they were in two of them or more, and speak
+    for none."""
+
+    groups: list[Group]
+    in_several: int
+
+    @property
+    def ready(self) -> list[Group]:
+        return [group for group in self.groups if not group.wanting]
+
+    @property
+    def sentence(self) -> str:
+        """How many people are in several of the cohorts; empty where nobody is."""
+        if not self.in_several:
+            return ""
+        who = _counted(self.in_several, [group.cohort for group in self.groups])
+        return f"In two of these cohorts or more, and so counted in none: {who} who ranked. {CHOOSE}"
+
+
+def _counted(number: int, cohorts: Sequence[Cohort]) -> str:
+    """What people answered of their background is not counted below five."""
+    few = number < FEWEST_PEOPLE and any(cohort.by_rule for cohort in cohorts)
+    return f"Fewer than {FEWEST_PEOPLE}" if few else str(number)
+
+
+def chosen_cohorts(project: Project, asked: Collection[str] = ()) -> list[Cohort]:
+    """asked: their primary keys, as typed; none: all. Raises LaunchRefused for one that the project does not have."""
+    there = {str(cohort.pk): cohort for cohort in project.cohorts.order_by("name")}
+    for one in asked:
+        if one not in there:
+            raise LaunchRefused(f"{one[:20]!r} is no cohort of this project. Choose among those that the page lists.")
+    return [cohort for pk, cohort in there.items() if not asked or pk in asked]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One labeler's ranking of a prompt. keys: of those of the cohorts told apart that the labeler was in."""
+
+    submission: int
+    labeler: int
+    pseudonym: str
+    prompt: int
+    split: str
+    keys: frozenset[str]
+
+    @property
+    def key(self) -> str | None:
+        return next(iter(self.keys)) if len(self.keys) == 1 else None
+
+
+def ranked_by(
+    project: Project, queries: Mapping[str, Query], among: Collection[int], *, before: datetime | None = None
+) -> Iterator[Ranked]:
+    """What counts now of what was ranked, by whom, and whom they speak for now. queries: by split; before: only work
+    that was taken up before it. Two queries and one more a split."""
+    conditions = Conditions.of(project, among)
+    path = "submission__assignment"
+    for split, query in queries.items():
+        found = ranks_asked_for(project, query)
+        if before is not None:
+            found = found.filter(**{f"{path}__created_at__lt": before})
+        rows = found.order_by().values_list(
+            "submission", f"{path}__labeler", f"{path}__labeler__pseudonym", f"{path}__task__prompt",
+            "submission__submitted_at",
         )  # fmt: skip
-        for submission, labeler, at in rows.distinct():
-            key = conditions.at(labeler, at)
-            if key is not None:
-                said.setdefault(key, []).append((submission, labeler, split))
-    return [_group(cohort, said.get(condition_of(cohort), [])) for cohort in project.cohorts.order_by("name")]
+        for submission, labeler, pseudonym, prompt, at in rows.distinct():
+            keys = frozenset(conditions.all_at(labeler, at))
+            yield Ranked(submission, labeler, pseudonym, prompt, split, keys)
 
 
-def _group(cohort: Cohort, said: list[tuple[int, int, str]]) -> Group:
-    everybody = {labeler for _, labeler, _ in said}
-    able = sorted((labeler for _, labeler, split in set(said) if split == "valid"), key=lambda one: _lot(cohort, one))
-    able = list(dict.fromkeys(able))
+def partition_of(round_: Round, cohorts: Collection[Cohort] = ()) -> Partition:
+    """The cohorts, by default every one of the project, with who would be held out (a few queries)."""
+    project = round_.project
+    told_apart = sorted(cohorts or project.cohorts.all(), key=lambda cohort: cohort.name)
+    if not told_apart:
+        return Partition([], 0)
+    queries = {split: replace(query_of(round_, TRAIN), split=split) for split in ("train", "valid")}
+    said = list(ranked_by(project, queries, [cohort.pk for cohort in told_apart]))
+    groups = [_group(cohort, said) for cohort in told_apart]
+    return Partition(groups, len({one.labeler for one in said if len(one.keys) > 1}))
+
+
+def groups_of(round_: Round, cohorts: Collection[Cohort] = ()) -> list[Group]:
+    return partition_of(round_, cohorts).groups
+
+
+def _group(cohort: Cohort, ranked: Sequence[Ranked]) -> Group:
+    key = condition_of(cohort)
+    said = [one for one in ranked if one.key == key]
+    everybody = {one.labeler for one in said}
+    able = sorted({one.labeler for one in said if one.split == "valid"}, key=lambda one: _lot(cohort, one))
     wanted = max(FEWEST_HELD_OUT, len(everybody) // HELD_OUT_SHARE)
     held_out = tuple(sorted(able[: min(wanted, max(0, len(everybody) - 1))]))
     return Group(
-        cohort, condition_of(cohort), len(everybody), held_out,
-        train=sum(split == "train" and labeler not in held_out for _, labeler, split in said),
-        valid=sum(split == "valid" and labeler in held_out for _, labeler, split in said),
+        cohort, key, len(everybody), len({one.labeler for one in ranked if key in one.keys and len(one.keys) > 1}),
+        held_out, train=sum(one.split == "train" and one.labeler not in held_out for one in said),
+        valid=sum(one.split == "valid" and one.labeler in held_out for one in said),
     )  # fmt: skip
 
 
@@ -118,8 +203,13 @@ def variants_of(groups: list[Group]) -> list[Variant]:
 
 
 @transaction.atomic
-def launch_cohort_models(round_: Round, *, by: User | None = None) -> list[Job]:
-    """Starts the models of the matrix from the SFT model of a round. Raises LaunchRefused, and nothing was made."""
+def launch_cohort_models(
+    round_: Round, *, cohorts: Collection[Cohort] = (), by: User | None = None
+) -> list[Job]:  # fmt: skip
+    """Starts the models of the matrix from the SFT model of a round. cohorts: those to tell apart; none: all.
+
+    Raises LaunchRefused, and nothing was made.
+    """
     round_ = Round.objects.select_for_update().select_related("project").get(pk=round_.pk)
     running = cohort_jobs(round_).filter(state__in=[*jobs.ACTIVE, Job.State.PAUSED]).first()
     if running is not None:
@@ -130,12 +220,14 @@ def launch_cohort_models(round_: Round, *, by: User | None = None) -> list[Job]:
     if stage is None:
         raise LaunchRefused(f"Round {round_.number} has no stage Reward model.")
     models = models_of(stage)
-    groups = [group for group in groups_of(round_) if not group.wanting]
+    partition = partition_of(round_, cohorts)
+    groups = partition.ready
     if len(groups) < 2:
         raise LaunchRefused(
             f"{len(groups)} cohorts have what it takes, and a matrix is of two or more. The page says what is missing."
         )
-    planned = [(variant, _plan(stage, variant, groups, models)) for variant in variants_of(groups)]
+    told_apart = [group.cohort for group in partition.groups]
+    planned = [(variant, _plan(stage, variant, groups, told_apart, models)) for variant in variants_of(groups)]
     made: list[Job] = []
     for variant, (config, data) in planned:
         group = variant.group
@@ -143,6 +235,7 @@ def launch_cohort_models(round_: Round, *, by: User | None = None) -> list[Job]:
             "matrix": {
                 "round": round_.pk, "first": made[0].pk if made else None, "model": variant.model, "name": variant.name,
                 "key": group.key if group else "", "train": group.train if group else None,
+                "cohorts": [cohort.pk for cohort in told_apart],
                 "groups": {
                     one.key: {"name": one.cohort.name, "labelers": one.labelers, "train": one.train} for one in groups
                 },
@@ -160,22 +253,23 @@ def cohort_jobs(round_: Round) -> Any:
 
 
 def _plan(
-    stage: Stage, variant: Variant, groups: list[Group], models: Mapping[str, Checkpoint]
+    stage: Stage, variant: Variant, groups: list[Group], told_apart: list[Cohort], models: Mapping[str, Checkpoint]
 ) -> tuple[dict[str, Any], dict[str, Snapshot]]:
     round_, project = stage.round, stage.round.project
     needs = [TRAIN, VALID, *([DEMONSTRATIONS] if counted(round_, DEMONSTRATIONS) else [])]
-    sections = _sections(stage, variant, project.cohorts.all())
+    sections = _sections(stage, variant, told_apart)
     config = compose(stage, sections, models=dict(models), needs=needs)
     held_out = tuple(sorted(labeler for group in groups for labeler in group.held_out))
     tokens_of = tuple(generators_that_share_the_tokenizer(project, models["init"]))
-    train: dict[str, Any] = {"without_judges": held_out, "tokens_of": tokens_of}
+    among = tuple(cohort.pk for cohort in told_apart)
+    train: dict[str, Any] = {"without_judges": held_out, "tokens_of": tokens_of, "among": among}
     if variant.model == OWN and variant.group:
         train["cohort"] = variant.group.cohort.pk
     if variant.model == EQUAL and variant.group:
         train |= {"judgments": variant.group.train, "seed": config.seed}
     asked: dict[str, Query] = {
         TRAIN.name: replace(query_of(round_, TRAIN), **train),
-        VALID.name: replace(query_of(round_, VALID), judges=held_out, tokens_of=tokens_of),
+        VALID.name: replace(query_of(round_, VALID), judges=held_out, tokens_of=tokens_of, among=among),
         DEMONSTRATIONS.name: query_of(round_, DEMONSTRATIONS),
     }
     data = {
@@ -185,7 +279,7 @@ def _plan(
     return dict(config.to_json()), data
 
 
-def _sections(stage: Stage, variant: Variant, cohorts: Any) -> Sections:
+def _sections(stage: Stage, variant: Variant, cohorts: Collection[Cohort]) -> Sections:
     """The round's own, told apart only where the model is told whose preferences it stands for."""
     sections = merged(sections_of(stage.round, stage.kind), {"reward": {"score_validation": True}})
     if variant.model != TOLD:

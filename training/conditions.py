@@ -1,12 +1,16 @@
 """Cohorts as a model is told them: a condition is a cohort's key in a run folder.
 
-A judgment counts for the cohort that its labeler was in when it was made. Who was in two at once speaks for neither.
+A judgment counts for the cohort that its labeler was in when it was made. Cohorts that are told apart are a set, by
+default all of the project; who was in two of the set at once speaks for neither. `Conditions` says so of one judgment
+and `only_in` to the database.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+
+from django.db.models import Exists, OuterRef, Q
 
 from labeling.models import Cohort, CohortMember, Project
 
@@ -21,27 +25,45 @@ def condition_of(cohort: Cohort) -> str:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Who was in which cohort and when, of a whole project."""
+    """Who was in which cohort and when, of a whole project or of those cohorts of it that are told apart."""
 
     stays: Mapping[int, list[tuple[datetime, datetime | None, str]]]
     """By labeler: since, until, key."""
 
     @classmethod
-    def of(cls, project: Project) -> "Conditions":
-        """One query."""
+    def of(cls, project: Project, among: Collection[int] = ()) -> "Conditions":
+        """among: the cohorts that are told apart, by primary key; none: all. One query."""
         stays: dict[int, list[tuple[datetime, datetime | None, str]]] = {}
-        for member in CohortMember.objects.filter(cohort__project=project).select_related("cohort"):
+        found = CohortMember.objects.filter(cohort__project=project)
+        if among:
+            found = found.filter(cohort__in=among)
+        for member in found.select_related("cohort"):
             stay = (member.since, member.until, condition_of(member.cohort))
             stays.setdefault(member.labeler_id, []).append(stay)
         return cls(stays)
 
     def at(self, labeler_id: int | None, moment: datetime) -> str | None:
         """The key of the one cohort that the labeler was in at that moment."""
+        keys = self.all_at(labeler_id, moment)
+        return next(iter(keys)) if len(keys) == 1 else None
+
+    def all_at(self, labeler_id: int | None, moment: datetime) -> set[str]:
+        """The keys of all cohorts that the labeler was in at that moment."""
         if labeler_id is None:
-            return None
-        keys = {
+            return set()
+        return {
             key
             for since, until, key in self.stays.get(labeler_id, ())
             if since <= moment and (until is None or moment < until)
         }
-        return keys.pop() if len(keys) == 1 else None
+
+
+def only_in(cohort: int, *, among: Collection[int], labeler: str, at: str) -> Q:
+    """Whether a row's labeler was in the cohort and in no other of `among`. labeler, at: the row's fields."""
+
+    def was_in(cohorts: Collection[int]) -> Q:
+        stays = CohortMember.objects.filter(cohort__in=cohorts, labeler=OuterRef(labeler), since__lte=OuterRef(at))
+        return Q(Exists(stays.filter(Q(until__isnull=True) | Q(until__gt=OuterRef(at)))))
+
+    others = set(among) - {cohort}
+    return was_in([cohort]) & ~was_in(others) if others else was_in([cohort])

@@ -17,13 +17,13 @@ from typing import Annotated, Any, Literal
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from labeling.intake import beginning
-from labeling.models import Adjudication, CohortMember, Judgment, Labeler, Project, Prompt, Response, WorkKind
+from labeling.models import Adjudication, Judgment, Labeler, Project, Prompt, Response, WorkKind
 from labeling.reports.agreement import AgreementReport
 from labeling.reports.judgments import judgments_in
 from labeling.reports.quality import quality_report
 from labeling.reports.scope import Scope
 from labeling.reviewing import not_returned
-from training.conditions import Conditions
+from training.conditions import Conditions, only_in
 from training.rlhf.contract import records
 from training.rlhf.contract.strict import Refused, Section, Within
 
@@ -57,7 +57,10 @@ class Query(Section):
     """rankings: beside: what labelers said, and no adjudication, which stands beside it; instead: where a task was
     adjudicated, the newest decision in the place of all that labelers said of it."""
     cohort: int | None = None
-    """rankings: id of a cohort: only what its members said while they were in it."""
+    """rankings: id of a cohort: only what its members said while they were in it, and in no other of `among`."""
+    among: tuple[int, ...] = ()
+    """rankings: ids of the cohorts that are told apart: a row's conditions are these alone, and who was in two of them
+    at once has none. Empty: all of the project for conditions; and `cohort` takes whoever was in it."""
     judges: tuple[int, ...] = ()
     """rankings: ids of labelers: only theirs."""
     without_judges: tuple[int, ...] = ()
@@ -71,6 +74,8 @@ class Query(Section):
     def check_together(self) -> None:
         if self.limit is not None and self.kind != "prompts":
             raise Refused("limit", f"is {self.limit}; expected null where kind is not prompts")
+        if self.among and self.kind != "rankings":
+            raise Refused("among", f"is {list(self.among)}; expected [] where kind is not rankings")
         if self.judgments is not None and self.kind != "rankings":
             raise Refused("judgments", f"is {self.judgments}; expected null where kind is not rankings")
 
@@ -162,11 +167,8 @@ def ranks_asked_for(project: Project, query: Query) -> QuerySet[Judgment]:
     if query.without_judges:
         found = found.exclude(**{f"{who}__in": query.without_judges})
     if query.cohort is not None:
-        stays = CohortMember.objects.filter(
-            cohort=query.cohort, labeler=OuterRef(who), since__lte=OuterRef("submission__submitted_at")
-        )
-        stays = stays.filter(Q(until__isnull=True) | Q(until__gt=OuterRef("submission__submitted_at")))
-        found = found.filter(Exists(stays))
+        at = "submission__submitted_at"
+        found = found.filter(only_in(query.cohort, among=query.among, labeler=who, at=at))
     if query.judgments is not None:
         found = found.filter(submission__in=_drawn_submissions(found, query))
     return found
@@ -372,7 +374,8 @@ def _batches(ids: Iterable[int]) -> Iterator[list[int]]:
 
 def _ranking_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
     """One row a prompt, with all its ranked responses and every labeler's order of them."""
-    learned, conditions, weights = _learned(project, query), Conditions.of(project), _weights(project, query)
+    learned, weights = _learned(project, query), _weights(project, query)
+    conditions = Conditions.of(project, query.among)
     for prompt, said, texts in _said_by_prompt(ranks_asked_for(project, query)):
         if learned and beginning(prompt.messages) in learned:
             counts.left_out[LIKE_TRAINING] += 1

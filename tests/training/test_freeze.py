@@ -257,6 +257,27 @@ def test_a_cohort_alone_some_labelers_alone_and_all_but_some(project: Project) -
     assert who(without_judges=(third.pk,)) == {first.pseudonym, second.pseudonym}
 
 
+def test_a_cohort_among_others_is_of_those_in_no_other_and_conditions_are_of_these_alone(project: Project) -> None:
+    rankings(project, 2, overlap=3, shown=2)
+    first, second, third = project.labelers.order_by("pk")
+    yesterday = timezone.now() - timedelta(days=1)
+    young, women, old = (Cohort.objects.create(project=project, name=name) for name in ("young", "women", "old"))
+    for cohort, one in ((young, first), (women, first), (young, second), (old, third)):
+        CohortMember.objects.create(cohort=cohort, labeler=one, since=yesterday)
+
+    def who(**asked: Any) -> set[tuple[str, str | None]]:
+        found = rows(freeze(project, Query(kind="rankings", **asked)))
+        return {(said["labeler"], said["condition"]) for row in found for said in row["judged"]}
+
+    one, other, last = (person.pseudonym for person in (first, second, third))
+    both, ages = (young.pk, women.pk), (young.pk, old.pk)
+    assert who(among=both) == {(one, None), (other, "young"), (last, None)}
+    assert who(cohort=young.pk, among=both) == {(other, "young")}
+    assert who(cohort=young.pk, among=ages) == {(one, "young"), (other, "young")}
+    assert who(among=ages) == {(one, "young"), (other, "young"), (last, "old")}
+    assert who() == {(one, None), (other, "young"), (last, "old")}
+
+
 def test_so_many_rankings_are_drawn_by_lot_and_alike_each_time(project: Project) -> None:
     rankings(project, 4, overlap=2, shown=2)
     drawn = [freeze(project, Query(kind="rankings", judgments=5, seed=seed)) for seed in (1, 1, 2)]

@@ -168,6 +168,105 @@ def test_so_few_in_a_cohort_of_background_answers_are_not_even_counted(judged: R
     assert "Labelers who ranked: 3" not in page
 
 
+def crossed(judged: Round) -> list[Cohort]:
+    """Everybody is in a second cohort too, by another question."""
+    since = timezone.now() - timedelta(days=9)
+    made = [Cohort.objects.create(project=judged.project, name=name) for name in ("men", "women")]
+    for number, one in enumerate(Labeler.objects.filter(project=judged.project, cohorts__isnull=False).order_by("pk")):
+        CohortMember.objects.create(cohort=made[number % 2], labeler=one, since=since)
+    return made
+
+
+def test_cohorts_of_one_question_are_told_apart_although_everybody_is_in_one_of_another(
+    judged: Round, owner_client: Client
+) -> None:
+    crossed(judged)
+    assert [group.labelers for group in groups_of(judged)] == [0, 0, 0, 0]
+    page = owner_client.get(ADDRESS).content.decode()
+    assert "In two of these cohorts or more, and so counted in none: 12 who ranked." in page
+    assert "Choose cohorts that share nobody" in page
+    chosen = {"cohorts": [one.pk for one in Cohort.objects.filter(name__in=COHORTS)]}
+    page = owner_client.get(ADDRESS, chosen).content.decode()
+    assert "counted in none" not in page
+    assert owner_client.get(f"{ADDRESS[:-1]}.json", chosen).json()["in_several"] == ""
+    answer = owner_client.post(ADDRESS, {"round": judged.number, **chosen})
+    assert answer.status_code == 302
+    made = {job.asks["matrix"]["name"]: job for job in cohort_jobs(judged)}
+    own, equal = (
+        list(read(made[name], "rankings_train")) for name in ("own cohort only: warm", "all, at equal n: terse")
+    )
+    assert sum(len(row.judged) for row in own) == sum(len(row.judged) for row in equal) == 3 * 4
+    assert {said.condition for row in read(made["conditioned"], "rankings_train") for said in row.judged} == set(
+        COHORTS
+    )
+    for job in made.values():
+        pretend(job)
+    assert "It can be claimed" in owner_client.get(ADDRESS).content.decode()
+
+
+def test_own_and_as_many_of_everybody_are_as_many_where_cohorts_overlap(judged: Round) -> None:
+    """Two of the terse are warm as well: they are in neither, for the count and for the model alike."""
+    warm = Cohort.objects.get(name="warm")
+    for name in ("terse-0", "terse-1"):
+        one = Labeler.objects.get(pseudonym=name)
+        CohortMember.objects.create(cohort=warm, labeler=one, since=timezone.now() - timedelta(days=9))
+    more = ranked_campaign(judged.project, [{f"terse-{n}": (1, 2) for n in range(6, 9)}] * 16, overlap=12)
+    Prompt.objects.filter(tasks__in=more.tasks.order_by("position")[:12]).update(split="valid")
+    terse = Cohort.objects.get(name="terse")
+    for name in ("terse-6", "terse-7", "terse-8"):
+        one = Labeler.objects.get(pseudonym=name)
+        CohortMember.objects.create(cohort=terse, labeler=one, since=timezone.now() - timedelta(days=9))
+    groups = {group.key: group for group in groups_of(judged)}
+    assert (groups["terse"].labelers, groups["terse"].shared, groups["warm"].shared) == (7, 2, 2)
+    made = {job.asks["matrix"]["name"]: job for job in launch_cohort_models(judged)}
+    own = list(read(made["own cohort only: terse"], "rankings_train"))
+    assert sum(len(row.judged) for row in own) == groups["terse"].train
+    assert not {"terse-0", "terse-1"} & voices(made["own cohort only: terse"], "rankings_train")
+
+
+def test_a_cohort_of_another_project_is_refused(judged: Round, owner_client: Client) -> None:
+    for answer in (owner_client.get(ADDRESS, {"cohorts": "x"}), owner_client.post(ADDRESS, {"cohorts": "999999"})):
+        assert answer.status_code == 400
+        assert "is no cohort of this project" in answer.content.decode()
+    assert not cohort_jobs(judged).exists()
+
+
+def test_who_withdraws_is_in_no_figure_and_of_fewer_than_five_nothing_is_shown(
+    judged: Round, owner_client: Client
+) -> None:
+    launch_cohort_models(judged)
+    for job in cohort_jobs(judged):
+        pretend(job)
+    address = f"{ADDRESS[:-1]}.json"
+    before = owner_client.get(address).json()["accuracy"]["all"]["warm"]["count"]
+    held_out = next(group for group in groups_of(judged) if group.key == "warm").held_out
+    learned_from = [one for one in Labeler.objects.filter(pseudonym__startswith="warm") if one.pk not in held_out]
+    gone = CohortMember.objects.filter(labeler=learned_from[0])
+    gone.delete()
+    after = owner_client.get(address).json()
+    assert after["accuracy"]["all"]["warm"]["count"] == before
+    CohortMember.objects.filter(labeler=learned_from[1]).delete()
+    found = owner_client.get(address).json()
+    assert found["cohorts"] == []
+    assert found["claim"].startswith("Fewer than 5 of those whom these models learned from")
+    page = owner_client.get(ADDRESS).content.decode()
+    assert "still in warm, and nothing is shown of so few" in page
+    assert "Pairs in the right order" not in page
+
+
+def test_a_held_out_ranking_that_was_withdrawn_is_in_no_figure(judged: Round, owner_client: Client) -> None:
+    launch_cohort_models(judged)
+    for job in cohort_jobs(judged):
+        pretend(job)
+    address = f"{ADDRESS[:-1]}.json"
+    before = owner_client.get(address).json()["accuracy"]["all"]["warm"]["count"]
+    one = next(group for group in groups_of(judged) if group.key == "warm").held_out[0]
+    Submission.objects.filter(
+        assignment__labeler=one, assignment__task__in=judged.project.prompts.filter(split="valid").values("tasks")[:2]
+    ).update(withdrawn_at=timezone.now())
+    assert owner_client.get(address).json()["accuracy"]["all"]["warm"]["count"] == before - 2
+
+
 def test_what_the_models_wrote_may_be_gone(judged: Round, owner_client: Client) -> None:
     launch_cohort_models(judged)
     for job in cohort_jobs(judged):

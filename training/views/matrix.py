@@ -1,7 +1,7 @@
 """The page of a project's groups: reward models by cohorts, and what it takes to make them. Also as JSON."""
 
 from django.contrib import messages
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -9,10 +9,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from labeling.access import RESEARCHES, ProjectRequest, project_page
 from labeling.agreement.figures import Figure
 from labeling.agreement.matrix import MODELS, Matrix, claim_of
+from labeling.models import Cohort
 from labeling.views.report_ways import ways_for
 from labeling.views.worded import Cell, as_json, cell
 from training.cohort_matrix import Found, newest_matrix, newest_round_with_one
-from training.cohort_models import groups_of, launch_cohort_models
+from training.cohort_models import Partition, chosen_cohorts, launch_cohort_models, partition_of
 from training.errors import LaunchRefused
 from training.models import Round
 
@@ -29,16 +30,25 @@ ABOUT = {
 @require_http_methods(["GET", "HEAD", "POST"])
 @project_page(RESEARCHES)
 def matrix(request: ProjectRequest) -> HttpResponse:
-    """?round= the number of one; by default the newest that has a matrix, else the newest. POST trains its models."""
+    """?round= the number of one; by default the newest that has a matrix, else the newest. ?cohorts= the number of one
+    that is told apart, as often as there are; by default all. POST trains its models."""
     round_ = _round(request)
+    try:
+        cohorts = chosen_cohorts(request.project, _asked_cohorts(request))
+    except LaunchRefused as refused:
+        return render(request, "rounds/matrix.html", _context(request, round_, [], problem=str(refused)), status=400)
     if request.method == "POST" and round_ is not None:
         try:
-            made = launch_cohort_models(round_, by=request.user)
+            made = launch_cohort_models(round_, cohorts=cohorts, by=request.user)
         except LaunchRefused as refused:
-            return render(request, "rounds/matrix.html", _context(request, round_, problem=str(refused)), status=409)
+            context = _context(request, round_, cohorts, problem=str(refused))
+            return render(request, "rounds/matrix.html", context, status=409)
         messages.success(request, f"{len(made)} reward models wait for a worker.")
-        return redirect(f"{request.path}?round={round_.number}")
-    return render(request, "rounds/matrix.html", _context(request, round_))
+        again = QueryDict(mutable=True)
+        again["round"] = str(round_.number)
+        again.setlist("cohorts", _asked_cohorts(request))
+        return redirect(f"{request.path}?{again.urlencode()}")
+    return render(request, "rounds/matrix.html", _context(request, round_, cohorts))
 
 
 @never_cache
@@ -46,10 +56,16 @@ def matrix(request: ProjectRequest) -> HttpResponse:
 @project_page(RESEARCHES)
 def matrix_json(request: ProjectRequest) -> JsonResponse:
     round_ = _round(request)
+    try:
+        cohorts = chosen_cohorts(request.project, _asked_cohorts(request))
+    except LaunchRefused as refused:
+        return JsonResponse({"error": str(refused)}, status=400)
     found = newest_matrix(round_) if round_ else None
+    several = partition_of(round_, cohorts).sentence if round_ else ""
     if found is None or found.matrix is None:
-        return JsonResponse({"claim": sentence_of(found), "models": list(MODELS), "cohorts": []})
-    return JsonResponse({"round": found.round.number} | json_of(found.matrix))
+        nothing = {"models": list(MODELS), "cohorts": [], "in_several": several}
+        return JsonResponse({"claim": sentence_of(found)} | nothing)
+    return JsonResponse({"round": found.round.number, "in_several": several} | json_of(found.matrix))
 
 
 def _round(request: ProjectRequest) -> Round | None:
@@ -61,18 +77,27 @@ def _round(request: ProjectRequest) -> Round | None:
     return newest_round_with_one(request.project) or rounds.first()
 
 
-def _context(request: ProjectRequest, round_: Round | None, *, problem: str = "") -> dict[str, object]:
+def _asked_cohorts(request: ProjectRequest) -> list[str]:
+    return (request.POST if request.method == "POST" else request.GET).getlist("cohorts")
+
+
+def _context(
+    request: ProjectRequest, round_: Round | None, cohorts: list[Cohort], *, problem: str = ""
+) -> dict[str, object]:  # fmt: skip
     project = request.project
     found = newest_matrix(round_) if round_ else None
     shown = found.matrix if found else None
-    groups = groups_of(round_) if round_ else []
+    partition = partition_of(round_, cohorts) if round_ else Partition([], 0)
+    groups = partition.groups
     return {
         "ways": ways_for(project.slug), "round": round_, "found": found, "problem": problem,
         "claim": sentence_of(found),
         "cohorts": shown.cohorts if shown else (), "rows": _rows(shown) if shown else [],
         "differences": _differences(shown) if shown else [],
         "wanting": [(name, said) for name, said in shown.wanting.items() if said] if shown else [],
-        "groups": groups, "ready": [one for one in groups if not one.wanting],
+        "groups": groups, "ready": partition.ready, "in_several": partition.sentence,
+        "offered": [(one, one in cohorts) for one in project.cohorts.order_by("name")],
+        "told_apart": cohorts if _asked_cohorts(request) else [],
         "lacking": [(one.cohort.name, one.wanting) for one in groups if one.wanting],
         "rounds": list(Round.objects.filter(project=project, recorded="").order_by("-number")[:20]),
     }  # fmt: skip
