@@ -234,7 +234,7 @@ class AgreementReport:
         found = ((name, label, self.said.flagged(name)) for name, label in self.questions[1])
         return [
             Answered(
-                name, label, gwet_ac1(judged, by="prompts"), krippendorff_alpha(judged, metric="nominal"),
+                name, label, gwet_ac1(judged, by="prompts"), krippendorff_alpha(judged, metric="nominal", by="prompts"),
                 float(judged.values.mean()),
             )
             for name, label, judged in found

@@ -35,11 +35,12 @@ FEWEST_TO_DRIFT = 60
 @dataclass(frozen=True)
 class Drift:
     """Agreement with the others in the first and in the second half of a labeler's work. p_value: of no change, as it
-    stands among that of all labelers (Holm)."""
+    stands among that of all labelers (Holm). p_reason: why there is none."""
 
     early: Figure
     late: Figure
     p_value: float | None
+    p_reason: str
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class QualityLine:
     person: Person
     submissions: int
     agreement: Figure
+    near: Figure
+    """How often overall ratings lie within one of the others'."""
     gold: Figure
     with_self: Figure
     drift: Drift
@@ -109,7 +112,7 @@ class QualityReport:
         """Those with remarks first."""
         if not self.agreement.names_people:
             return []
-        agreements = agreement_of_each(self.agreement.judged, intervals=True)
+        agreements, nears = self.agreement.agreement_of_each, self.agreement.near_of_each
         drifts, linings = self._drifts(), self._linings()
         repeats: dict[int, list[HiddenRepeat]] = defaultdict(list)
         for labeler, repeat in self.repeats:
@@ -122,7 +125,7 @@ class QualityReport:
             if not counts[code]:
                 continue
             line = QualityLine(
-                person, int(counts[code]), agreements.get(person.pseudonym) or undefined("Ranked nothing."),
+                person, int(counts[code]), agreements[person.pseudonym], nears[person.pseudonym],
                 self.gold.of(person.pk), self_agreement(repeats[person.pk]), drifts[code], times[code], linings[code],
                 self.abilities.get(person.pseudonym), (),
             )  # fmt: skip
@@ -192,7 +195,8 @@ class QualityReport:
         known = [place for place, p_value in enumerate(pairs) if p_value is not None]
         adjusted = dict(zip(known, holm([p for p in pairs if p is not None]), strict=True))
         return [
-            Drift(early, later, adjusted.get(code)) for code, (early, later) in enumerate(zip(*halves, strict=True))
+            Drift(early, later, adjusted.get(code), "" if code in adjusted else _no_p_value(early, later))
+            for code, (early, later) in enumerate(zip(*halves, strict=True))
         ]
 
     def _late(self, said: Judgments) -> Bools:
@@ -213,6 +217,15 @@ def _p_value(early: Figure, late: Figure) -> float | None:
         return None
     spread = sum(((one.interval.high - one.interval.low) / 3.92) ** 2 for one in (early, late) if one.interval)
     return float(2 * ndtr(-abs(early.value - late.value) / spread**0.5)) if spread else None
+
+
+def _no_p_value(early: Figure, late: Figure) -> str:
+    if early.value is None or late.value is None:
+        return early.reason or late.reason
+    fewest, needed = min(early.count, late.count), FEWEST_TO_DRIFT // 2
+    if fewest < needed:
+        return f"Fewer than {needed} shared comparisons in a half: {fewest}; {needed - fewest} more would do."
+    return early.interval_reason or late.interval_reason or "Neither half varies."
 
 
 def _with_remarks(line: QualityLine, *, apart: bool, pace: float | None) -> QualityLine:

@@ -17,9 +17,10 @@ from labeling.reports.quality import QualityLine, QualityReport, quality_report
 from labeling.reports.scope import ScopeFilters
 from labeling.views.agreement import reach
 from labeling.views.report_ways import ways_for
-from labeling.views.worded import as_json, between, cell, number, percent, plural
+from labeling.views.worded import Cell, as_json, cell, percent, plural
 
 MOST_LABELERS = 60
+NO_ANSWERS = "No order of all responses and no overall rating yet."
 
 
 def _report(filters: ScopeFilters) -> QualityReport:
@@ -72,31 +73,43 @@ def quality_json(request: ProjectRequest) -> JsonResponse:
 
 
 def _line(line: QualityLine) -> dict[str, object]:
-    ability = line.ability
+    ability, lining = line.ability, line.lining
     return {
         "line": line,
-        "agreement": reach(line.agreement),
-        "gold": _share(line.gold),
-        "with_self": _share(line.with_self),
-        "drift": f"{_share(line.drift.early)} → {_share(line.drift.late)}",
         "time": time_in_words(line.active_ms),
-        "run": f"{line.lining.longest_run} of {line.lining.answers:,}" if line.lining else "–",
-        "ability": number(ability.ability.value) if ability and ability.ability.value is not None else "–",
-        "ability_between": between(ability.ability) if ability else "",
         "weight": f"{ability.weight:.2f}" if ability else "1.00",
+        "agreement": _agreement(line),
+        "figures": [_drift(line), _share(line.gold), _share(line.with_self)],
+        "run": Cell(f"{lining.longest_run} of {lining.answers:,}") if lining else Cell("–", why=NO_ANSWERS),
+        "ability": cell(ability.ability) if ability else Cell("–", why=NO_ANSWERS),
     }
 
 
-def _share(figure: Figure) -> str:
-    return "–" if figure.value is None else percent(figure.value)
+def _agreement(line: QualityLine) -> Cell:
+    """Of rankings; of ratings where somebody ranked nothing that others ranked."""
+    if line.agreement.value is None and line.near.value is not None:
+        return Cell(reach(line.near), "ratings within one")
+    return Cell(reach(line.agreement), why=line.agreement.reason)
+
+
+def _drift(line: QualityLine) -> Cell:
+    early, late = line.drift.early, line.drift.late
+    if early.value is None or late.value is None:
+        return Cell("–", why=early.reason or late.reason)
+    return Cell(f"{percent(early.value)} → {percent(late.value)}")
+
+
+def _share(figure: Figure) -> Cell:
+    return Cell("–", why=figure.reason) if figure.value is None else Cell(percent(figure.value))
 
 
 def _line_json(line: QualityLine) -> dict[str, object]:
     ability, lining = line.ability, line.lining
     return {
         "labeler": line.person.pseudonym, "submissions": line.submissions, "agreement": as_json(line.agreement),
-        "gold": as_json(line.gold), "with_self": as_json(line.with_self),
-        "drift": {"early": as_json(line.drift.early), "late": as_json(line.drift.late), "p_value": line.drift.p_value},
+        "ratings_within_one": as_json(line.near), "gold": as_json(line.gold), "with_self": as_json(line.with_self),
+        "drift": {"early": as_json(line.drift.early), "late": as_json(line.drift.late), "p_value": line.drift.p_value,
+                  "p_reason": line.drift.p_reason},
         "median_active_ms": line.active_ms,
         "longest_run": lining and lining.longest_run,
         "run_probability": lining and lining.run_probability.value,

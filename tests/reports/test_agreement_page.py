@@ -6,7 +6,7 @@ from labeling.agreement import Figure, Interval
 from labeling.models import Project, User
 from labeling.views.agreement import _beside_paper
 from tests.conftest import signed_in
-from tests.reports.judged import ranked_campaign, rated_campaign
+from tests.reports.judged import labelers_of, ranked_campaign, rated_campaign, say
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -78,6 +78,18 @@ def test_beside_the_paper_it_is_the_interval_for_other_labelers_too_that_counts(
     html = signed_in(researcher).get(PAGE).content.decode()
     assert "less often" not in html
     assert "of too few labelers yet to be set beside InstructGPT" in html
+
+
+def test_the_alpha_of_a_flag_has_an_interval_or_says_why_there_is_none(project: Project, researcher: User) -> None:
+    campaign = ranked_campaign(project, [{"zoe": (1, 2)}] * 8, overlap=3)
+    for number, task in enumerate(campaign.tasks.all()):
+        for name in ("ada", "ben"):
+            torn = number % 2 == 0 and (number != 4 or name == "ada")
+            say(task, *labelers_of(project, name), (1, 2), flags=[{"hallucination": torn, "misses_task": False}, {}])
+    client = signed_in(researcher)
+    flags = client.get(JSON).json()["flags"]
+    assert flags["hallucination"]["alpha"]["low"] < flags["hallucination"]["alpha"]["value"]
+    assert "without variation alpha" in client.get(PAGE).content.decode()
 
 
 def test_a_project_without_judgments_says_so(project: Project, owner: User) -> None:

@@ -12,7 +12,7 @@ from labeling.reports.quality import QualityReport, quality_report
 from labeling.reports.scope import Scope
 from tests.conftest import signed_in
 from tests.labeling.work import make_campaign
-from tests.reports.judged import labelers_of, ranked_campaign, say
+from tests.reports.judged import labelers_of, ranked_campaign, rated_campaign, say
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -170,6 +170,21 @@ def test_the_page_and_the_json_say_it(project: Project, researcher: User) -> Non
     found = client.get("/projects/helpdesk/quality.json").json()
     assert [line["labeler"] for line in found["labelers"]] == ["ada", "ben"]
     assert found["gold"]["reason"]
+
+
+def test_what_is_not_known_says_why_and_how_many_more_would_do(project: Project, researcher: User) -> None:
+    ranked_campaign(project, [{"ada": (1, 2, 3), "ben": (1, 3, 2)}] * 3)
+    rated_campaign(project, [{"eli": 3, "fay": 4}])
+    client = signed_in(researcher)
+    html = client.get("/projects/helpdesk/quality/").content.decode()
+    for reason in (
+        "Met no gold yet.", "Nothing was shown twice", "comparisons shared with others: 9; 21 more would do",
+        "eli shares no judged unit with anyone.", "ratings within one",
+    ):  # fmt: skip
+        assert reason in html
+    lines = {line["labeler"]: line for line in client.get("/projects/helpdesk/quality.json").json()["labelers"]}
+    assert lines["ada"]["drift"]["p_reason"].endswith("in a half: 3; 27 more would do.")
+    assert lines["eli"]["ratings_within_one"]["value"] == 1.0
 
 
 @pytest.fixture
