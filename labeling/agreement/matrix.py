@@ -10,10 +10,19 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from scipy.special import stdtr
 
-from labeling.agreement.clusters import FEWEST_OF_BOTH, clustered_interval, codes
+from labeling.agreement.clusters import (
+    FEWEST_OF_BOTH,
+    NO_VARIANCE,
+    clustered_interval,
+    codes,
+    shared_variance,
+    too_few_clusters,
+)
 from labeling.agreement.figures import Bools, Figure, Floats, Ints, undefined
 from labeling.agreement.shares import share_interval
+from labeling.evaluating import holm
 
 ALL, EQUAL, OWN, TOLD, WRONG = (
     "all", "all, at equal n", "own cohort only", "conditioned", "conditioned, wrong name",
@@ -21,6 +30,9 @@ ALL, EQUAL, OWN, TOLD, WRONG = (
 MODELS = (ALL, EQUAL, OWN, TOLD, WRONG)
 COMPARED = ((OWN, EQUAL), (TOLD, ALL), (TOLD, WRONG), (OWN, TOLD))
 """What is asked of two models on the same pairs: the first less the second."""
+CLAIMED = ((TOLD, WRONG), (OWN, EQUAL))
+"""What the claim rests on, of all cohorts together: two tests, and the chance of even one false claim is LEVEL."""
+LEVEL = 0.05
 FEWEST_PEOPLE = 5
 """Labelers of a cohort from which on anything is said of it."""
 FEWEST_HELD_OUT = FEWEST_OF_BOTH
@@ -49,12 +61,14 @@ class HeldOut:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """model less than_model on the same pairs of a cohort (of all cohorts where that is ""), in shares."""
+    """model less than_model on the same pairs of a cohort (of all cohorts where that is ""), in shares. p_value: two-
+    sided, of no difference. Both are of these trained models: prompts and labelers vary in them, training does not."""
 
     cohort: str
     model: str
     than_model: str
     figure: Figure
+    p_value: Figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +109,13 @@ def matrix_of(held_out: Iterable[HeldOut], *, people: Mapping[str, int]) -> Matr
     ready = [cohort for cohort in people if not wanting[cohort]]
     scopes = [*ready, ""] if len(ready) > 1 else ready
     differences = tuple(
-        Difference(cohort=cohort, model=one, than_model=other, figure=pairs.difference(one, other, cohort))
+        Difference(
+            cohort=cohort, model=one, than_model=other, figure=pairs.difference(one, other, cohort),
+            p_value=pairs.p_value(one, other, cohort),
+        )
         for one, other in COMPARED
         for cohort in scopes
-    )
+    )  # fmt: skip
     return Matrix(
         cohorts=tuple(people), cells=cells, agreement=agreement, differences=differences, wanting=wanting,
     )  # fmt: skip
@@ -180,6 +197,23 @@ class _Pairs:
             )
         )
 
+    def p_value(self, model: str, than_model: str, cohort: str) -> Figure:
+        """From the same standard error and degrees of freedom as the interval of the difference."""
+        rows = self._rows(cohort, [model, than_model])
+        if not rows.any():
+            return undefined(f"{model!r} and {than_model!r} scored no pair both.")
+        prompts, labelers = self.prompts[rows], self.labelers[rows]
+        few = too_few_clusters(prompts, labelers)
+        if few:
+            return undefined(few)
+        apart = self.right[model][rows] - self.right[than_model][rows]
+        value = float(apart.mean())
+        variance = shared_variance((apart - value) / len(apart), prompts=prompts, first=labelers)
+        if variance.total <= NO_VARIANCE:
+            return undefined("Nothing varies between prompts or labelers; a test needs variation to compare with.")
+        distance = abs(value) / float(np.sqrt(variance.total))
+        return Figure(value=float(2 * stdtr(variance.degrees(), -distance)), count=len(apart))
+
 
 def told_apart(ranks: Sequence[int | None]) -> Iterator[tuple[int, int]]:
     """Places of the better and the worse response of every pair that is no tie."""
@@ -234,30 +268,36 @@ def _agreement(held_out: Sequence[HeldOut], cohort: str) -> Figure:
 
 
 def claim_of(matrix: Matrix) -> str:
-    """One sentence of what can be claimed of these cohorts and what cannot."""
+    """One sentence of what can be claimed of these trained models and what cannot (Holm over the two tests)."""
     ready = [cohort for cohort in matrix.cohorts if not matrix.wanting[cohort]]
     if len(ready) < 2:
         return "Nothing can be claimed of the cohorts yet: fewer than two of them have what it takes."
-    named = matrix.difference(TOLD, WRONG)
-    own = matrix.difference(OWN, EQUAL)
-    known = [one for one in (named, own) if one.value is not None]
+    asked = [one for one in matrix.differences if (one.model, one.than_model) in CLAIMED and not one.cohort]
+    known = [one for one in asked if one.figure.value is not None]
     if not known:
         return "Nothing can be claimed of the cohorts yet: the models that tell them apart have scored nothing."
-    surely = [one for one in known if one.interval is not None and one.interval.low > 0]
+    tested = [one for one in known if one.p_value.value is not None]
+    adjusted = holm([one.p_value.known() for one in tested])
+    surely = {
+        (one.model, one.than_model): one.figure
+        for one, p_value in zip(tested, adjusted, strict=True)
+        if p_value <= LEVEL and one.figure.known() > 0
+    }
     if not surely:
         return (
-            "It cannot be claimed that these cohorts want different things of a reward model, nor that they want the "
-            "same: neither a cohort's name nor rankings of its own order its pairs better beyond chance."
+            "It cannot be claimed of these trained models that the cohorts want different things of them, nor that "
+            "they want the same: neither a cohort's name nor rankings of its own order its pairs better beyond chance."
         )
     said = []
-    if named in surely:
+    if named := surely.get((TOLD, WRONG)):
         said.append(f"told the right cohort's name a reward model orders {_points(named)} more of their pairs rightly")
-    if own in surely:
+    if own := surely.get((OWN, EQUAL)):
         said.append(f"rankings of its own cohort are worth {_points(own)} more than as many of everybody's")
     return (
-        f"It can be claimed that labelers like these of {' and '.join(ready)} want different things on prompts like "
-        f"these: {'; and '.join(said)}. Not that a policy trained with it would please them more: that is for people "
-        "to rate."
+        "It can be claimed of these trained models, each trained once, on labelers like these of "
+        f"{' and '.join(ready)} and prompts like these: {'; and '.join(said)}. Another training run, or another draw "
+        "of as many rankings, may differ by more than the intervals say. Not that a policy trained with it would "
+        "please them more: that is for people to rate."
     )
 
 

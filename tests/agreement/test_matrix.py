@@ -1,8 +1,11 @@
 """The matrix of reward models by cohorts, against numbers worked by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from labeling.agreement import matrix
+from labeling.agreement.figures import Figure, Interval
 from labeling.agreement.matrix import ALL, EQUAL, OWN, TOLD, WRONG, HeldOut, claim_of, matrix_of, told_apart
 
 PEOPLE = {"terse": 8, "warm": 8}
@@ -101,7 +104,50 @@ def test_what_the_data_cannot_support_is_no_figure(people: dict[str, int], rows:
 def test_the_claim_says_what_it_rests_on_and_what_it_is_not() -> None:
     claim = claim_of(matrix_of(study(), people=PEOPLE))
     assert "88.9 points" in claim
+    assert claim.startswith("It can be claimed of these trained models, each trained once")
+    assert "Another training run" in claim
     assert "Not that a policy" in claim
+
+
+def around(points: float) -> Interval:
+    return Interval(low=points - 0.05, high=points + 0.05, clusters="prompts and labelers")
+
+
+def claimed(named: float, own: float, *, points: float = 0.1) -> str:
+    """The claim where the two tests have these p-values."""
+    found = matrix_of(study(), people=PEOPLE)
+    p_values = {(TOLD, WRONG): named, (OWN, EQUAL): own}
+    some = tuple(
+        replace(
+            one, p_value=Figure(value=p_values.get((one.model, one.than_model), 0.5)),
+            figure=Figure(value=points, interval=around(points)),
+        )
+        for one in found.differences
+    )  # fmt: skip
+    return claim_of(replace(found, differences=some))
+
+
+@pytest.mark.parametrize(
+    ("named", "own", "said"),
+    [
+        (0.04, 0.9, ()),
+        (0.04, 0.04, ()),
+        (0.02, 0.9, ("told the right",)),
+        (0.02, 0.04, ("told the right", "rankings of its own cohort are worth")),
+        (0.06, 0.01, ("rankings of its own cohort are worth",)),
+    ],
+)
+def test_the_two_tests_of_the_claim_are_held_together(named: float, own: float, said: tuple[str, ...]) -> None:
+    claim = claimed(named, own)
+    assert [words in claim for words in said] == [True] * len(said)
+    assert claim.startswith("It can be claimed" if said else "It cannot be claimed")
+    assert claimed(named, own, points=-0.1).startswith("It cannot be claimed") if said else True
+
+
+def test_a_p_value_and_an_interval_of_a_difference_say_the_same() -> None:
+    for one in matrix_of(study(), people=PEOPLE).differences:
+        if one.p_value.value is not None and one.figure.interval is not None:
+            assert (one.p_value.value < 0.05) == (not one.figure.interval.holds(0.0))
 
 
 def test_no_difference_is_no_proof_of_likeness() -> None:

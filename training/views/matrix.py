@@ -152,7 +152,8 @@ def json_of(shown: Matrix) -> dict[str, object]:
         },
         "agreement": {cohort: as_json(figure) for cohort, figure in shown.agreement.items()},
         "differences": [
-            {"model": one.model, "less": one.than_model, "cohort": one.cohort or None, "points": as_json(one.figure)}
+            {"model": one.model, "less": one.than_model, "cohort": one.cohort or None, "points": as_json(one.figure),
+             "p_value": one.p_value.value}
             for one in shown.differences
         ],
         "wanting": {cohort: list(said) for cohort, said in shown.wanting.items()},
