@@ -4,35 +4,29 @@ A try is decided once, when all of it is done and graded, by the cut-offs as the
 otherwise. Who failed may try again, after a while and on other tasks. What becomes of who passed is in probation.py.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db.models import Avg
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
 
 from labeling.errors import InvalidSetting, WrongState
 from labeling.models import (
-    Assignment,
     Campaign,
-    GoldAnswer,
-    Judgment,
     Labeler,
     Qualification,
     QualificationTry,
     Screening,
-    Submission,
-    Task,
     User,
-    WorkKind,
 )
 from labeling.probation import end_probation
-from labeling.reports.beside import answers_right, flags_of, pairs_right, usable
+from labeling.screening_scores import Standing, progress_of, standings_of
 
 State = QualificationTry.State
+
+MOST_TRIES = 200
+"""On the page of a qualification."""
 
 
 # --- who may ----------------------------------------------------------------------------------------------------------
@@ -109,76 +103,11 @@ def _when_again(qualification: Qualification, current: QualificationTry) -> str:
     return says % {"day": date_format(_again_at(qualification, current), "j F Y")}
 
 
-# --- what was shown ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How far a try is. scores: what can be told so far; left: tasks not submitted; ungraded: demonstrations."""
-
-    scores: Mapping[str, float | None]
-    left: int
-    ungraded: int
-    asks_self: bool
-
-    @property
-    def complete(self) -> bool:
-        return not (self.left or self.ungraded or self.asks_self)
-
-
-def standing_of(current: QualificationTry) -> Standing:
-    """A handful of queries."""
-    qualification, labeler = current.qualification, current.labeler_id
-    tasks = Task.objects.filter(
-        campaign__screening_of__qualification=qualification, campaign__screening_of__number=current.number
-    )
-    done = Submission.objects.filter(
-        assignment__task__in=tasks, assignment__labeler=labeler, assignment__current_submission__isnull=False
-    )
-    submitted = done.values("assignment__task").distinct().count()
-    written = done.filter(assignment__campaign__kind=WorkKind.DEMONSTRATION)
-    # Of candidates, those who passed can contradict gold; the others are not known to judge well.
-    passed = QualificationTry.objects.filter(qualification=qualification, state=State.PASSED).exclude(labeler=labeler)
-    others = Assignment.objects.filter(labeler__in=passed.values("labeler"))
-    rightly = _rightly(usable(GoldAnswer.objects.filter(task__in=tasks), others), labeler)
-    grades = written.filter(grades__isnull=False).aggregate(mean=Avg("grades__grade"))["mean"]
-    scores = {name: right / certain if certain else None for name, (right, certain) in rightly.items()}
-    return Standing(
-        scores=scores | {"demonstrations": grades},
-        left=max(0, tasks.count() - submitted),
-        ungraded=written.filter(grades__isnull=True).count(),
-        asks_self=bool(qualification.self_assessed) and current.knows is None,
-    )
-
-
-def _rightly(gold: Iterable[GoldAnswer], labeler: int) -> dict[str, tuple[int, int]]:
-    """Of what gold asks for in the tasks that were submitted: how much was said rightly, and how much is asked for.
-    What was left open was not said rightly; else whoever says nothing would pass."""
-    by_task = {one.task_id: one for one in gold}
-    sums = {"comparisons": (0, 0), "flags": (0, 0)}
-    for task, answers in _said(by_task, labeler).items():
-        gold_ = by_task[task]
-        for name, right, asked in (
-            ("comparisons", pairs_right(gold_, answers)[0], len(gold_.above)),
-            ("flags", answers_right(gold_, answers, "flags")[0], len(flags_of(gold_))),
-        ):
-            sums[name] = (sums[name][0] + right, sums[name][1] + asked)
-    return sums
-
-
-def _said(by_task: Iterable[int], labeler: int) -> dict[int, dict[int, Judgment]]:
-    said: dict[int, dict[int, Judgment]] = defaultdict(dict)
-    judgments = Judgment.objects.filter(
-        submission__assignment__task__in=by_task, submission__assignment__labeler=labeler,
-        submission__adjudication__isnull=True,
-    ).order_by("submission__number")  # fmt: skip
-    for one in judgments.select_related("submission__assignment"):
-        said[one.submission.assignment.task_id][one.response_id] = one
-    return said
+# --- what is decided --------------------------------------------------------------------------------------------------
 
 
 def passes(qualification: Qualification, standing: Standing, knows: Iterable[str]) -> bool:
-    """By the cut-offs; what was not asked for in any of its campaigns does not count."""
+    """By the cut-offs; what none of its campaigns asks for has no score and does not count."""
     cutoffs = {
         "comparisons": qualification.comparisons / 100, "flags": qualification.flags / 100,
         "demonstrations": qualification.demonstrations,
@@ -197,16 +126,22 @@ def settle(qualification: Qualification, labeler: Labeler) -> QualificationTry |
     if current is None or current.state != State.OPEN:
         return current
     current.qualification = qualification
-    standing = standing_of(current)
-    if not standing.complete:
-        return current
-    state = State.PASSED if passes(qualification, standing, current.knows or ()) else State.FAILED
-    # Decided once: of two at the same moment one changes nothing.
-    QualificationTry.objects.filter(pk=current.pk, state=State.OPEN).update(
-        state=state, scores=dict(standing.scores), decided_at=timezone.now()
-    )
-    current.refresh_from_db()
+    # Before each claim: what was said is read only where it can decide.
+    if progress_of(qualification, [current])[0].complete:
+        decide(qualification, [(current, standings_of(qualification, [current])[0])])
+        current.refresh_from_db()
     return current
+
+
+def decide(qualification: Qualification, tries: Iterable[tuple[QualificationTry, Standing]]) -> None:
+    """Those that are open and can be decided (one query)."""
+    due = [(one, standing) for one, standing in tries if one.state == State.OPEN and standing.decidable]
+    for one, standing in due:
+        one.state = State.PASSED if passes(qualification, standing, one.knows or ()) else State.FAILED
+        one.scores, one.decided_at = dict(standing.scores), timezone.now()
+    # Decided once: of two at the same moment one changes nothing.
+    open_yet = QualificationTry.objects.filter(state=State.OPEN)
+    open_yet.bulk_update([one for one, _ in due], ["state", "scores", "decided_at"])
 
 
 def assess_self(current: QualificationTry, knows: Iterable[str]) -> None:
@@ -227,11 +162,9 @@ def decide_by_hand(current: QualificationTry, state: str, *, by: User, why: str)
 
 
 def candidates_of(qualification: Qualification) -> list[tuple[QualificationTry, Standing]]:
-    """Everybody who tried, the latest try of each first, decided where it is complete."""
-    tries = QualificationTry.objects.filter(qualification=qualification).select_related("labeler").order_by("-pk")
-    found = []
-    for one in tries[:200]:
-        one.qualification = qualification
-        settled = settle(qualification, one.labeler) if one.state == State.OPEN else one
-        found.append((settled or one, standing_of(one)))
-    return found
+    """Who tried last, decided where it is complete (a dozen queries, however many they are)."""
+    found = QualificationTry.objects.filter(qualification=qualification).select_related("labeler").order_by("-pk")
+    tries = list(found[:MOST_TRIES])
+    candidates = list(zip(tries, standings_of(qualification, tries), strict=True))
+    decide(qualification, candidates)
+    return candidates

@@ -16,7 +16,8 @@ from labeling.campaign_forms import dressed
 from labeling.errors import InvalidSetting, Refusal
 from labeling.models import Campaign, Grade, Qualification, QualificationTry, Response, Role, Submission, WorkKind
 from labeling.rendering import render_all
-from labeling.screening import assess_self, candidates_of, decide_by_hand, settle, standing_of
+from labeling.screening import assess_self, candidates_of, decide_by_hand, settle
+from labeling.screening_scores import progress_of
 from labeling.screening_tasks import KINDS, MOST_TASKS, add_screening
 
 WAIT = 20
@@ -170,9 +171,10 @@ def my_qualification(request: ProjectRequest, qualification_id: int) -> HttpResp
             messages.error(request, refusal.message)
         settle(found, labeler)
         return redirect("my_qualification", request.project.slug, found.pk)
+    under_way = current is not None and current.state == QualificationTry.State.OPEN
     context = {
         "qualification": found, "current": current,
-        "standing": standing_of(current) if current and current.state == QualificationTry.State.OPEN else None,
+        "progress": progress_of(found, [current])[0] if current and under_way else None,
         "campaigns": Campaign.objects.filter(
             screening_of__qualification=found, screening_of__number=current.number if current else 1, state="open"
         ),

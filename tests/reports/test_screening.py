@@ -1,8 +1,11 @@
 """Screening: who passes, who may try again and when, and who is handed real work."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labeling.assigning import claim
@@ -19,18 +22,24 @@ from labeling.models import (
     Project,
     Qualification,
     QualificationTry,
+    Response,
     Submission,
     Task,
     User,
 )
 from labeling.records import Kind
-from labeling.screening import assess_self, settle
+from labeling.screening import assess_self, candidates_of, decide, decide_by_hand, settle
+from labeling.screening_scores import progress_of, standings_of
 from labeling.screening_tasks import add_screening
+from labeling.setting_aside import set_aside
+from labeling.skipping import SKIP_REASONS
 from tests.conftest import signed_in
-from tests.labeling.work import make_campaign, make_labeler, make_prompt, must_claim, ranked, submit_now
+from tests.labeling.work import make_campaign, make_labeler, make_prompt, must_claim, ranked, skip_now, submit_now
 from tests.reports.judged import labelers_of, say
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+SKIPS = {reason.name: reason for reason in SKIP_REASONS}
 
 
 @pytest.fixture
@@ -240,6 +249,122 @@ def test_gold_that_those_who_passed_contradict_judges_no_candidate(
         answer(assignment, rightly=assignment.task_id != disputed.pk)
     settle(qualification, ada)
     assert QualificationTry.objects.get(labeler=ada).state == decided
+
+
+@pytest.fixture
+def three(project: Project) -> Qualification:
+    """A try of three gold tasks, for which half of the pairs are enough."""
+    source = make_campaign(project, tasks=3, shown=2)
+    for task in source.tasks.all():
+        first, second = task.shown.order_by("place").values_list("response_id", flat=True)
+        GoldAnswer.objects.create(task=task, above=[[first, second]])
+    made = Qualification.objects.create(project=project, name="Counter", comparisons=60)
+    add_screening(made, "ranking", number=1, tasks=3)
+    return made
+
+
+def test_what_is_skipped_at_no_cost_is_counted_out(three: Qualification, ada: Labeler) -> None:
+    first = campaign_of(three, 1)
+    skip_now(must_claim(first, ada), SKIPS["distress"])
+    answer(must_claim(first, ada))
+    assert progress_of(three, [QualificationTry.objects.get()])[0].left == 1
+    answer(must_claim(first, ada))
+    assert claim(first, ada) is None
+    settle(three, ada)
+    tried = QualificationTry.objects.get()
+    assert (tried.state, tried.scores["comparisons"]) == ("passed", 1.0)
+
+
+def test_what_is_skipped_for_another_reason_is_wrong(three: Qualification, ada: Labeler) -> None:
+    first = campaign_of(three, 1)
+    for _ in range(2):
+        skip_now(must_claim(first, ada), SKIPS["unclear"])
+    answer(must_claim(first, ada))
+    settle(three, ada)
+    tried = QualificationTry.objects.get()
+    assert (tried.state, tried.scores["comparisons"]) == ("failed", pytest.approx(1 / 3))
+
+
+@pytest.mark.parametrize("why", ["avoided", "withdrawn", "own"])
+def test_what_a_candidate_is_never_handed_is_counted_out(three: Qualification, ada: Labeler, why: str) -> None:
+    first = campaign_of(three, 1)
+    task = first.tasks.order_by("position")[1]
+    if why == "avoided":
+        Task.objects.filter(pk=task.pk).update(content=1)
+        Labeler.objects.filter(pk=ada.pk).update(avoids=1)
+    elif why == "withdrawn":
+        set_aside(task, Task.Aside.WITHDRAWN)
+    else:
+        Response.objects.filter(pk=task.shown.order_by("place")[0].response_id).update(labeler=ada, generator=None)
+    ada.refresh_from_db()
+    take_all(first, ada)
+    assert QualificationTry.objects.get().state == "passed"
+
+
+def test_a_person_decides_a_try_that_is_mostly_counted_out_or_that_no_gold_can_judge(
+    three: Qualification, ada: Labeler, owner: User
+) -> None:
+    first = campaign_of(three, 1)
+    for _ in range(2):
+        skip_now(must_claim(first, ada), SKIPS["distress"])
+    take_all(first, ada)
+    page = f"/projects/helpdesk/qualifications/{three.pk}/"
+    assert "2 of 3 tasks are counted out" in signed_in(owner).get(page).content.decode()
+    Assignment.objects.filter(state="skipped").update(skip_reason="unclear")
+    GoldAnswer.objects.update(retired_at=timezone.now())
+    assert "No gold of this try is fit" in signed_in(owner).get(page).content.decode()
+    assert QualificationTry.objects.get().state == "open"
+
+
+def test_nobody_passes_what_has_no_tasks(project: Project, labeler: User) -> None:
+    made = Qualification.objects.create(project=project, name="Empty")
+    assert signed_in(labeler).post(f"/projects/helpdesk/qualifications/{made.pk}/mine/").status_code == 302
+    assert QualificationTry.objects.get().state == "open"
+
+
+def test_a_demonstration_that_is_skipped_has_the_lowest_grade(project: Project, ada: Labeler, owner: User) -> None:
+    Guideline.objects.create(project=project, kind="demonstration", version=1, body="x", published_at=timezone.now())
+    for _ in range(2):
+        make_prompt(project)
+    made = Qualification.objects.create(project=project, name="Writing")
+    campaign = add_screening(made, "demonstration", number=1, tasks=2).campaign
+    submission = submit_now(must_claim(campaign, ada), Work(text="One.")).submission
+    skip_now(must_claim(campaign, ada), SKIPS["subject"])
+    signed_in(owner).post(f"/projects/helpdesk/qualifications/{made.pk}/grade/{submission.pk}/", {"grade": "7"})
+    tried = QualificationTry.objects.get()
+    assert (tried.state, tried.scores["demonstrations"]) == ("failed", 4.0)
+
+
+def test_the_page_of_many_candidates_asks_as_often_as_that_of_one(
+    qualification: Qualification, django_assert_max_num_queries: Any
+) -> None:
+    first = campaign_of(qualification, 1)
+    tasks, project = list(first.tasks.all()), qualification.project
+
+    def try_it(names: str) -> None:
+        for labeler in labelers_of(project, names):
+            QualificationTry.objects.create(qualification=qualification, labeler=labeler)
+            for task in tasks:
+                say(task, labeler, (1, 2), flags=[{"hallucination": True}, {}])
+
+    try_it("ben")
+    assert [(one.state, of.progress.left) for one, of in candidates_of(qualification)] == [("passed", 0)]
+    try_it("cem")
+    with CaptureQueriesContext(connection) as of_one:
+        assert [one.state for one, _ in candidates_of(qualification)] == ["passed"] * 2
+    try_it("dee eva fay gus")
+    with django_assert_max_num_queries(len(of_one)):
+        assert [one.state for one, _ in candidates_of(qualification)] == ["passed"] * 6
+    assert set(QualificationTry.objects.values_list("state", flat=True)) == {"passed"}
+
+
+def test_what_a_person_decided_meanwhile_stays(qualification: Qualification, ada: Labeler, owner: User) -> None:
+    for task in campaign_of(qualification, 1).tasks.all():
+        say(task, ada, (1, 2), flags=[{"hallucination": True}, {}])
+    seen = QualificationTry.objects.create(qualification=qualification, labeler=ada)
+    decide_by_hand(QualificationTry.objects.get(), "failed", by=owner, why="A friend answered.")
+    decide(qualification, [(seen, standings_of(qualification, [seen])[0])])
+    assert QualificationTry.objects.get().state == "failed"
 
 
 def test_a_screening_is_made_of_usable_gold_alone(project: Project, qualification: Qualification) -> None:
