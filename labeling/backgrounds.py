@@ -7,13 +7,16 @@ where it has at least five members.
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F, Min, OuterRef, Subquery, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.errors import InvalidSetting, WrongState
-from labeling.models import Background, BackgroundForm, Cohort, CohortMember, Labeler, Project
+from labeling.models import Background, BackgroundForm, Cohort, CohortMember, Labeler, Project, Submission
 
 FEWEST_SHOWN = 5
 """Below so many people a count is not shown, nor anything from which it could be worked out."""
@@ -86,28 +89,45 @@ def fits(rule: Mapping[str, Iterable[str]], answers: Mapping[str, str]) -> bool:
 
 
 def apply_rules(project: Project, labelers: Iterable[Labeler] | None = None) -> int:
-    """Puts everybody who fits into the cohorts that have a rule and takes out who does not; answers the changes."""
+    """Puts everybody who fits into the cohorts that have a rule and takes out who does not; answers the changes.
+
+    A stay begins when they answered, or where the trait is lasting with their first work. An answer about a lasting
+    trait that is changed was never true: the stay is deleted.
+    """
     now, changes = timezone.now(), 0
     found = Background.objects.filter(labeler__project=project)
     if labelers is not None:
         found = found.filter(labeler__in=list(labelers))
     backgrounds = list(found)
     for cohort in Cohort.objects.by_rule().filter(project=project):
-        inside = set(cohort.members.filter(until=None).values_list("labeler_id", flat=True))
+        inside = {stay.labeler_id: stay for stay in cohort.members.filter(until=None)}
         for one in backgrounds:
-            wanted = fits(cohort.rule, one.answers)
-            if wanted and one.labeler_id not in inside:
-                CohortMember.objects.create(cohort=cohort, labeler_id=one.labeler_id, since=now)
+            wanted, stay = fits(cohort.rule, one.answers), inside.get(one.labeler_id)
+            since = _first_work(one) if cohort.lasting else one.consented_at
+            if wanted and stay is None:
+                CohortMember.objects.create(cohort=cohort, labeler_id=one.labeler_id, since=since)
                 changes += 1
-            elif not wanted and one.labeler_id in inside:
-                cohort.members.filter(labeler=one.labeler_id, until=None).update(until=now)
+            elif wanted and stay is not None and since < stay.since:
+                CohortMember.objects.filter(pk=stay.pk).update(since=since)
+            elif stay is not None and not wanted and cohort.lasting:
+                stay.delete()
+                changes += 1
+            elif stay is not None and not wanted:
+                CohortMember.objects.filter(pk=stay.pk).update(until=Greatest(F("since"), Value(now)))
                 changes += 1
     return changes
 
 
-def set_rule(cohort: Cohort, rule: Mapping[str, list[str]]) -> int:
-    """The rule of a cohort, and who it puts in now. Raises InvalidSetting without an answer or for one that is not
-    offered, WrongState where people were put in by hand."""
+def _first_work(background: Background) -> datetime:
+    """When the labeler first submitted, or answered where that came before (one query)."""
+    said = Submission.objects.filter(assignment__labeler=background.labeler_id)
+    first: datetime | None = said.aggregate(first=Min("submitted_at"))["first"]
+    return min(first or background.consented_at, background.consented_at)
+
+
+def set_rule(cohort: Cohort, rule: Mapping[str, list[str]], *, lasting: bool = False) -> int:
+    """The rule of a cohort, and who it puts in now. lasting: it asks for what does not change. Raises InvalidSetting
+    without an answer or for one that is not offered, WrongState where people were put in by hand."""
     if not rule:  # A cohort without a rule names its members, and withdrawal leaves them in it.
         raise InvalidSetting(f"No answer is ticked, so no rule is kept for {cohort.name}; tick at least one.")
     offered = {str(one["name"]): one["choices"] for one in form_of(cohort.project).questions}
@@ -119,8 +139,12 @@ def set_rule(cohort: Cohort, rule: Mapping[str, list[str]]) -> int:
         locked = Cohort.objects.select_for_update().get(pk=cohort.pk)
         if not locked.by_rule and cohort.members.filter(until=None).exists():
             raise WrongState(f"{cohort.name} has members who were put in by hand; a rule needs a cohort of its own.")
-        cohort.rule = dict(rule)
-        cohort.save(update_fields=["rule"])
+        if locked.lasting and not lasting:
+            answered = Background.objects.filter(labeler=OuterRef("labeler")).values("consented_at")
+            still = cohort.members.filter(until=None, labeler__background__isnull=False)
+            still.update(since=Greatest(F("since"), Subquery(answered)))
+        cohort.rule, cohort.lasting = dict(rule), lasting
+        cohort.save(update_fields=["rule", "lasting"])
         return apply_rules(cohort.project)
 
 
@@ -135,7 +159,7 @@ def too_few(cohort: str, did: str) -> str:
     return (
         f"Fewer than {FEWEST_SHOWN} people of {cohort} {did} here while they were in it, and nothing is told of so few;"
         f" {FEWEST_SHOWN} or more would do. A rule fills it from background answers: what was said before somebody"
-        " answered is not counted."
+        " answered is not counted, but where the trait is declared lasting."
     )
 
 

@@ -20,13 +20,15 @@ class CohortQuerySet(models.QuerySet["Cohort"]):
 class Cohort(models.Model):
     """A culture, an age band, experts and laymen, a temperament: whatever a project wants to tell apart.
 
-    rule: background answers that put somebody in, {"age": ["18 to 24"]}; empty: put in by hand.
+    rule: background answers that put somebody in, {"age": ["18 to 24"]}; empty: put in by hand. lasting: the rule asks
+    for what does not change, so that what its people said before they answered is the cohort's too.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="cohorts")
     name = models.CharField(max_length=60)
     about = models.TextField(blank=True)
     rule = models.JSONField(default=dict, blank=True, db_default=models.Value({}, models.JSONField()))
+    lasting = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = CohortQuerySet.as_manager()

@@ -97,12 +97,12 @@ def background_questions(request: ProjectRequest) -> HttpResponse:
 @require_POST
 @project_page([Role.OWNER])
 def cohort_rule(request: ProjectRequest, cohort_id: int) -> HttpResponse:
-    """answer-NAME: the answers to a question that put somebody in."""
+    """answer-NAME: the answers to a question that put somebody in; lasting: yes where the trait does not change."""
     cohort = get_object_or_404(Cohort.objects.filter(project=request.project), pk=cohort_id)
     names = [str(one["name"]) for one in form_of(request.project).questions]
     rule = {name: values for name in names if (values := request.POST.getlist(f"answer-{name}"))}
     try:
-        set_rule(cohort, rule)
+        set_rule(cohort, rule, lasting=request.POST.get("lasting") == "yes")
     except Refusal as refusal:
         messages.error(request, refusal.message)
     else:

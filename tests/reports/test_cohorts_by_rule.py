@@ -214,3 +214,32 @@ def test_between_two_cohorts_only_where_five_are_in_the_one_by_a_rule_alone(youn
     assert names == ["By hand", "The young", "By hand with The young"]
     CohortMember.objects.create(cohort=by_hand, labeler=labelers_of(young.project, "young-0")[0], since=since)
     assert [part["name"] for part in asked_for(owner, "agreement")["parts"]["cohort"]] == ["By hand", "The young"]
+
+
+def test_what_was_said_before_the_answer_counts_where_the_trait_is_lasting(young: Cohort, owner: User) -> None:
+    people = labelers_of(young.project, " ".join(f"young-{n}" for n in range(5)))
+    ranked_campaign(young.project, [{one.pseudonym: (1, 2) for one in people}], overlap=9)
+    answered(young, 5)
+    page = f"{COHORTS}{young.pk}/"
+    client = signed_in(owner)
+    assert "said before they answered is not counted" in client.get(page).content.decode()
+    assert asked_for(owner, "agreement", cohort=young.pk)["rankings"] == 0
+    client.post(page + "rule/", {"answer-age": "young", "lasting": "yes"})
+    assert "said before they answered is counted too" in client.get(page).content.decode()
+    assert asked_for(owner, "agreement", cohort=young.pk)["rankings"] == 5
+    client.post(page + "rule/", {"answer-age": "young"})
+    assert asked_for(owner, "agreement", cohort=young.pk)["rankings"] == 0
+
+
+def test_a_changed_answer_about_a_lasting_trait_takes_out_for_the_past_too(young: Cohort) -> None:
+    one = answered(young, 1)[0]
+    set_rule(young, {"age": ["young"]}, lasting=True)
+    answer(one, {"age": "old"}, consents=True)
+    assert not CohortMember.objects.exists()
+
+
+def test_a_cohort_formed_later_holds_what_was_said_since_the_answer(young: Cohort) -> None:
+    one = answered(young, 1)[0]
+    later = Cohort.objects.create(project=young.project, name="Formed later")
+    set_rule(later, {"age": ["young"]})
+    assert later.members.get().since == one.background.consented_at
