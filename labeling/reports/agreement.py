@@ -47,7 +47,7 @@ WEEKS = 16
 """The longest time, in weeks, that is shown week by week; a longer one month by month."""
 NOBODY = "Nothing was ranked by two labelers. Set the overlap of a campaign to two or more."
 NOT_RANKED = "Nothing was ranked here; what labelers agree on is their ratings."
-NOT_RATED = "No response was rated by two labelers. Set the overlap of a campaign to two or more."
+NOT_RATED = "No response was rated overall here."
 
 
 @dataclass(frozen=True)

@@ -120,9 +120,9 @@ def page_of(report: AgreementReport) -> dict[str, object]:
 def headline(report: AgreementReport) -> list[tuple[str, Cell, str]]:
     """Name, figure, and what it means."""
     of_ratings = [
-        ("Overall ratings within one", cell(report.near, share=True), "two labelers’ ratings of a response, 1 to 7"),
-        ("Krippendorff’s alpha of overall ratings", cell(report.rating_alpha),
-         "ordinal: beyond what chance gives; the interval takes labelers as drawn too"),
+        ("Ratings within one", cell(report.near, share=True), "overall, 1 to 7, of one response"),
+        ("Alpha of ratings", cell(report.rating_alpha),
+         "overall, ordinal; the interval takes labelers as drawn, not only prompts"),
     ]  # fmt: skip
     of_rankings = [
         ("Pairwise agreement", cell(report.pairwise, share=True), "a tie is an answer: it agrees with a tie alone"),
