@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, Min, OuterRef, Subquery, Value
+from django.db.models import F, Min, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -89,13 +89,15 @@ def fits(rule: Mapping[str, Iterable[str]], answers: Mapping[str, str]) -> bool:
 
 
 def apply_rules(project: Project, labelers: Iterable[Labeler] | None = None) -> int:
-    """Puts everybody who fits into the cohorts that have a rule and takes out who does not; answers the changes.
+    """Puts every labeler who fits, and has not left the project, into the cohorts that have a rule and takes out who
+    does not; answers the changes.
 
     A stay begins when they answered, or where the trait is lasting with their first work. An answer about a lasting
     trait that is changed was never true: the stay is deleted.
     """
     now, changes = timezone.now(), 0
-    found = Background.objects.filter(labeler__project=project)
+    left = Q(labeler__source=Labeler.Source.MEMBER, labeler__membership=None)
+    found = Background.objects.filter(~left, labeler__project=project)
     if labelers is not None:
         found = found.filter(labeler__in=list(labelers))
     backgrounds = list(found)

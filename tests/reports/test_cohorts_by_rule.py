@@ -106,12 +106,16 @@ def test_whether_anybody_was_in_it_is_not_told_where_it_would_be_deleted(young: 
     assert b"had members" not in before + signed_in(owner).get(page).content
 
 
-def test_the_page_of_leaving_names_no_cohort_by_a_rule(young: Cohort, owner: User, labeler: User) -> None:
+def test_leaving_names_no_cohort_by_a_rule_and_a_rule_brings_nobody_back(
+    young: Cohort, owner: User, labeler: User
+) -> None:
     membership = labeler.memberships.get()
     answer(labeler_of(membership), {"age": "young"}, consents=True)
     page = reverse("remove_member", args=["helpdesk", membership.pk])
     assert "The young" not in signed_in(owner).get(page).content.decode()
     leave(membership)
+    assert not young.members.filter(until=None).exists()
+    set_rule(young, {"age": ["young"]})
     assert not young.members.filter(until=None).exists()
 
 
