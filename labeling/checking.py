@@ -166,6 +166,8 @@ def _nothing_said(work: Work, campaign: Campaign) -> Iterator[Problem]:
         return
     if not ranked:
         says = gettext("Nothing is ranked yet. Rank the responses, skip, or say that none is acceptable.")
+        if campaign.is_screening:
+            says = gettext("Nothing is ranked yet. Rank the responses, or skip.")
         yield Problem("nothing_ranked", says, "order")
     elif work.order_is_proposed:
         says = gettext("The order is still a proposal: confirm it, or move any card.")

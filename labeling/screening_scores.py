@@ -1,17 +1,18 @@
 """How far somebody is in a screening, and what they showed: for many tries in as many queries as for one.
 
 A task is left, done, or will not be done. One that the labeler may leave at no cost is counted out: its texts hold what
-they avoid, they would rather not read it, the words are their own, or it was withdrawn. So is nobody made to read what
-harms them, nor kept waiting for what they are never handed. One that they skipped for another reason is unanswered, and
-what is unanswered is wrong, or only what is easy would be answered. Where most of a try is counted out, or nothing in
-it can judge, the cut-offs say nothing, and a person decides.
+they avoid, they would rather not read it, the words are their own or reviewed by them, or it was withdrawn. So nobody
+is made to read what harms them, nor waits for what they are never handed. One that they skipped for another reason is
+unanswered, and what is unanswered is wrong, or only what is easy would be answered. Where most of a try is counted out,
+or nothing in it can judge, the cut-offs say nothing, and a person decides.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Avg, F
+from django.db.models import Avg, F, QuerySet
 
 from labeling.models import (
     Assignment,
@@ -78,7 +79,7 @@ class Standing:
 
 
 def progress_of(qualification: Qualification, tries: Sequence[QualificationTry]) -> list[Progress]:
-    """Five queries, where the labelers are at hand."""
+    """Eight queries, where the labelers are at hand."""
     tasks = list(
         Task.objects.filter(campaign__screening_of__qualification=qualification)
         .filter(campaign__screening_of__number__in={one.number for one in tries})
@@ -95,10 +96,10 @@ def progress_of(qualification: Qualification, tries: Sequence[QualificationTry])
         .annotate(mean=Avg("grade"))
         .order_by()
     )
-    own = _own_words([one.pk for one in tasks], labelers)
+    kept = _own_words([one.pk for one in tasks], labelers) | _reviewed([one.pk for one in tasks], tries)
     return [
         _progress(
-            one, [task for task in tasks if vars(task)["number"] == one.number], met, own, grades,
+            one, [task for task in tasks if vars(task)["number"] == one.number], met, kept, grades,
             asks_self=bool(qualification.self_assessed) and one.knows is None,
         )
         for one in tries
@@ -114,11 +115,27 @@ def _own_words(tasks: Collection[int], labelers: Collection[int]) -> set[Met]:
     }
 
 
+def _reviewed(tasks: Collection[int], tries: Iterable[QualificationTry]) -> set[Met]:
+    """What a labeler reviewed of a task, the words or an answer, keeps it from them (assigning.py)."""
+    by_user = {one.labeler.user_id: one.labeler_id for one in tries if one.labeler.user_id is not None}
+    response, prompt = "response__submission__assignment", "prompt__submission__assignment"
+    asked: tuple[tuple[QuerySet[Any], str, str], ...] = (
+        (TaskResponse.objects.filter(task__in=tasks), "task_id", f"{response}__submissions__reviews__reviewer"),
+        (Task.objects.filter(pk__in=tasks), "pk", f"{prompt}__submissions__reviews__reviewer"),
+        (Task.objects.filter(pk__in=tasks), "pk", "assignments__submissions__reviews__reviewer"),
+    )
+    return {
+        (task, by_user[user])
+        for rows, name, reviewer in asked
+        for task, user in rows.filter(**{f"{reviewer}__in": by_user}).values_list(name, reviewer)
+    }
+
+
 def _progress(
     one: QualificationTry,
     tasks: Iterable[Task],
     met: Mapping[Met, Assignment],
-    own: Collection[Met],
+    kept: Collection[Met],
     graded: Mapping[int, float],
     *,
     asks_self: bool,
@@ -135,7 +152,7 @@ def _progress(
             (out if _is_free(assignment) else skipped).add(task.pk)
         elif assignment is not None and assignment.state == AssignmentState.LIVE:
             left += 1
-        elif task.aside or task.content & one.labeler.avoids or (task.pk, one.labeler_id) in own:
+        elif task.aside or task.content & one.labeler.avoids or (task.pk, one.labeler_id) in kept:
             out.add(task.pk)
         else:
             left += 1
@@ -154,7 +171,7 @@ def _is_free(assignment: Assignment) -> bool:
 
 
 def standings_of(qualification: Qualification, tries: Sequence[QualificationTry]) -> list[Standing]:
-    """Nine queries, where the labelers are at hand. Of a try that was decided: the scores that it was decided by."""
+    """Twelve queries, where the labelers are at hand. Of a try that was decided: the scores that it was decided by."""
     progresses = progress_of(qualification, tries)
     gold = list(
         GoldAnswer.objects.filter(task__campaign__screening_of__qualification=qualification)

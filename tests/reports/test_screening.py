@@ -23,6 +23,7 @@ from labeling.models import (
     Qualification,
     QualificationTry,
     Response,
+    Review,
     Submission,
     Task,
     User,
@@ -108,6 +109,8 @@ def test_nobody_passes_by_answering_nothing(qualification: Qualification, ada: L
         submit_now(must_claim(first, ada), Work(verdict="none_acceptable"))
     with pytest.raises(InvalidWork, match="“Misses the task” is not answered"):
         submit_now(must_claim(first, ada), ranked(1, 2))
+    with pytest.raises(InvalidWork, match="Rank the responses, or skip"):
+        submit_now(must_claim(first, ada), Work())
     # As it was in campaigns that were made before.
     Campaign.objects.filter(pk=first.pk).update(required=[])
     while (assignment := claim(first, ada)) is not None:
@@ -285,7 +288,7 @@ def test_what_is_skipped_for_another_reason_is_wrong(three: Qualification, ada: 
     assert (tried.state, tried.scores["comparisons"]) == ("failed", pytest.approx(1 / 3))
 
 
-@pytest.mark.parametrize("why", ["avoided", "withdrawn", "own"])
+@pytest.mark.parametrize("why", ["avoided", "withdrawn", "own", "reviewed"])
 def test_what_a_candidate_is_never_handed_is_counted_out(three: Qualification, ada: Labeler, why: str) -> None:
     first = campaign_of(three, 1)
     task = first.tasks.order_by("position")[1]
@@ -294,6 +297,9 @@ def test_what_a_candidate_is_never_handed_is_counted_out(three: Qualification, a
         Labeler.objects.filter(pk=ada.pk).update(avoids=1)
     elif why == "withdrawn":
         set_aside(task, Task.Aside.WITHDRAWN)
+    elif why == "reviewed":
+        said = say(task, *labelers_of(three.project, "ben"), (1, 2))
+        Review.objects.create(submission=said, reviewer=ada.user, state="accepted")
     else:
         Response.objects.filter(pk=task.shown.order_by("place")[0].response_id).update(labeler=ada, generator=None)
     ada.refresh_from_db()
