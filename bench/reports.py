@@ -21,6 +21,7 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("ACCORD_MODE", "local")
+os.environ.setdefault("DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 
 import django
 from django.conf import settings
@@ -89,8 +90,10 @@ def enter(judgments: int) -> tuple[Any, dict[str, str]]:
         print(f"{judgments:,} judgments and as many ratings made in {time.perf_counter() - began:.0f} s\n")
     client = Client()
     client.force_login(User.objects.get(username="olga"))
-    names = ("agreement", "agreement_json", "quality", "quality_json", "bias", "bias_json")
+    names = ("agreement", "agreement_json", "quality", "quality_json", "bias", "bias_json", "matrix", "qualifications")
     pages = {name: reverse(name, args=[project.slug]) for name in names}
+    ranked = project.campaigns.filter(kind="ranking").earliest("pk")
+    pages["disputes"] = reverse("disputes", args=[project.slug, ranked.pk])
     evaluation = reverse("evaluation", args=["large-evaluation", 1])
     return client, pages | {"evaluation": evaluation, "evaluation_json": f"{evaluation}?as=json"}
 
