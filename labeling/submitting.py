@@ -78,9 +78,11 @@ def keep_draft(
             raise NewerDraft(says, draft=locked.draft, saved_at=locked.draft_saved_at)
         held = locked.state == State.LIVE
         lease_until = extended_lease(locked, clock) if held else None
-        changes = {"draft": dict(fields), "draft_saved_at": clock, "draft_device": basis.device if basis else ""}
+        # A draft is known by its time: two that are kept at once, or while the clock goes back, are not to share one.
+        saved_at = max(clock, locked.draft_saved_at + TOLD_TO) if locked.draft_saved_at else clock
+        changes = {"draft": dict(fields), "draft_saved_at": saved_at, "draft_device": basis.device if basis else ""}
         Assignment.objects.filter(pk=locked.pk).update(**changes, lease_until=lease_until)
-    return DraftKept(saved_at=clock, lease_until=lease_until, held=held or again)
+    return DraftKept(saved_at=saved_at, lease_until=lease_until, held=held or again)
 
 
 def _is_written_again(locked: Assignment, clock: datetime, corrects: int) -> bool:

@@ -85,6 +85,16 @@ def test_it_keeps_newer_words_of_another_device_and_tells_them(assignment: Assig
         keep(assignment, "anew", Basis(None))
 
 
+def test_two_drafts_of_one_moment_are_told_apart(assignment: Assignment) -> None:
+    """As where the clock is so coarse that the second is kept at the time of the first, or goes back between them."""
+    keep(assignment, "on the PC", Basis(None, PC))
+    first = timezone.now() + timedelta(seconds=5)
+    Assignment.objects.update(draft_saved_at=first)
+    assert keep(assignment, "on the phone", Basis(first, PHONE)) > first
+    with pytest.raises(NewerDraft):
+        keep(assignment, "on the PC.", Basis(first, PC))
+
+
 def test_a_browser_knows_times_to_the_millisecond(assignment: Assignment) -> None:
     saved = keep(assignment, "so far", Basis(None, PC))
     keep(assignment, "further", Basis(saved.replace(microsecond=saved.microsecond // 1000 * 1000), PHONE))
