@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.env import read_bool, read_database, read_int, read_list, read_networks, read_path, read_text
 from config.local_secret import read_or_make_secret
+from config.shared_metrics import use_folder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -66,6 +67,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.requests.Accounted",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -168,6 +170,8 @@ if not LOCAL and EMAIL_HOST_PASSWORD and not (EMAIL_USE_TLS or EMAIL_USE_SSL):
         "off; switch on the one that the server speaks"
     )
 
+# Whatever is in front says by which scheme and from where a request came; nobody else is believed.
+BEHIND_PROXY = not LOCAL and read_bool("ACCORD_BEHIND_PROXY", default=False)
 SESSION_ENGINE = "labeling.backends"
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
@@ -179,9 +183,9 @@ if not LOCAL:
     CSRF_COOKIE_SECURE = True
     SECURE_SSL_REDIRECT = read_bool("ACCORD_SSL_REDIRECT", default=True)
     # A container or balancer asks over plain HTTP from inside.
-    SECURE_REDIRECT_EXEMPT = [r"^health/"]
+    SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
     SECURE_HSTS_SECONDS = read_int("ACCORD_HSTS_SECONDS", default=60 * 60 * 24 * 30, at_least=0)
-    if read_bool("ACCORD_BEHIND_PROXY", default=False):
+    if BEHIND_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 CONTENT_SECURITY_POLICY = {
@@ -286,10 +290,36 @@ CELERY_BEAT_SCHEDULE = {
     "move_files": {"task": "labeling.tasks.move_files", "schedule": 30.0, "options": {"expires": 30}},
 }
 
+# --- watching ---------------------------------------------------------------------------------------------------------
+# /metrics answers nobody until one of the two says who may read it (config/metrics.py).
+METRICS_TOKEN = read_text("ACCORD_METRICS_TOKEN")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
+    raise ImproperlyConfigured(f"ACCORD_METRICS_TOKEN has {len(METRICS_TOKEN)} characters; expected at least 20")
+METRICS_NETWORKS = read_networks("ACCORD_METRICS_NETWORKS")
+# Web processes of one host count into files there, and whichever is asked answers for all of them. To be emptied when
+# the server starts, as /run and /tmp are.
+if METRICS_DIR := read_text("ACCORD_METRICS_DIR"):
+    use_folder(Path(METRICS_DIR))
+
+LOG_FORMAT = read_text("ACCORD_LOG_FORMAT") or ("line" if LOCAL else "json")
+if LOG_FORMAT not in {"line", "json"}:
+    raise ImproperlyConfigured(f"ACCORD_LOG_FORMAT is {LOG_FORMAT!r}; expected line or json")
+LOG_LEVEL = read_text("ACCORD_LOG_LEVEL") or "WARNING"
+# Celery's own lines go where all others go.
+CELERY_WORKER_HIJACK_ROOT_LOGGER = LOG_FORMAT == "line"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": read_text("ACCORD_LOG_LEVEL", "WARNING")},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "config.logs.Lines"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        # Django's own handler for it mails tracebacks with all they hold; ours is the root's.
+        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        # A line for every request: in production only, where a machine reads them.
+        "accord.requests": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
+    },
 }

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from config import health
+from config import health, metrics
 from labeling.api.errors import unknown_address
 
 handler400 = "labeling.views.too_large.bad_request"
@@ -11,6 +11,7 @@ handler400 = "labeling.views.too_large.bad_request"
 urlpatterns = [
     path("health/live", health.live, name="health_live"),
     path("health/ready", health.ready, name="health_ready"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.account.urls")),
     path("api/v1/", include("labeling.api.urls")),

@@ -45,6 +45,7 @@ from labeling.quotas import has_enough_of, make_task
 from labeling.releasing import release_expired
 from labeling.row_writing import Write, changed, insert, write
 from labeling.screening import decide_what_is_due, hindrance_to
+from labeling.tallies import count_claim
 
 NOTHING_FOR = timedelta(seconds=30)
 """How long a claim remembers that there was nothing, but for what comes back; without it every claim costs the search
@@ -144,7 +145,9 @@ def claim(campaign: Campaign, labeler: Labeler) -> Assignment | None:
         with transaction.atomic():
             cursor, clock, lapsed = _lock_cursor(campaign, labeler)
             if cursor is not None and (released or not lapsed):
-                return _claim_at(cursor, clock)
+                handed_out = _claim_at(cursor, clock)
+                count_claim(campaign.kind, handed_out is not None)
+                return handed_out
         # Each in a transaction of its own: a claim that waits for a task must hold no other, and whoever waits for the
         # claims under way sees a new cursor only so.
         if cursor is None:

@@ -38,7 +38,7 @@ PLACES = (
         "project",
         gettext_lazy("Overview"),
         RESEARCHES,
-        also=("project_settings", "delete_project", "tokens", "webhooks"),
+        also=("project_settings", "delete_project", "tokens", "webhooks", "status"),
     ),
     Place("campaigns", gettext_lazy("Campaigns"), RESEARCHES),
     Place("guidelines", gettext_lazy("Guidelines"), RESEARCHES),

@@ -25,6 +25,7 @@ from labeling.prompt_writing import SURE, written_in
 from labeling.quotas import has_enough_of
 from labeling.reviewing import REVIEWED_KINDS, is_returned
 from labeling.row_writing import Write, changed, insert, inserted, write
+from labeling.tallies import count_submission
 from labeling.written_prompts import is_in_use, problems_with_project, write_prompt
 
 DRAFT_LIMIT = 200_000
@@ -211,6 +212,7 @@ def submit(assignment: Assignment, work: Work, *, key: UUID, lease_token: UUID, 
         write(*said, submitted)
         if submission.counted and not ask_another(task.pk, locked.campaign):
             note_task(task, submission)
+        count_submission(locked.campaign.kind, counted=submission.counted)
     return Outcome(submission)
 
 

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 
+from labeling.traces import at_job
 from training import jobs
 from training.alarms import Lookout
 from training.announcing import raise_alarm
@@ -58,11 +59,12 @@ def supervise(claim: Claim, *, stop: StopSignal) -> None:
     An error of the supervisor's own ends the attempt as a bug would; only the database's not answering is raised.
     """
     job = Job.objects.select_related("project").get(pk=claim.job_id)
-    try:
-        verdict = _attempted(job, claim, stop)
-        log.info("job %s, attempt %s: %s", claim.job_id, claim.attempt, verdict.value)
-    except ClaimLost as lost:
-        log.warning("%s; nothing more is written for it", lost)
+    with at_job(claim.job_id):
+        try:
+            verdict = _attempted(job, claim, stop)
+            log.info("job %s, attempt %s: %s", claim.job_id, claim.attempt, verdict.value)
+        except ClaimLost as lost:
+            log.warning("%s; nothing more is written for it", lost)
 
 
 def _attempted(job: Job, claim: Claim, stop: StopSignal) -> Verdict:

@@ -12,6 +12,7 @@ from celery.signals import worker_init, worker_ready, worker_shutdown, worker_sh
 from labeling.sending import deliver_due
 from training.launching import run_claimed
 from training.models import Job
+from training.observing import note_tended
 from training.sweeping import forget_old, keep_going, ring_again
 from training.workers import Presence, name_this_process
 
@@ -36,6 +37,7 @@ def tend() -> None:
             duty()
         except Exception:
             log.exception("%s failed; it is tried again at the next turn", duty.__name__)
+    note_tended()
 
 
 @shared_task

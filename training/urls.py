@@ -16,6 +16,7 @@ from training.views import (
     rehearse,
     round_acts,
     rounds,
+    status,
     workers,
 )
 
@@ -55,6 +56,7 @@ urlpatterns = [
     path("projects/<slug:slug>/disk/", origins.disk, name="disk"),
     path("projects/<slug:slug>/alarms/<int:alarm_id>/seen", alarms.seen, name="alarm_seen"),
     path("projects/<slug:slug>/workers/", workers.worker_list, name="workers"),
+    path("projects/<slug:slug>/status/", status.status, name="status"),
     path("projects/<slug:slug>/jobs/", job_pages.job_list, name="jobs"),
     path("projects/<slug:slug>/jobs/<int:job_id>/", job_pages.job, name="job"),
 ]

@@ -209,6 +209,10 @@ CONSOLE = (
     Screen("model-delete", ("delete_checkpoint",),
            lambda site: site.at("delete_checkpoint", site.checkpoints["sft"].pk),
            "Before the weights of a model are deleted: what rests on it."),
+    Screen(
+        "status", ("status",), of("status"), "Status: what of the site is well, and what needs somebody.",
+        pictured=False,
+    ),  # fmt: skip
     Screen("workers", ("workers",), of("workers"), "Workers: which are up, what they take and do."),
     Screen("compare", ("compare_rounds",), lambda site: site.at("compare_rounds", 2),
            "Two rounds beside each other: what differs, and what came of it."),

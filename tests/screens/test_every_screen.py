@@ -12,6 +12,7 @@ from tests.screens.listed import SCREENS
 NO_PAGES = {
     "health_live": "text for machines",
     "health_ready": "text for machines",
+    "metrics": "text for machines",
     "pay": "CSV",
     "download_records": "a file",
     "export_file": "a file",

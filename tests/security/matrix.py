@@ -60,6 +60,7 @@ def careful(*roles: str) -> Entry:
 SITE: dict[str, Entry] = {
     "health_live": {"GET": ANYBODY},
     "health_ready": {"GET": ANYBODY},
+    "metrics": {"GET": ANYBODY},  # from the network that the test opens to it; otherwise nobody (test_metrics_page.py)
     "sheet": {"GET": ANYBODY},
     "script": {"GET": ANYBODY},
     "sentences": {"GET": ANYBODY},
@@ -137,6 +138,7 @@ OWNERS: dict[str, Entry] = {
     "cohort": reads(*CONSOLE) | sends(*OWNS),
     "qualifications": reads(*CONSOLE) | sends(*OWNS),
     "qualification": reads(*REVIEW) | sends(*OWNS),
+    "status": reads(*OWNS),
     "project_settings": form(*OWNS),
     "delete_project": careful(*OWNS),
     "member": careful(*OWNS),

@@ -6,6 +6,7 @@ has no address any more.
 
 import logging
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -52,6 +53,7 @@ def site(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest
     places = {f"{name}_DIR": folder / name.lower() for name in ("RUNS", "SNAPSHOTS", "IMPORTS", "MODELS")}
     with (
         django_db_blocker.unblock(),
+        override_settings(METRICS_NETWORKS=[ip_network("127.0.0.1")]),
         override_settings(**places, EXPORTS_DIR=folder, API_REQUESTS_PER_MINUTE=10**6, ACCOUNT_RATE_LIMITS=False),
         standing_still(),
         patch.object(urls, "handler403", plainly(403)),
