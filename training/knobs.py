@@ -55,6 +55,8 @@ KNOBS: dict[str, tuple[Knob, ...]] = {
         RATE,
         Knob("reward.epochs", "Epochs"),
         Knob("reward.prompts_per_step", "Prompts a step"),
+        Knob("reward.members", "Members", "models whose mean is the score; memory and time grow with them"),
+        Knob("reward.folds", "Folds of labelers", "to see how it does on people it never met; 0: none"),
         Knob("lengths.prompt_tokens", "Longest prompt", "tokens; longer records are left out"),
         Knob("lengths.response_tokens", "Longest response", "tokens"),
         SEED,

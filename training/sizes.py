@@ -26,12 +26,14 @@ MOST_HEAD_BYTES = 100 << 20
 
 @dataclass(frozen=True)
 class ModelSize:
-    """parameters of its weight files; shape as its config.json has it, 0 where it does not say."""
+    """parameters of its weight files; shape as its config.json has it, 0 where it does not say. members: how many such
+    models an ensemble is of."""
 
     parameters: int
     layers: int = 0
     width: int = 0
     vocabulary: int = 0
+    members: int = 1
 
 
 def size_of(folder: Path) -> ModelSize:
@@ -44,9 +46,11 @@ def size_of(folder: Path) -> ModelSize:
     def first(*names: str) -> int:
         return next((int(shape[name]) for name in names if isinstance(shape.get(name), int)), 0)
 
+    others = sum(1 for _ in folder.glob("members/*/config.json"))
     return ModelSize(
-        parameters, first("num_hidden_layers", "n_layer"), first("hidden_size", "n_embd"), first("vocab_size")
-    )
+        parameters, first("num_hidden_layers", "n_layer"), first("hidden_size", "n_embd"), first("vocab_size"),
+        members=1 + others,
+    )  # fmt: skip
 
 
 def parameters_in(path: Path) -> int:
@@ -97,8 +101,12 @@ def _parts(config: RunConfig, sizes: Mapping[str, ModelSize]) -> tuple[list[Mode
     if config.ppo:
         policy, reward = sizes.get("policy", ModelSize(0)), sizes.get("reward", ModelSize(0))
         watching = [size for role, size in sizes.items() if role.startswith("watch")]
-        return [policy, reward], [policy, reward, *watching]  # the value model begins as the reward model
-    if config.sft or config.reward or config.dpo:
+        scoring = [one for size in (reward, *watching) for one in [size] * size.members]
+        return [policy, reward], [policy, *scoring]  # the value model begins as the reward model's first member
+    if config.reward:
+        init = sizes.get("init", ModelSize(0))
+        return [init] * (config.reward.members + bool(config.reward.folds)), []
+    if config.sft or config.dpo:
         init = sizes.get("init", next(iter(sizes.values()), ModelSize(0)))
         return [init], [init] if config.dpo else []
     return [], [max(sizes.values(), key=lambda one: one.parameters)] if sizes else []
@@ -116,4 +124,6 @@ def amount(config: Mapping[str, Any], rows: int) -> float:
         asked = min(rows, told.get("limit_prompts") or rows)
         writers = len((config.get("models") or {}).get("generators") or {}) or 1
         return float(max(1, asked * told.get("responses_per_prompt", 1) * writers))
-    return float(max(1, rows * told.get("epochs", 1)))
+    # A fold learns from all groups but one.
+    models = told.get("members", 1) + max(0, told.get("folds", 0) - 1) if stage == "reward" else 1
+    return float(max(1, rows * told.get("epochs", 1) * models))

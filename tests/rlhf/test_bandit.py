@@ -20,6 +20,7 @@ from tests.rlhf.bandit import (
 from training.rlhf import rollouts as rollouts_module
 from training.rlhf.batching import Batching
 from training.rlhf.contract.stages import Kl, MissingStop, Ppo
+from training.rlhf.ensemble import Ensemble
 from training.rlhf.improving import Learner, improve
 from training.rlhf.kl import approximate_kl, token_rewards
 from training.rlhf.rollouts import Cast, read_rollouts
@@ -36,8 +37,9 @@ SEED = 4
 def make_cast(seed: int) -> Cast:
     reference = TabularPolicy(spread=0.5, seed=seed)
     return Cast(
-        policy=copy.deepcopy(reference), reference=reference, value=TabularValue(), reward=TrueScores(seed=seed + 100)
-    )
+        policy=copy.deepcopy(reference), reference=reference, value=TabularValue(),
+        reward=Ensemble([TrueScores(seed=seed + 100)]),
+    )  # fmt: skip
 
 
 def train(cast: Cast, *, iterations: int, seed: int) -> None:

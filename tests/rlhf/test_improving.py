@@ -12,6 +12,7 @@ from tests.rlhf.tiny_models import SHAPES, VOCABULARY
 from training.rlhf.batching import Batching
 from training.rlhf.contract.exit_codes import NotFinite
 from training.rlhf.contract.stages import Kl, MissingStop, Ppo
+from training.rlhf.ensemble import Ensemble
 from training.rlhf.improving import Learner, add_gradients, improve
 from training.rlhf.layouts import Exchange
 from training.rlhf.models import ScalarModel
@@ -26,8 +27,9 @@ SETTINGS = Ppo(
 def make_cast(shape: str = "llama") -> Cast:
     reward = ScalarModel.from_causal_lm(SHAPES[shape](seed=2), seed=3)
     return Cast(
-        policy=SHAPES[shape](seed=1), reference=SHAPES[shape](seed=4), value=copy.deepcopy(reward), reward=reward
-    )
+        policy=SHAPES[shape](seed=1), reference=SHAPES[shape](seed=4), value=copy.deepcopy(reward),
+        reward=Ensemble([reward]),
+    )  # fmt: skip
 
 
 def exchanges() -> list[Exchange]:

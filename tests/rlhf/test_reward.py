@@ -19,7 +19,7 @@ from tests.rlhf.run_folders import (
     read_lines,
     run_here,
 )
-from training.rlhf import reward
+from training.rlhf import learners, reward
 from training.rlhf.batching import Batching, score
 from training.rlhf.contract.config import RunConfig, load_config
 from training.rlhf.contract.exit_codes import ExitCode
@@ -280,7 +280,7 @@ def test_gradients_do_not_depend_on_the_micro_batches(tmp_path: Path, shared: bo
     found = []
     for tokens in (10_000, 150, 1):  # all prompts at once, a few, one at a time
         model.zero_grad()
-        loss, _ = reward.add_gradients(model, items, batching=Batching(tokens=tokens, shared=shared))
+        loss, _ = learners.add_gradients(model, items, batching=Batching(tokens=tokens, shared=shared))
         found.append([loss, *(p.grad.clone() for p in model.parameters() if p.grad is not None)])
     for other in found[1:]:
         for one, same in zip(found[0], other, strict=True):

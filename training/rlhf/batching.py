@@ -60,12 +60,14 @@ def score(
     before_batch: Callable[[], object] = lambda: None,
     scored: dict[int, list[float]] | None = None,
     after_batch: Callable[[], object] = lambda: None,
+    shifts: Sequence[float] | None = None,
 ) -> list[list[float]]:
     """The scores of all responses, exchange by exchange, by a reward model in evaluation mode.
 
     Each is read at the last token of its response, found from the layout: where a response ended, its stop token.
     scored: scores by the exchange's number. Those in it are not read again; every batch is added to it, and then
     after_batch is called.
+    shifts: what each exchange's condition adds to its scores (Ensemble.shift); nothing where there are none.
     """
     reward.eval()
     scores = {} if scored is None else scored
@@ -74,7 +76,8 @@ def score(
         before_batch()
         read = iter(reward(layout, layout.last).tolist())
         for number in batch:
-            scores[number] = [next(read) for _ in exchanges[number].responses]
+            shift = shifts[number] if shifts is not None else 0.0
+            scores[number] = [next(read) + shift for _ in exchanges[number].responses]
         after_batch()
     return [scores[number] for number in range(len(exchanges))]
 

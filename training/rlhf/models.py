@@ -175,9 +175,12 @@ class ScalarModel(nn.Module):
 
     def save(self, tokens: ChatTokens, folder: Path) -> None:
         """Writes `folder/model`: trunk, tokenizer and head, bias included."""
-        target = folder / "model"
+        self.save_weights(folder / "model")
+        tokens.tokenizer.save_pretrained(folder / "model")
+
+    def save_weights(self, target: Path) -> None:
+        """Writes trunk and head into this folder, without a tokenizer."""
         self.trunk.save_pretrained(target)
-        tokens.tokenizer.save_pretrained(target)
         head = {"weight": self.head.weight, "bias": self.head.bias}
         save_file({name: value.detach().cpu().contiguous() for name, value in head.items()}, target / HEAD_FILE)
 

@@ -25,6 +25,7 @@ from training.rlhf.contract.exit_codes import ConfigRefused, DataRefused, Stoppe
 from training.rlhf.contract.records import Text
 from training.rlhf.contract.settings import WATCH
 from training.rlhf.contract.stages import Ppo
+from training.rlhf.ensemble import Ensemble
 from training.rlhf.improving import Learner, improve
 from training.rlhf.inputs import only
 from training.rlhf.intervals import interval
@@ -183,7 +184,7 @@ def load_cast(run: Run, tokens: ChatTokens) -> Cast:
     policy, frozen = (load_causal_lm(folder, device=run.device) for folder in (models["policy"].folder, reference))
     for model in (policy, frozen):
         grow_vocabulary(model, tokens)
-    scorers = [ScalarModel.load(models[role].folder, device=run.device) for role in _scoring_roles(run)]
+    scorers = [Ensemble.load(models[role].folder, device=run.device) for role in _scoring_roles(run)]
     value = ScalarModel.load(models["reward"].folder, device=run.device)
     cast = Cast(policy=policy, reference=frozen, value=value, reward=scorers[0], watch=tuple(scorers[1:]))
     cast.reference.requires_grad_(False)
@@ -283,7 +284,7 @@ def read(job: Job, sampled: Sampled, iteration: int) -> Rollouts:
     return read_rollouts(
         sampled.exchanges, ended=sampled.ended, cast=job.cast, batching=job.batching, settings=job.settings,
         kl_coef=job.kl.value, step=iteration, names=[job.prompts.ids[number] for number in turn(job, iteration)],
-        before_batch=job.run.poll,
+        conditions=[job.prompts.conditions[number] for number in turn(job, iteration)], before_batch=job.run.poll,
     )  # fmt: skip
 
 
@@ -371,6 +372,7 @@ def tell(job: Job, rollouts: Rollouts, iteration: int, numbers: dict[str, float]
         "optimizer_steps": job.ema.steps,
         "score_mean": float(rollouts.scores.mean()),
         "score_std": float(rollouts.scores.std(correction=0)),
+        **({"score_spread": float(rollouts.spread.mean())} if len(job.cast.reward.members) > 1 else {}),
         **({"watch_score_mean": sum(watched) / len(watched)} if watched else {}),
         "kl_sequence": float(kl.mean()),
         "kl_token": float(kl.sum() / rollouts.mask.sum()),
@@ -413,7 +415,8 @@ def measure(job: Job) -> Measured:
     rollouts = read_rollouts(
         sampled.exchanges, ended=sampled.ended, cast=job.cast, batching=replace(job.batching, shared=False),
         settings=replace(job.settings, responses_per_prompt=1), kl_coef=job.kl.value,
-        step=job.run.progress.status.step, names=job.held_out.ids, before_batch=job.run.poll,
+        step=job.run.progress.status.step, names=job.held_out.ids, conditions=job.held_out.conditions,
+        before_batch=job.run.poll,
     )  # fmt: skip
     return {
         "score": rollouts.scores.tolist(),

@@ -4,8 +4,8 @@ A row is one item, or one for each condition that its labelers judged under wher
 too long, or in which nobody told two responses apart, are left out and counted.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from training.rlhf.contract.config import RunConfig
@@ -20,17 +20,33 @@ Order = tuple[Sequence[int | None], float]
 
 
 @dataclass(frozen=True)
+class Judge:
+    """Whose order it is: a pseudonym, and the cohort that the judgment was made in."""
+
+    labeler: str
+    cohort: str | None
+
+
+@dataclass(frozen=True)
 class Item:
-    """A prompt with its responses, as judged under one condition."""
+    """A prompt with its responses, as judged under one condition. judges: of the orders, in their order."""
 
     id: str
     condition: str | None
     exchange: Exchange
     orders: list[Order]
+    judges: list[Judge]
 
     @property
     def comparisons(self) -> int:
         return sum(len(untied_pairs(ranks)) for ranks, _ in self.orders)
+
+    def judged_by(self, belongs: Callable[[Judge], bool]) -> "Item":
+        """The same with the orders of these judges alone: perhaps none."""
+        kept = [place for place, judge in enumerate(self.judges) if belongs(judge)]
+        return replace(
+            self, orders=[self.orders[place] for place in kept], judges=[self.judges[place] for place in kept]
+        )
 
 
 @dataclass
@@ -44,6 +60,15 @@ class Items:
     @property
     def ids(self) -> set[str]:
         return {item.id for item in self.items}
+
+    @property
+    def labelers(self) -> list[str]:
+        """Everybody whose order is in an item, sorted."""
+        return sorted({judge.labeler for item in self.items for judge in item.judges})
+
+    def judged_by(self, belongs: Callable[[Judge], bool]) -> list[Item]:
+        """The items with the orders of these judges alone; those in which they told nothing apart are left out."""
+        return [left for item in self.items if (left := item.judged_by(belongs)).comparisons]
 
     def report(self) -> dict[str, Any]:
         return {
@@ -63,7 +88,8 @@ def read_items(rows: Iterable[Row], *, tokens: ChatTokens, config: RunConfig, dr
     for row in rows:
         ranking = row.as_ranking() if isinstance(row, Comparison) else row
         assert isinstance(ranking, Ranking)
-        for condition, orders in _orders_by_condition(ranking, config, dropout).items():
+        for condition, judged in _judged_by_condition(ranking, config, dropout).items():
+            orders = [order for order, _ in judged]
             if not any(untied_pairs(ranks) for ranks, _ in orders):
                 found.all_tied += 1
                 continue
@@ -72,13 +98,16 @@ def read_items(rows: Iterable[Row], *, tokens: ChatTokens, config: RunConfig, dr
                 [answer_ids(answer, tokens, row_id=ranking.id) for answer in ranking.responses],
             )
             if found.budget.fits(ranking, prompt=exchange.prompt, responses=exchange.responses):
-                found.items.append(Item(ranking.id, condition, exchange, orders))
+                judges = [judge for _, judge in judged]
+                found.items.append(Item(ranking.id, condition, exchange, orders, judges))
     return found
 
 
-def _orders_by_condition(ranking: Ranking, config: RunConfig, dropout: float) -> dict[str | None, list[Order]]:
+def _judged_by_condition(
+    ranking: Ranking, config: RunConfig, dropout: float
+) -> dict[str | None, list[tuple[Order, Judge]]]:
     """Orders in which nobody counts (weight 0) are left out."""
-    orders: dict[str | None, list[Order]] = {}
+    judged: dict[str | None, list[tuple[Order, Judge]]] = {}
     for said in ranking.judged:
         if said.weight == 0:
             continue
@@ -87,8 +116,9 @@ def _orders_by_condition(ranking: Ranking, config: RunConfig, dropout: float) ->
             named = said.condition or ranking.condition
             row = f"{ranking.id}/{named}"
             condition = named if keeps_condition(row, seed=config.seed, dropout=dropout) else None
-        orders.setdefault(condition, []).append((said.ranks, said.weight))
-    return orders
+        judge = Judge(said.labeler, said.condition or ranking.condition)
+        judged.setdefault(condition, []).append(((said.ranks, said.weight), judge))
+    return judged
 
 
 def answer_ids(answer: Answer, tokens: ChatTokens, *, row_id: str) -> list[int]:

@@ -15,6 +15,7 @@ from training.rlhf.advantages import generalised_advantages, whiten
 from training.rlhf.batching import Batching, responses_of
 from training.rlhf.contract.exit_codes import NotFinite
 from training.rlhf.contract.stages import MissingStop, Ppo
+from training.rlhf.ensemble import Ensemble, spread_of
 from training.rlhf.kl import token_rewards
 from training.rlhf.layouts import Exchange, response_logits, response_mask, to_rows
 from training.rlhf.losses import token_logprobs
@@ -26,14 +27,15 @@ from training.rlhf.steps import named
 class Cast:
     """The models of a run and the part each plays. All in evaluation mode: dropout would make every ratio noise.
 
-    policy and reference are causal language models; the others give a number where they are asked to.
+    policy and reference are causal language models; the others give a number where they are asked to. The value model
+    starts from the reward model; of an ensemble, from its first member.
     """
 
     policy: PreTrainedModel
     reference: PreTrainedModel
     value: ScalarModel
-    reward: ScalarModel
-    watch: tuple[ScalarModel, ...] = ()
+    reward: Ensemble
+    watch: tuple[Ensemble, ...] = ()
 
     def eval(self) -> "Cast":
         for model in (self.policy, self.reference, self.value, self.reward, *self.watch):
@@ -47,6 +49,7 @@ class Rollouts:
 
     ended: (R,) bool, whether a response stopped by itself.
     scores: (R,) as the reward model gives them. final_scores: (R,) after what a missing stop costs.
+    spread: (R,) how far the members of the reward model are apart; 0 for a lone one.
     watched: (R,) scores of each reward model that is only watched.
     advantages, returns: (R, T), of `final_scores` and the KL penalty.
     """
@@ -58,6 +61,7 @@ class Rollouts:
     ref_logprobs: Tensor
     values: Tensor
     scores: Tensor
+    spread: Tensor
     watched: tuple[Tensor, ...]
     final_scores: Tensor
     advantages: Tensor
@@ -75,12 +79,14 @@ def read_rollouts(
     kl_coef: float,
     step: int = 0,
     names: Sequence[str] | None = None,
+    conditions: Sequence[str | None] | None = None,
     before_batch: Callable[[], object] = lambda: None,
 ) -> Rollouts:
     """Every model reads every micro-batch once; then come the rewards and advantages of the whole iteration.
 
     The logprobs are computed here and not taken from the sampler: in bfloat16 another engine's are off by percents.
     step, names: the iteration and the ids of its prompts, to be named in a complaint.
+    conditions: what each prompt tells, where reward models have a zero of their own for it.
     Raises NotFinite if a model answers with a number that is none.
     """
     cast.eval()
@@ -88,6 +94,7 @@ def read_rollouts(
     mask = response_mask(lengths)
     logprobs, ref_logprobs, values = (torch.zeros(mask.shape, device=batching.device) for _ in range(3))
     scores = torch.zeros(1 + len(cast.watch), len(lengths), device=batching.device)
+    spread = torch.zeros(len(lengths), device=batching.device)
     for batch, layout in batching.layouts(exchanges):
         before_batch()
         among = responses_of(batch, responses_per_prompt=settings.responses_per_prompt, device=batching.device)
@@ -96,8 +103,15 @@ def read_rollouts(
             said = token_logprobs(logits, layout.targets, temperature=settings.temperature)
             rows[among] = to_rows(said, mask=mask[among])
         values[among] = to_rows(cast.value(layout, layout.before), mask=mask[among])
+        for place, scorer in enumerate((cast.reward, *cast.watch)):
+            of_members = scorer.of_members(layout, layout.last)
+            scores[place, among] = of_members.mean(0)
+            if place == 0:
+                spread[among] = spread_of(of_members)
+    if conditions is not None:
         for column, scorer in zip(scores, (cast.reward, *cast.watch), strict=True):
-            column[among] = scorer(layout, layout.last)
+            shifts = torch.tensor([scorer.shift(condition) for condition in conditions], device=batching.device)
+            column += shifts.repeat_interleave(settings.responses_per_prompt)
     ids = [str(number) for number in range(len(exchanges))] if names is None else names
     for what, numbers in (("scores", scores.T), ("values", values), ("logprobs", logprobs + ref_logprobs)):
         refuse_not_finite(what, numbers, step=step, prompts=ids)
@@ -113,7 +127,8 @@ def read_rollouts(
         advantages = whiten(advantages, mask=mask)
     return Rollouts(
         exchanges=exchanges, mask=mask, ended=stopped, logprobs=logprobs, ref_logprobs=ref_logprobs, values=values,
-        scores=scores[0], watched=tuple(scores[1:]), final_scores=final_scores, advantages=advantages, returns=returns,
+        scores=scores[0], spread=spread, watched=tuple(scores[1:]), final_scores=final_scores, advantages=advantages,
+        returns=returns,
     )  # fmt: skip
 
 

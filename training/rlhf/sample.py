@@ -21,9 +21,10 @@ from training.rlhf.chance import generator
 from training.rlhf.contract import records
 from training.rlhf.contract.exit_codes import ConfigRefused
 from training.rlhf.contract.stages import Sample
+from training.rlhf.ensemble import Ensemble
 from training.rlhf.intervals import interval
 from training.rlhf.layouts import Exchange
-from training.rlhf.models import ScalarModel, check_context, compute_in, load_causal_lm
+from training.rlhf.models import check_context, compute_in, load_causal_lm
 from training.rlhf.prompts import EncodedPrompts, read_prompts
 from training.rlhf.run import Run
 from training.rlhf.sampling import Limits, Response, sample_responses
@@ -159,7 +160,9 @@ def keep_best(run: Run, name: str, drawn: Answered, *, n: int, tokens: ChatToken
         for prompt, group in zip(drawn.prompts.token_ids, drawn.responses, strict=True)
     ]
     batching = Batching(tokens=run.micro_batch_tokens, shared=False, device=run.device)
-    scores = score(ScalarModel.load(folder, device=run.device), exchanges, batching=batching, before_batch=run.poll)
+    reward = Ensemble.load(folder, device=run.device)
+    shifts = [reward.shift(condition) for condition in drawn.prompts.conditions]
+    scores = score(reward, exchanges, batching=batching, before_batch=run.poll, shifts=shifts)
     chosen = [best_of_each(said, n=n) for said in scores]
     return Answered(
         drawn.prompts,

@@ -16,23 +16,26 @@ from training.rlhf.attempt import run_stage
 from training.rlhf.batching import Batching
 from training.rlhf.contract.exit_codes import DataRefused
 from training.rlhf.contract.records import Prompt, Response
+from training.rlhf.ensemble import Ensemble
 from training.rlhf.inputs import only
 from training.rlhf.intervals import interval
 from training.rlhf.layouts import Exchange, obeys_masks
-from training.rlhf.models import ScalarModel, check_context, compute_in
+from training.rlhf.models import check_context, compute_in
 from training.rlhf.run import Run
 from training.rlhf.tokens import Budget, ChatTokens, load_tokenizer, prepare_tokens
 
+Group = tuple[Exchange, list[str], str | None]
 Scored = dict[str, dict[int, list[float]]]
 """By reward model and number of the group of responses."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a reward model is to score, in its own tokens: exchanges with the ids of their responses."""
+    """What a reward model is to score, in its own tokens: exchanges with the ids of their responses, and what the
+    model is told."""
 
     name: str
-    groups: list[tuple[Exchange, list[str]]]
+    groups: list[Group]
     left_out: dict[str, Any]
 
 
@@ -76,20 +79,20 @@ def ask(run: Run, name: str, prompts: Mapping[str, Prompt], rows: Sequence[Respo
 
 def score(run: Run, asked: Asked, rows: Sequence[Response], scored: Scored) -> list[Response]:
     """The rows with one more score each, but for those that are too long. scored: grows, and checkpoints keep it."""
-    model = ScalarModel.load(run.inputs.models[f"rewards.{asked.name}"].folder, device=run.device)
+    model = Ensemble.load(run.inputs.models[f"rewards.{asked.name}"].folder, device=run.device)
     context_tokens = run.config.lengths.context_tokens
     check_context(model.trunk, context_tokens)
     shared = obeys_masks(model.trunk, vocabulary=model.trunk.config.vocab_size, context_tokens=context_tokens)
     scores = batches.score(
-        model, [exchange for exchange, _ in asked.groups],
+        model, [exchange for exchange, _, _ in asked.groups],
         batching=Batching(tokens=run.micro_batch_tokens, shared=shared, device=run.device), before_batch=run.poll,
-        scored=scored.setdefault(asked.name, {}),
+        scored=scored.setdefault(asked.name, {}), shifts=[model.shift(condition) for _, _, condition in asked.groups],
         after_batch=lambda: run.end_step(
             sum(map(len, scored.values())), lambda folder: checkpoints.save_trainer(folder, {"scored": scored})
         ),
     )  # fmt: skip
     found: dict[str, float] = {}
-    for (_, ids), said in zip(asked.groups, scores, strict=True):
+    for (_, ids, _), said in zip(asked.groups, scores, strict=True):
         found.update(zip(ids, said, strict=True))
     return [replace(row, scores={**row.scores, asked.name: found[row.id]}) if row.id in found else row for row in rows]
 
@@ -101,7 +104,7 @@ def load_scored(checkpoint: checkpoints.Checkpoint | None) -> Scored:
 
 def group_by_prompt(
     run: Run, prompts: Mapping[str, Prompt], rows: Sequence[Response], *, tokens: ChatTokens, budget: Budget
-) -> list[tuple[Exchange, list[str]]]:
+) -> list[Group]:
     """Responses to one prompt under one condition together, with their ids; those that are too long are left out.
 
     Raises DataRefused for token ids that this model does not have.
@@ -121,7 +124,7 @@ def group_by_prompt(
         if budget.fits(row, prompt=encoded[key], responses=[row.token_ids]):
             fitting[key].append(row)
     return [
-        (Exchange(encoded[key], [row.token_ids for row in group]), [row.id for row in group])
+        (Exchange(encoded[key], [row.token_ids for row in group]), [row.id for row in group], key[1])
         for key, group in fitting.items()
     ]
 

@@ -46,6 +46,17 @@ FIGURES: dict[str, tuple[FigureOf, ...]] = {
         FigureOf("If the longer one were always better", "validation.longer_is_better", note="the same comparisons"),
         FigureOf("Reward model minus the longer one", "validation.accuracy_over_longer"),
         FigureOf("Chance", "validation.chance"),
+        FigureOf("Agreement of two labelers", "validation.people", note="the same responses; hardly to be passed"),
+        FigureOf(
+            "Calibration error", "validation.calibration.expected_error",
+            note="by how much its probabilities are off on average; 0 is none",
+        ),
+        FigureOf("Members of the ensemble", "members", "{:,}"),
+        FigureOf("How far the members are apart", "validation.members.score_spread", note="score"),
+        FigureOf(
+            "Folds: labelers that it learned from", "folds.learned_from", note="InstructGPT: 0.724 ± 0.004"
+        ),
+        FigureOf("Folds: labelers that it never met", "folds.held_out", note="InstructGPT: 0.696 ± 0.009"),
         FigureOf("Loss on held-out comparisons", "validation.loss", note="nats; 0.693 is a guess"),
         FigureOf("Mean score of demonstrations", "demonstrations.mean_score", note="the bias is set to make it 0"),
     ),

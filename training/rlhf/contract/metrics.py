@@ -18,6 +18,10 @@ UNITS: dict[str, str] = {
     "tokens_per_second": "tokens/s",
     # reward
     "accuracy": "share of comparisons",
+    "score_spread": "",
+    "fold": "number of the fold",
+    "fold_loss": "nats per prompt",
+    "fold_accuracy": "share of comparisons",
     # ppo: means over the responses of an iteration, or over their tokens where the unit says so
     "episodes": "responses so far",
     "optimizer_steps": "steps so far",

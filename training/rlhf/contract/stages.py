@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from training.rlhf.contract.settings import (
     AtLeastOne,
     Name,
+    NotNegative,
     NotNegativeNumber,
     PositiveNumber,
     PromptFormat,
@@ -119,10 +120,14 @@ class Reward(Section):
     score_validation: bool = False
     """Write output/validation_scores.jsonl: what the model scores the responses of the validation rankings, told
     nothing, and told each condition where there are any."""
-    folds: Literal[0] = 0
-    """Cross-validation over labelers: not yet."""
-    members: Literal[1] = 1
-    """Models in an ensemble: one so far."""
+    folds: NotNegative = 0
+    """Groups of labelers for cross-validation: a model more for each, which learns from all the others; 0: none."""
+    members: Annotated[int, Within(at_least=1, at_most=16)] = 1
+    """Models in an ensemble: of other heads and orders, their mean is the score."""
+
+    def check_together(self) -> None:
+        if self.folds == 1:
+            raise Refused("folds", "is 1; expected 0, or 2 or more: one group leaves nobody to learn from")
 
 
 @dataclass(frozen=True, kw_only=True)
