@@ -204,3 +204,18 @@ def test_a_format_for_a_generator_that_is_not_there_is_refused_by_its_name() -> 
     asked["sample"]["formats"] = {"sft": "html"}
     with pytest.raises(ConfigRefused, match=r'sample\.formats\.sft is "html"; expected one of "chat", "plain"'):
         parse_config(json.dumps(asked))
+
+
+def test_what_a_generator_is_told_is_a_condition_that_the_config_has() -> None:
+    asked: dict[str, Any] = {
+        "format": 1, "stage": "sample", "job": "j1", "seed": 3, "models": {"generators": {"sft": "models/sft"}},
+        "data": {"prompts": ["p"]}, "sample": {"told": {"policy": "terse"}},
+        "conditioning": {"mode": "message", "conditions": {"terse": "Be brief."}},
+    }  # fmt: skip
+    with pytest.raises(ConfigRefused, match=r"sample\.told\.policy names no generator; models\.generators has: sft"):
+        parse_config(json.dumps(asked))
+    asked["sample"]["told"] = {"sft": "warm"}
+    with pytest.raises(ConfigRefused, match=r'sample\.told\.sft is "warm"; conditioning\.conditions has: terse'):
+        parse_config(json.dumps(asked))
+    asked["sample"]["told"] = {"sft": "terse"}
+    assert parse_config(json.dumps(asked)).sample.told == {"sft": "terse"}  # type: ignore[union-attr]

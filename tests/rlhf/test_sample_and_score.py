@@ -32,7 +32,12 @@ LONG = Prompt(id="long", messages=(Message(role="user", content="w1 " * 40),))
 
 
 def sample_run(
-    tmp_path: Path, *, reward: Path | None = None, micro_batch_tokens: int = 400, **settings: Any
+    tmp_path: Path,
+    *,
+    reward: Path | None = None,
+    micro_batch_tokens: int = 400,
+    conditions: dict[str, str] | None = None,
+    **settings: Any,
 ) -> RunFolder:
     generators = {name: make_language_model(tmp_path / name, seed=seed) for seed, name in enumerate(("one", "two"))}
     models: dict[str, Any] = {"generators": {name: f"models/{name}" for name in generators}}
@@ -44,6 +49,7 @@ def sample_run(
         lengths={"prompt_tokens": 16, "response_tokens": 8, "context_tokens": 32},
         hardware={"micro_batch_tokens": micro_batch_tokens}, checkpoints={"every_steps": 1},
         sample={"responses_per_prompt": 3, **settings},
+        **({"conditioning": {"mode": "message", "conditions": conditions}} if conditions else {}),
     )  # fmt: skip
     return make_run(tmp_path / "run", config, models=generators, data={"prompts": ("prompt", [*PROMPTS, LONG])})
 
@@ -136,6 +142,23 @@ def test_each_generator_is_asked_in_its_own_format(tmp_path: Path, monkeypatch: 
     plain = replace(tokens, template=None)
     assert asked == [one.prompt_ids(PROMPTS[0].messages) for one in (tokens, plain)]
     assert {row.generator for row in responses_of(folder)} == {"one", "two"}
+
+
+def test_one_generator_is_told_a_condition_and_the_other_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[int]] = []
+
+    def spy(model: Any, prompts: list[list[int]], **more: Any) -> Any:
+        asked.append(prompts[0])
+        return sample_responses(model, prompts, **more)
+
+    monkeypatch.setattr(sample, "sample_responses", spy)
+    folder = sample_run(tmp_path, told={"two": "terse"}, conditions={"terse": "w9"}, limit_prompts=1)
+    assert run_here(folder, sample) == ExitCode.DONE
+    tokens = replace(make_tokens(), conditions={"terse": "w9"})
+    assert asked == [tokens.prompt_ids(PROMPTS[0].messages, condition=told) for told in (None, "terse")]
+    assert {(row.generator, row.condition) for row in responses_of(folder)} == {("one", None), ("two", "terse")}
 
 
 def test_the_best_of_n_is_the_one_with_the_highest_score() -> None:

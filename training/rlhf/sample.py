@@ -90,7 +90,8 @@ def ask(run: Run, name: str) -> Asked:
     """Reads a generator's prompts. Raises ConfigRefused or DataRefused before any model is loaded."""
     config, settings = run.config, settings_of(run)
     tokens = tokens_of(run, name)
-    prompts = read_prompts(run, tokens, config.data.prompts, condition=settings.condition)
+    told = settings.told.get(name, settings.condition)
+    prompts = read_prompts(run, tokens, config.data.prompts, condition=told)
     return Asked(name, tokens, prompts if settings.limit_prompts is None else prompts.spread(settings.limit_prompts))
 
 

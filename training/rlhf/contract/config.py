@@ -128,6 +128,13 @@ class RunConfig(Section):
         if sample.condition is not None and sample.condition not in self.conditioning.conditions:
             known = ", ".join(sorted(self.conditioning.conditions)) or "none"
             raise Refused("sample.condition", f"is {shown(sample.condition)}; conditioning.conditions has: {known}")
+        for name, condition in sample.told.items():
+            if name not in self.models.generators:
+                known = ", ".join(sorted(self.models.generators))
+                raise Refused(f"sample.told.{name}", f"names no generator; models.generators has: {known}")
+            if condition not in self.conditioning.conditions:
+                known = ", ".join(sorted(self.conditioning.conditions)) or "none"
+                raise Refused(f"sample.told.{name}", f"is {shown(condition)}; conditioning.conditions has: {known}")
         for name in sample.formats:
             if name not in self.models.generators:
                 known = ", ".join(sorted(self.models.generators))

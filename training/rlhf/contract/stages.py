@@ -268,6 +268,9 @@ class Sample(Section):
     """Key of conditioning.conditions to be told to the model; null: each prompt's own."""
     formats: Mapping[Name, PromptFormat] = field(default_factory=dict)
     """Generator name -> how this one is asked; all others as tokens.prompt_format says."""
+    told: Mapping[Name, Name] = field(default_factory=dict)
+    """Generator name -> key of conditioning.conditions that this one is told with every prompt; all others as condition
+    says. One model under several names is so asked for everybody and for each cohort, on the same prompts."""
     limit_prompts: AtLeastOne | None = None
     """Answer this many of the prompts, spread evenly; null: all."""
 
