@@ -4,13 +4,14 @@ their own work in words; here they are figures.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
+from django.utils.text import capfirst
 
 from labeling.backgrounds import FEWEST_SHOWN, Asked, form_of, in_aggregate
 from labeling.models import Assignment, Campaign, Guideline, Labeler, Project, Prompt
@@ -24,6 +25,11 @@ from training.validation_scores import RightPart, compared_by, right_by, right_b
 
 LARGEST_SOURCES = 8
 OTHER_SOURCES = "all other sources"
+
+
+def _called(labels: Mapping[str, Any], value: str) -> str:
+    """As it begins a line; what has no label, such as a language, as it is."""
+    return capfirst(str(labels[value])) if value in labels else value
 
 
 @dataclass(frozen=True)
@@ -157,7 +163,7 @@ class BiasReport:
             "style": dict(Prompt.Style.choices), "language": {},
         }  # fmt: skip
         return {
-            name: shares(Counter({str(labels[name].get(one, one)): number for one, number in by(name).items()}))
+            name: shares(Counter({_called(labels[name], one): number for one, number in by(name).items()}))
             for name in labels
         }
 
@@ -188,8 +194,8 @@ class BiasReport:
         number = {group: f"source {place}" for place, group in enumerate(largest, start=1)}
         use_cases, origins = dict(Prompt.UseCase.choices), dict(Prompt.Origin.choices)
         return {
-            "Use case": {pk: str(use_cases.get(use_case, use_case)) for pk, use_case, *_ in found},
-            "Origin": {pk: str(origins.get(origin, origin)) for pk, _, origin, *_ in found},
+            "Use case": {pk: _called(use_cases, use_case) for pk, use_case, *_ in found},
+            "Origin": {pk: _called(origins, origin) for pk, _, origin, *_ in found},
             "Language": {pk: language for pk, _, _, language, _ in found},
             "Source": {pk: number.get(group, OTHER_SOURCES) for pk, *_, group in found},
         }

@@ -43,6 +43,13 @@ def test_a_new_project_says_what_is_missing(project: Project, researcher: User) 
     assert found["effects"]["agreement"]["value"] is None
 
 
+def test_a_use_case_begins_its_line_with_a_capital(project: Project, researcher: User) -> None:
+    Prompt.objects.filter(pk=make_prompt(project).pk).update(use_case="open_qa")
+    html = signed_in(researcher).get(PAGE).content.decode()
+    assert "Open QA" in html
+    assert "open QA" not in html
+
+
 def test_it_says_who_labeled_what_was_chosen_and_where_prompts_came_from(project: Project, researcher: User) -> None:
     BackgroundForm.objects.create(
         project=project, questions=read_questions("Age: young | old"), consent="Yes.",
