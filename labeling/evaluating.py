@@ -109,6 +109,20 @@ def contrast(ratings: Given, cells: Mapping[Cell, float], *, level: float = 0.95
     )
 
 
+def interaction(one: tuple[Cell, Cell], other: tuple[Cell, Cell]) -> dict[Cell, float]:
+    """The contrast of a two-by-two evaluation: by how much more each cohort likes what was written for it than the
+    other does. one: what was written for the first cohort, as rated by (the first, the second); other: what was written
+    for the second, as rated by the same two in the same order."""
+    return {one[0]: 1.0, one[1]: -1.0, other[0]: -1.0, other[1]: 1.0}
+
+
+def for_ones_own(own: Sequence[Cell], beside: Sequence[Cell]) -> dict[Cell, float]:
+    """The contrast of shared quality: what each cohort gives to what was written for it (own), less what it gives to
+    what is set beside it, in the mean of the cohorts, each alike."""
+    share = 1 / len(own)
+    return {cell: share for cell in own} | {cell: -share for cell in beside}
+
+
 def paired_p_value(ratings: Given, *, generator: Hashable, baseline: Hashable) -> Figure:
     """Two-sided p-value of no difference, from the same standard error and degrees of freedom as the interval."""
     return contrast_p_value(ratings, {generator: 1.0, baseline: -1.0})

@@ -15,7 +15,7 @@ from django.db import transaction
 from labeling.agreement.matrix import ALL, EQUAL, FEWEST_HELD_OUT, FEWEST_PEOPLE, FEWEST_RANKINGS, OWN, TOLD
 from labeling.models import Cohort, Project, User
 from training import jobs
-from training.conditions import Conditions, condition_of
+from training.conditions import Conditions, condition_of, text_of
 from training.errors import LaunchRefused
 from training.lineage import generators_that_share_the_tokenizer
 from training.models import Checkpoint, Job, JobInput, Round, Snapshot, Stage
@@ -126,7 +126,7 @@ class Ranked:
 
 
 def ranked_by(
-    project: Project, queries: Mapping[str, Query], among: Collection[int], *, before: datetime | None = None
+    project: Project, queries: Mapping[str, Query], among: Sequence[int], *, before: datetime | None = None
 ) -> Iterator[Ranked]:
     """What counts now of what was ranked, by whom, and whom they speak for now. queries: by split; before: only work
     that was taken up before it. Two queries and one more a split."""
@@ -285,7 +285,7 @@ def _sections(stage: Stage, variant: Variant, cohorts: Collection[Cohort]) -> Se
     if variant.model != TOLD:
         return sections | {"conditioning": {"mode": "none"}}
     known = sections.get("conditioning", {}).get("conditions", {})
-    texts = {condition_of(one): f"Answer as the group “{one.name}” prefers." for one in cohorts}
+    texts = {condition_of(one): text_of(one) for one in cohorts}
     return sections | {"conditioning": {"mode": "message", "conditions": texts | known}}
 
 

@@ -6,9 +6,10 @@ and `only_in` to the database.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 
@@ -17,10 +18,51 @@ from labeling.models import Cohort, CohortMember, Project
 NAME_CHARACTERS = 100
 
 
+@dataclass(frozen=True)
+class Condition:
+    """A cohort as models are told it, written down once: whatever the cohort is called later, key, text and name stay.
+
+    cohort: its primary key, None where only a config is known."""
+
+    key: str
+    text: str
+    name: str
+    cohort: int | None = None
+
+
 def condition_of(cohort: Cohort) -> str:
     """The cohort's key: its name as far as names in a run folder go, else its number."""
-    key = re.sub(r"[^A-Za-z0-9_-]+", "-", cohort.name).strip("-_")[:NAME_CHARACTERS]
-    return key or f"cohort-{cohort.pk}"
+    return key_from(cohort.name) or f"cohort-{cohort.pk}"
+
+
+def key_from(name: str) -> str:
+    """Empty where nothing of the name can be in a run folder."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:NAME_CHARACTERS]
+
+
+TOLD = "condition"
+"""In the sampling of a response that our own job wrote: the key that its generator was told."""
+
+
+def told_in(sampling: Mapping[str, Any]) -> str | None:
+    """None where it was told nothing, and of what was imported: whatever stands there means something else."""
+    return sampling.get(TOLD) if "job" in sampling else None
+
+
+def text_of(cohort: Cohort) -> str:
+    """What a model is told of it, as a system message."""
+    return f"Answer as the group “{cohort.name}” prefers."
+
+
+def written_down(cohorts: Iterable[Cohort]) -> tuple[Condition, ...]:
+    """The cohorts as conditions, no two of one key."""
+    found: dict[str, Condition] = {}
+    for cohort in cohorts:
+        key = condition_of(cohort)
+        if key in found:
+            key = f"cohort-{cohort.pk}"
+        found[key] = Condition(key, text_of(cohort), cohort.name, cohort.pk)
+    return tuple(found.values())
 
 
 @dataclass(frozen=True)
@@ -31,14 +73,16 @@ class Conditions:
     """By labeler: since, until, key."""
 
     @classmethod
-    def of(cls, project: Project, among: Collection[int] = ()) -> "Conditions":
-        """among: the cohorts that are told apart, by primary key; none: all. One query."""
+    def of(cls, project: Project, among: Sequence[int] = (), keys: Sequence[str] = ()) -> "Conditions":
+        """among: the cohorts that are told apart, by primary key; none: all. keys: what each of them is called; none:
+        as its name has it now. One query."""
+        called = dict(zip(among, keys, strict=True)) if keys else {}
         stays: dict[int, list[tuple[datetime, datetime | None, str]]] = {}
         found = CohortMember.objects.filter(cohort__project=project)
         if among:
             found = found.filter(cohort__in=among)
         for member in found.select_related("cohort"):
-            stay = (member.since, member.until, condition_of(member.cohort))
+            stay = (member.since, member.until, called.get(member.cohort_id) or condition_of(member.cohort))
             stays.setdefault(member.labeler_id, []).append(stay)
         return cls(stays)
 

@@ -49,6 +49,8 @@ class Evaluation:
     """Cohort -> which of the ratings fall into it; those by a rule from five raters of a model on."""
     by_rule: frozenset[str] = frozenset()
     """Cohorts that a rule fills from background answers, with raters or without."""
+    called: Mapping[int, str] = field(default_factory=dict)
+    """The name of each cohort of the project now, by primary key."""
 
     @cached_property
     def labelers(self) -> int:
@@ -165,13 +167,13 @@ def evaluation_of(
     set_beside = _named(authors, baseline) or _of_kind(authors, ("sft", "base", "external", HUMAN))
     first = _named(authors, subject) or _of_kind([one for one in authors if one != set_beside], ("policy", "sft"))
     prompts = TaskResponse.objects.filter(task__campaign=campaign).values("task__prompt").distinct().count()
-    cohorts, ruled = _cohorts(campaign, said), Cohort.objects.by_rule().filter(project=campaign.project_id)
-    by_rule = frozenset(ruled.values_list("name", flat=True))
+    cohorts, known = _cohorts(campaign, said), list(Cohort.objects.filter(project=campaign.project_id))
+    by_rule = frozenset(cohort.name for cohort in known if cohort.by_rule)
     return Evaluation(
         campaign=campaign, authors=authors, subject=first or set_beside or authors[0],
         baseline=set_beside or authors[-1], raters=raters, said=said, by_source=by_source, prompts=prompts,
         cohorts={name: inside for name, inside in cohorts.items() if name not in by_rule or are_enough(said, inside)},
-        by_rule=by_rule,
+        by_rule=by_rule, called={cohort.pk: cohort.name for cohort in known},
     )  # fmt: skip
 
 
@@ -180,8 +182,9 @@ def _named(authors: Iterable[Author], key: str) -> Author | None:
 
 
 def _of_kind(authors: Iterable[Author], kinds: Iterable[str]) -> Author | None:
-    """The first author of the first kind that there is, those of this round before others; else any."""
-    found = sorted(authors, key=lambda one: not one.own)
+    """The first author of the first kind that there is, those of this round before others, and told nothing before told
+    something; else any."""
+    found = sorted(authors, key=lambda one: (not one.own, one.told is not None))
     for kind in kinds:
         for one in found:
             if one.kind == kind:

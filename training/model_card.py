@@ -5,6 +5,7 @@ Made from the rows alone, so that it says the same on the page and in a file, an
 
 from collections.abc import Iterator
 
+from training.audience import audience_of, known_to
 from training.models import Checkpoint, Job, Snapshot
 from training.origins import Origin, choices_of, in_words, origin_of, sources, withdrawn_from
 from training.views.figures import figures_of
@@ -97,8 +98,11 @@ def _identity(checkpoint: Checkpoint, job: Job | None) -> list[tuple[str, str]]:
             found.append(("Launched by", job.created_by.get_full_name() or job.created_by.username))
         if job.stage is not None:
             found.append(("Recipe", str(job.stage.round.recipe.get("name", ""))))
+            audience = audience_of(job.stage.round)
+            found += [("For whom", audience.sentence)] if audience.sentence else []
             learned = {"include": "learned from", "only": "alone learned from", "exclude": "kept out"}
             found.append(("Simulated labelers", learned.get(job.stage.round.recipe.get("simulated", ""), "kept out")))
+    found += [(f"Told {one.name}", one.text) for one in known_to(checkpoint)]
     if checkpoint.code:
         found.append(("Code", in_words(checkpoint.code)))
     return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from labeling.models import Project
+from training.audience import audience_of
 from training.base_models import check_readable
 from training.errors import LaunchRefused
 from training.knobs import value_at
@@ -105,11 +106,11 @@ class Plan:
     data: dict[str, Snapshot]
 
 
-def plan(stage: Stage, sections: Sections, *, models: dict[str, Checkpoint] | None = None) -> Plan:
+def plan(stage: Stage, sections: Sections, *, models: dict[str, Checkpoint] | None = None, **more: Any) -> Plan:
     """Checks everything that can be checked here and freezes the data. Raises LaunchRefused with one sentence.
 
-    models: by role, where they are chosen; else those that the stage needs. The config comes first, then the models,
-    then the data: nothing is frozen for a stage that cannot start.
+    models: by role, where they are chosen; else those that the stage needs. more: fields of the query for its required
+    records. The config comes first, then the models, then the data: nothing is frozen for a stage that cannot start.
     """
     models = models_of(stage) if models is None else models
     for role, checkpoint in models.items():
@@ -119,7 +120,7 @@ def plan(stage: Stage, sections: Sections, *, models: dict[str, Checkpoint] | No
     at_least = least_rows(config)
     data = {}
     for need in needs:
-        asked = narrowed(stage, need, models, config)
+        asked = narrowed(stage, need, models, config) | (more if need.required else {})
         snapshot = frozen(stage.round, need, at_least=at_least if need.required else 0, **asked)
         if snapshot.rows or need.required:
             data[need.name] = snapshot
@@ -129,12 +130,13 @@ def plan(stage: Stage, sections: Sections, *, models: dict[str, Checkpoint] | No
     return Plan(config=json.loads(dump_json(config.to_json())), models=models, data=data)
 
 
-def preview(stage: Stage, sections: Sections) -> dict[str, Any]:
-    """The config that the stage would get, whether or not its inputs are there yet. Raises LaunchRefused."""
+def preview(stage: Stage, sections: Sections, *, models: dict[str, Checkpoint] | None = None) -> dict[str, Any]:
+    """The config that the stage would get, whether or not its inputs are there yet. models: by role, where they are
+    chosen. Raises LaunchRefused."""
     stand_ins = {
         role: Checkpoint(name=f"checkpoint-of-{maker}", uri="") for role, maker in MODEL_NEEDS[stage.kind].items()
     }
-    return compose(stage, sections, models=stand_ins, needs=needs_of(stage, sections)).to_json()
+    return compose(stage, sections, models=models or stand_ins, needs=needs_of(stage, sections)).to_json()
 
 
 # --- config -----------------------------------------------------------------------------------------------------------
@@ -265,6 +267,7 @@ def query_of(round_: Round, need: DataNeed) -> Query:
         asked["campaigns"] = [stage.campaign_id for stage in ranked_in_the_line(round_) if stage.campaign_id]
     if need.kind == "rankings":
         asked |= {name: round_.recipe[name] for name in ("adjudicated", "weigh") if name in round_.recipe}
+    asked |= audience_of(round_).asked(need.kind, rolled_out=need.use != "prompts")
     return Query.from_json(asked)
 
 

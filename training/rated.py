@@ -10,7 +10,7 @@ import numpy as np
 from labeling.agreement.figures import Bools, Floats, Ints
 from labeling.models import Campaign, Labeler, WorkKind
 from labeling.reports.columns import Codes, Joined, JoinedSeconds, numbers, parts_of, whole_numbers
-from training.authors import HUMAN
+from training.authors import HUMAN, author_in
 from training.snapshot_rows import Query, judgments_asked_for
 
 
@@ -88,7 +88,7 @@ class Rated:
 
 COLUMNS = {
     "order": Joined("pk"),
-    "generator": Joined("response__generator"),
+    "author": Joined(author_in("response__")),
     "response": Joined("response"),
     "prompt": Joined("submission__assignment__task__prompt"),
     "use_case": Joined("submission__assignment__task__prompt__use_case"),
@@ -109,13 +109,13 @@ def rated_in(campaign: Campaign) -> Rated:
         return [part[name] for part in parts]
 
     order = np.argsort(whole_numbers(texts("order")))
-    generators = Codes.of(texts("generator")).only(order)
+    authors = Codes.of(texts("author")).only(order)
     labelers = Codes.of_ids(whole_numbers(texts("labeler"))[order])
     programs = set(
         Labeler.objects.filter(pk__in=labelers.values, source=Labeler.Source.SIMULATED).values_list("pk", flat=True)
     )
     return Rated(
-        authors=Codes(generators.codes, tuple(HUMAN if key == "nan" else key for key in generators.values)),
+        authors=Codes(authors.codes, tuple(key or HUMAN for key in authors.values)),
         responses=whole_numbers(texts("response"))[order],
         prompts=Codes.of_ids(whole_numbers(texts("prompt"))[order]),
         use_cases=Codes.of(texts("use_case")).only(order),

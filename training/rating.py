@@ -1,9 +1,9 @@
 """What was sampled for an evaluation is handed to people: one response a task, blind, those to one prompt apart.
 
 An empty answer is rated like any other: leaving it out would flatter whoever wrote it. So is one that was cut at the
-longest length. The same text twice by one generator is rated once; by two generators, once for each of them. A prompt
-that not every generator could be asked (too long for one of them) is left out for all, or some would be compared on
-easier prompts than others.
+longest length. The same text twice by one generator is rated once; by two generators, once for each of them, and by one
+that was told two things, once for each thing. A prompt that not every generator could be asked (too long for one of
+them) is left out for all, or some would be compared on easier prompts than others.
 """
 
 import random
@@ -12,6 +12,7 @@ from itertools import chain, count, groupby
 
 from labeling.models import Campaign, Guideline, Project, Prompt, Response, WorkKind
 from labeling.opening import make_tasks, open_campaign
+from training.authors import key_of
 from training.contenders import human_demonstrations
 from training.errors import LaunchRefused
 from training.models import Job, Stage
@@ -51,11 +52,12 @@ def open_rating_campaign(job: Job) -> dict[str, int]:
     stage = Stage.objects.select_related("round__project").get(pk=job.stage.pk)
     sampled = list(_sampled(job))
     generators = job.inputs.filter(role__startswith="generators").count()
-    answered = [(prompt, found) for prompt, found in sampled if len({one.generator_id for one in found}) == generators]
+    answered = [(prompt, found) for prompt, found in sampled if len({key_of(one) for one in found}) == generators]
     if not answered:
         raise DataRefused("no prompt was answered by every generator: their prompts are too long for one of them")
     human = _human(stage, answered) if job.asks["humans"] else []
-    order = [*answered, *human]
+    external = _external(job, answered)
+    order = [*answered, *human, *external]
     random.Random(f"rate {job.config['seed']}").shuffle(order)
     campaign = _campaign(stage, job)
     tasks = make_tasks(campaign, ((prompt, [one]) for prompt, responses in order for one in responses))
@@ -63,6 +65,7 @@ def open_rating_campaign(job: Job) -> dict[str, int]:
     Stage.objects.filter(pk=stage.pk, job=job).update(campaign=campaign)
     return {
         "campaign": campaign.pk, "prompts": len(answered), "responses": len(tasks), "human": len(human),
+        **({"external": len(external)} if external else {}),
         "prompts_left_out": len(sampled) - len(answered),
     }  # fmt: skip
 
@@ -79,7 +82,7 @@ def _sampled(job: Job) -> Iterator[Answered]:
     for prompt, responses in groupby(
         found.select_related("prompt").order_by("prompt_id", "pk"), lambda one: one.prompt
     ):
-        yield prompt, list({(one.generator_id, one.text): one for one in reversed(list(responses))}.values())
+        yield prompt, list({(key_of(one), one.text): one for one in reversed(list(responses))}.values())
 
 
 def _human(stage: Stage, answered: Sequence[Answered]) -> list[Answered]:
@@ -90,6 +93,16 @@ def _human(stage: Stage, answered: Sequence[Answered]) -> list[Answered]:
         if one.text.strip():
             written.setdefault(one.prompt_id, one)
     return [(prompts[pk], [one]) for pk, one in written.items()]
+
+
+def _external(job: Job, answered: Sequence[Answered]) -> list[Answered]:
+    """The first response of each external model to each of these prompts."""
+    prompts = {prompt.pk: prompt for prompt, _ in answered}
+    found = Response.objects.filter(generator__in=job.asks.get("external", ()), prompt__in=prompts).order_by("pk")
+    first: dict[tuple[int, int | None], Response] = {}
+    for one in found:
+        first.setdefault((one.prompt_id, one.generator_id), one)
+    return [(prompts[pk], [one]) for (pk, _), one in first.items()]
 
 
 def _campaign(stage: Stage, job: Job) -> Campaign:

@@ -11,9 +11,11 @@ from typing import Any, Literal
 
 from django.template.defaultfilters import filesizeformat
 
+from labeling.backgrounds import FEWEST_SHOWN
 from labeling.intake import beginning
 from labeling.models import Prompt
 from training import sizes
+from training.audience import audience_of
 from training.base_models import check_readable, folder_of
 from training.durations import duration
 from training.errors import LaunchRefused
@@ -23,6 +25,7 @@ from training.preflight import DataNeed, compose, counted, least_rows, narrowed,
 from training.recipes import Sections
 from training.rlhf.contract.config import RunConfig
 from training.snapshot_rows import Counts, rows_of
+from training.voices import voices_of
 
 Verdict = Literal["good", "notice", "bad"]
 EARLIER = 5
@@ -41,10 +44,11 @@ class Item:
     note: str = ""
 
 
-def report_of(stage: Stage, sections: Sections, models: Mapping[str, Checkpoint]) -> list[Item]:
+def report_of(stage: Stage, sections: Sections, models: Mapping[str, Checkpoint], **more: Any) -> list[Item]:
     """In the order in which a launch would go: config and models, data, room, time, and who does it.
 
-    Raises LaunchRefused where there is no config to speak of. Reads all records of the stage once.
+    more: fields of the query for its required records, as for a launch. Raises LaunchRefused where there is no config
+    to speak of. Reads all records of the stage once.
     """
     needs = list(needs_met(stage, sections))
     config = compose(stage, sections, models=dict(models), needs=needs)
@@ -56,8 +60,9 @@ def report_of(stage: Stage, sections: Sections, models: Mapping[str, Checkpoint]
             measured[role] = size
     rows: dict[str, int] = {}
     for need in needs:
-        item, rows[need.name] = _data(stage, need, dict(models), config)
+        item, rows[need.name] = _data(stage, need, dict(models), config, more)
         found.append(item)
+    found += _voices(stage, needs)
     found += _overlap(stage, needs)
     workers = [one for one in Worker.objects.up() if queue_of(config) in one.queues]
     found.append(_room("Memory", sizes.memory_bytes(config, measured), _memory_of(workers, queue_of(config))))
@@ -88,7 +93,9 @@ def _model(role: str, checkpoint: Checkpoint) -> tuple[Item, sizes.ModelSize | N
     return Item(name, checkpoint.name, note=f"{size.parameters:,} parameters"), size
 
 
-def _data(stage: Stage, need: DataNeed, models: dict[str, Checkpoint], config: RunConfig) -> tuple[Item, int]:
+def _data(
+    stage: Stage, need: DataNeed, models: dict[str, Checkpoint], config: RunConfig, more: Mapping[str, Any]
+) -> tuple[Item, int]:
     """How many records would be frozen, and why others would not."""
     name = f"{need.kind.capitalize()}, {need.split}"
     least = least_rows(config) if need.required else 0
@@ -96,7 +103,8 @@ def _data(stage: Stage, need: DataNeed, models: dict[str, Checkpoint], config: R
         there = counted(stage.round, need)
         return Item(name, f"{there:,} bytes", "good" if there >= least else "bad", f"at least {least:,} are needed"), 0
     counts = Counts()
-    query = replace(query_of(stage.round, need), **narrowed(stage, need, models, config))
+    asked = narrowed(stage, need, models, config) | (dict(more) if need.required else {})
+    query = replace(query_of(stage.round, need), **asked)
     rows = sum(1 for _ in rows_of(stage.round.project, query, counts))
     said = [f"left out: {number:,} {reason}" for reason, number in sorted(counts.left_out.items())]
     if counts.labelers:
@@ -105,6 +113,25 @@ def _data(stage: Stage, need: DataNeed, models: dict[str, Checkpoint], config: R
         said.insert(0, f"at least {least:,} are needed")
     verdict: Verdict = "bad" if rows < least else "notice" if counts.left_out else "good"
     return Item(name, f"{rows:,}", verdict, "; ".join(said)), rows
+
+
+def _voices(stage: Stage, needs: list[DataNeed]) -> Iterator[Item]:
+    """Whether every cohort that the round is trained for is heard. Below five people nothing is counted."""
+    learned = {Stage.Kind.REWARD: "rankings", Stage.Kind.SFT: "demonstrations"}.get(Stage.Kind(stage.kind))
+    if audience_of(stage.round).mode == "alone" and learned != "rankings":
+        return
+    for need in needs:
+        if need.kind != learned or need.use != "train":
+            continue
+        for one in voices_of(stage.round, need):
+            name = f"{need.kind.capitalize()} by {one.name}"
+            few = f"by fewer than {FEWEST_SHOWN} labelers; {FEWEST_SHOWN} or more would do"
+            if not one.are_few:
+                yield Item(name, f"{one.prompts:,} prompts", note=f"by {one.labelers:,} labelers")
+            elif learned == "rankings":
+                yield Item(name, "too few", "bad", few)
+            else:
+                yield Item(name, "few or none", "notice", f"{few}; SFT hardly learns this cohort's message")
 
 
 def _overlap(stage: Stage, needs: list[DataNeed]) -> Iterator[Item]:

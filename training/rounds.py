@@ -15,14 +15,16 @@ from labeling.models import Assignment, Campaign, Guideline, Project, Prompt, Re
 from labeling.opening import RESPONSES_A_TASK, make_tasks, open_campaign
 from training import jobs, waiting
 from training.announcing import announce_stage, take_back_refusal
+from training.audience import Audience, audience_of, told_sections
 from training.base_models import base_model
-from training.contenders import EvaluationChoices, contenders, formats_of
+from training.contenders import EvaluationChoices, contenders
 from training.errors import LaunchRefused, RoundRefused
 from training.models import Checkpoint, Job, JobInput, Round, Stage
-from training.preflight import LAUNCHABLE, Plan, models_with_watch, plan, preview
+from training.preflight import LAUNCHABLE, Plan, models_of, models_with_watch, plan, preview
 from training.rating import rating_guideline
 from training.recipes import Sections, merged, recipe_named
 from training.rlhf.contract.strict import shown
+from training.voices import check_voices
 
 Kind = Stage.Kind
 State = Stage.State
@@ -62,6 +64,7 @@ def open_round(
     copied: Round | None = None,
     simulated: str | None = None,
     runs_itself: bool = False,
+    audience: Audience | None = None,
     by: User | None = None,
 ) -> Round:
     """A new round with its stages.
@@ -71,7 +74,8 @@ def open_round(
     trained first, in a stage of its own. policy: the round has no SFT; it samples from this policy and trains it on.
     only: these kinds of stage instead of all. more: what else the round is to remember in its recipe, such as READINGS.
     enough: stage -> how much of people's work it waits for (waiting.WAITS). copied: its values instead of the recipe's.
-    simulated: whether judgments of simulated labelers are learned from; None: in a simulated project only.
+    simulated: whether judgments of simulated labelers are learned from; None: in a simulated project only. audience:
+    whom it is trained for; None: everybody.
     Raises RoundRefused, for a value that a stage would refuse later too.
     """
     chosen = recipe_named(recipe)
@@ -106,6 +110,7 @@ def open_round(
             **({"base_of": base_of.number} if base_of else {}),
             **({"policy": policy.pk} if policy else {}),
             **(more or {}),
+            **({"audience": audience.to_json()} if audience and audience.conditions else {}),
         },
     )  # fmt: skip
     made_elsewhere = {Kind.PRETRAIN} if starts_elsewhere else set()
@@ -247,10 +252,11 @@ def judging_is_done(stage: Stage) -> bool:
 def sections_of(round_: Round, kind: str) -> Sections:
     """What the round's recipe says of a stage: sections of config.json. Evaluate samples as Sample does, but once."""
     said: Mapping[str, Any] = round_.recipe.get("stages", {})
+    told = audience_of(round_).sections(kind)
     if kind == Kind.EVALUATE:
         once = merged(said.get(Kind.SAMPLE, {}), {"sample": {"responses_per_prompt": 1, "limit_prompts": 100}})
         return merged(once, said.get(kind, {}))
-    return dict(said.get(kind, {}))
+    return merged(told, said.get(kind, {}))
 
 
 def launch(
@@ -260,22 +266,25 @@ def launch(
     overrides: Mapping[str, Any] | None = None,
     choices: EvaluationChoices | None = None,
     watch: int | None = None,
+    told: str = "",
     by: User | None = None,
 ) -> Job:
     """Starts a stage: checks it, freezes its data, makes its job and rings for a worker.
 
     overrides: sections of config.json over the recipe's, {"sft": {"epochs": 2}}. choices: of an evaluation, who is
     compared and how many people rate each response. watch: of PPO, the id of a second reward model that is never
-    trained on, whose score tells whether the policy games the first; None: what the recipe says. A stage that is done,
-    failed or was cancelled runs anew; what it made before stays. Raises LaunchRefused, and nothing was made.
+    trained on, whose score tells whether the policy games the first; None: what the recipe says. told: of Sample, the
+    key of a condition that its model knows and is told with every prompt; empty: nothing. A stage that is done, failed
+    or was cancelled runs anew; what it made before stays. Raises LaunchRefused, and nothing was made.
     """
     with transaction.atomic():
         stage = _stage_to_launch(round_, kind)
-        sections = merged(sections_of(round_, kind), overrides or {})
+        sections = merged(sections_to_launch(stage, told), overrides or {})
         asks: dict[str, Any] = {}
         if kind == Kind.EVALUATE:
             planned, asks = _plan_evaluation(stage, sections, choices or EvaluationChoices())
         else:
+            check_voices(stage)
             planned = plan(stage, sections, models=models_with_watch(stage, watch) if kind == Kind.PPO else None)
         job = Job.objects.create(
             project=round_.project, stage=stage, kind=planned.config["stage"], config=planned.config, asks=asks,
@@ -296,12 +305,24 @@ def launch(
     return job
 
 
+def sections_to_launch(stage: Stage, told: str) -> Sections:
+    """What the recipe says of a stage, and of Sample what its model is told. Raises LaunchRefused."""
+    said = sections_of(stage.round, stage.kind)
+    if not told:
+        return said
+    if stage.kind != Kind.SAMPLE:
+        raise LaunchRefused(f"{stage.get_kind_display()} is told no condition of its own; Sample alone is.")
+    return merged(said, told_sections(models_of(stage)["generators"], told))
+
+
 def _plan_evaluation(stage: Stage, sections: Sections, choices: EvaluationChoices) -> tuple[Plan, dict[str, Any]]:
     """What the machine does, and what people are asked then. Without a guideline to ask by, nothing is computed."""
     guideline = rating_guideline(stage.round.project)
-    models = contenders(stage, choices)
-    planned = plan(stage, merged({"sample": {"formats": formats_of(models)}}, sections), models=models)
-    return planned, {"guideline": guideline.pk, "overlap": choices.overlap, "humans": choices.humans}
+    compared = contenders(stage, choices)
+    planned = plan(stage, merged(compared.sections, sections), models=compared.models, **compared.narrows)
+    return planned, {
+        "guideline": guideline.pk, "overlap": choices.overlap, "humans": choices.humans, **compared.asks
+    }  # fmt: skip
 
 
 def _stage_to_launch(round_: Round, kind: str) -> Stage:

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from labeling.errors import Refusal
 from training.announcing import note_refusal
-from training.contenders import EvaluationChoices
+from training.contenders import usual_choices
 from training.errors import RoundRefused
 from training.models import Round, Stage
 from training.rounds import advance, launch, open_ranking_campaign
@@ -60,8 +60,7 @@ def _start(round_: Round, stage: Stage) -> Stage | None:
                     round_, overlap=round_.recipe.get("overlap", 1), room=round_.recipe.get("by_hand", 0)
                 )
             else:
-                asked = round_.recipe.get("evaluation", {})
-                choices = EvaluationChoices(overlap=asked.get("overlap", 2), others=tuple(asked.get("others", ())))
+                choices = usual_choices(stage) if stage.kind == Stage.Kind.EVALUATE else None
                 launch(round_, stage.kind, choices=choices)
     except Refusal as refused:
         log.warning("round %s of %s: %s was not started: %s", round_.number, round_.project.slug, stage.kind, refused)

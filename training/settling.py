@@ -13,6 +13,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from labeling.errors import Refusal
 from labeling.models import Generator, Prompt, Response
 from training import jobs
+from training.conditions import TOLD
 from training.following import worked_seconds
 from training.models import Checkpoint, Job
 from training.preflight import GENERATORS
@@ -314,6 +315,12 @@ def _take_in_file(job: Job, folder: RunFolder, file: DataFile, generators: dict[
     return taken
 
 
+def _told(row: records.Response, job: Job) -> str | None:
+    """The condition as the checkpoint itself calls it; in an evaluation its key may have been written with a number."""
+    asked: dict[str, str] = job.asks.get("told", {})
+    return asked.get(row.generator, row.condition)
+
+
 def _response(row: records.Response, job: Job, generators: dict[str, Generator]) -> Response:
     if row.generator not in generators:
         raise DataRefused(f"response {row.id} is by {row.generator!r}, which the job has no model of")
@@ -326,6 +333,7 @@ def _response(row: records.Response, job: Job, generators: dict[str, Generator])
         finish_reason=row.finish,
         sampling={
             "job": job.pk,
+            **({TOLD: told} if (told := _told(row, job)) else {}),
             "temperature": job.config["sample"]["temperature"],
             "seed": job.config["seed"],
             "token_ids": list(row.token_ids),

@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Annotated, Any, Literal
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from labeling.intake import beginning
 from labeling.models import Adjudication, Judgment, Labeler, Project, Prompt, Response, WorkKind
@@ -23,7 +24,7 @@ from labeling.reports.judgments import judgments_in
 from labeling.reports.quality import quality_report
 from labeling.reports.scope import Scope
 from labeling.reviewing import not_returned
-from training.conditions import Conditions, only_in
+from training.conditions import Conditions, only_in, told_in
 from training.rlhf.contract import records
 from training.rlhf.contract.strict import Refused, Section, Within
 
@@ -48,6 +49,8 @@ class Query(Section):
     """What simulated labelers wrote and judged; of kind prompts and responses, what answers simulated prompts."""
     unanswered: Literal["by people", "by anybody"] | None = None
     """prompts: only those without a demonstration, or without any response at all."""
+    answered_by: tuple[int, ...] = ()
+    """prompts: ids of generators: only those that each of them has answered."""
     tokens_of: tuple[int, ...] = ()
     """rankings: ids of generators whose responses bring the token ids that were sampled along with the text: those
     that share the tokenizer of the model that will read them. To any other the ids would mean other words."""
@@ -59,8 +62,12 @@ class Query(Section):
     cohort: int | None = None
     """rankings: id of a cohort: only what its members said while they were in it, and in no other of `among`."""
     among: tuple[int, ...] = ()
-    """rankings: ids of the cohorts that are told apart: a row's conditions are these alone, and who was in two of them
-    at once has none. Empty: all of the project for conditions; and `cohort` takes whoever was in it."""
+    """rankings, demonstrations: ids of the cohorts that are told apart: a row's conditions are these alone, and who was
+    in two of them at once has none. Empty: all of the project for conditions; and `cohort` takes whoever was in it."""
+    keys: tuple[str, ...] = ()
+    """rankings, demonstrations: what each of `among` is called, in its order; empty: as its name has it now."""
+    told: tuple[str, ...] = ()
+    """prompts: keys of conditions, dealt by lot: each prompt carries one of them or none, each as likely."""
     judges: tuple[int, ...] = ()
     """rankings: ids of labelers: only theirs."""
     without_judges: tuple[int, ...] = ()
@@ -74,8 +81,14 @@ class Query(Section):
     def check_together(self) -> None:
         if self.limit is not None and self.kind != "prompts":
             raise Refused("limit", f"is {self.limit}; expected null where kind is not prompts")
-        if self.among and self.kind != "rankings":
-            raise Refused("among", f"is {list(self.among)}; expected [] where kind is not rankings")
+        if self.among and self.kind not in ("rankings", "demonstrations"):
+            raise Refused("among", f"is {list(self.among)}; expected [] where kind is {self.kind}")
+        if self.keys and len(self.keys) != len(self.among):
+            raise Refused("keys", f"has {len(self.keys)}; expected one for each of the {len(self.among)} of among")
+        if self.told and self.kind != "prompts":
+            raise Refused("told", f"is {list(self.told)}; expected [] where kind is not prompts")
+        if self.answered_by and self.kind != "prompts":
+            raise Refused("answered_by", f"is {list(self.answered_by)}; expected [] where kind is not prompts")
         if self.judgments is not None and self.kind != "rankings":
             raise Refused("judgments", f"is {self.judgments}; expected null where kind is not rankings")
 
@@ -113,6 +126,8 @@ def prompts_asked_for(project: Project, query: Query) -> QuerySet[Prompt]:
         answers = Response.objects.filter(prompt=OuterRef("pk"))
         by_people = answers.filter(labeler__isnull=False, judged_only=False)
         found = found.filter(~Exists(by_people if query.unanswered == "by people" else answers))
+    for generator in query.answered_by:
+        found = found.filter(Exists(Response.objects.filter(prompt=OuterRef("pk"), generator=generator)))
     return found.filter(_simulated(query, Q(origin=Prompt.Origin.SIMULATED)))
 
 
@@ -129,6 +144,17 @@ def demonstrations_asked_for(project: Project, query: Query) -> QuerySet[Respons
         found = found.filter(submission__assignment__campaign__in=query.campaigns)
     found = found.exclude(review_state=Response.ReviewState.RETURNED)
     return found.filter(_simulated(query, Q(labeler__source=Labeler.Source.SIMULATED)))
+
+
+def demonstrations_by(project: Project, query: Query) -> QuerySet[Response]:
+    """Demonstrations that a cohort's members wrote while they were in it, and in no other of `among`."""
+    found = demonstrations_asked_for(project, query)
+    if query.cohort is None:
+        return found
+    written = Coalesce("submission__submitted_at", "created_at")
+    return found.annotate(written_at=written).filter(
+        only_in(query.cohort, among=query.among, labeler="labeler", at="written_at")
+    )
 
 
 def judgments_asked_for(project: Project, query: Query, kinds: Iterable[str]) -> QuerySet[Judgment]:
@@ -246,6 +272,8 @@ def _shared(prompt: Prompt) -> dict[str, Any]:
 
 def _answer(response: Response, project_id: int, tokens_of: Container[int | None] = ()) -> records.Answer:
     origin = f"generator:{response.generator_id}" if response.generator_id else f"labeler:{response.labeler_id}"
+    if told := told_in(response.sampling):
+        origin += f" told {told}"
     token_ids = response.sampling.get("token_ids") if response.generator_id in tokens_of else None
     return records.Answer(
         id=response_id(response.pk),
@@ -259,7 +287,14 @@ def _prompt_rows(project: Project, query: Query, counts: Counts) -> Iterator[rec
     for prompt in _drawn(_usable_prompts(project, query, counts), query):
         if prompt.submission_id:
             counts.submissions.add(prompt.submission_id)
-        yield records.Prompt(id=prompt_id(prompt.pk), **_shared(prompt))
+        yield records.Prompt(id=prompt_id(prompt.pk), condition=_dealt(prompt, query), **_shared(prompt))
+
+
+def _dealt(prompt: Prompt, query: Query) -> str | None:
+    """By what the prompt says, so that it is told the same wherever it is asked, and more prompts change nothing."""
+    hand = (None, *query.told)
+    lot = hashlib.sha256(f"told {query.seed}:{prompt.fingerprint}".encode()).digest()
+    return hand[int.from_bytes(lot[:8]) % len(hand)]
 
 
 def _drawn(prompts: Iterator[Prompt], query: Query) -> Iterable[Prompt]:
@@ -302,7 +337,7 @@ def _learned(project: Project, query: Query) -> set[str]:
 def _demonstration_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
     found = demonstrations_asked_for(project, query).select_related("prompt", "labeler", "submission").order_by("pk")
     learned = _learned(project, query)
-    conditions = Conditions.of(project)
+    conditions = Conditions.of(project, query.among, query.keys)
     for response in found.iterator(chunk_size=PROMPTS_AT_ONCE):
         assert response.labeler is not None
         if learned and beginning(response.prompt.messages) in learned:
@@ -375,7 +410,7 @@ def _batches(ids: Iterable[int]) -> Iterator[list[int]]:
 def _ranking_rows(project: Project, query: Query, counts: Counts) -> Iterator[records.Row]:
     """One row a prompt, with all its ranked responses and every labeler's order of them."""
     learned, weights = _learned(project, query), _weights(project, query)
-    conditions = Conditions.of(project, query.among)
+    conditions = Conditions.of(project, query.among, query.keys)
     for prompt, said, texts in _said_by_prompt(ranks_asked_for(project, query)):
         if learned and beginning(prompt.messages) in learned:
             counts.left_out[LIKE_TRAINING] += 1
@@ -470,4 +505,5 @@ def _response_rows(project: Project, query: Query, counts: Counts) -> Iterator[r
             finish="stop" if response.finish_reason == "stop" else "length",
             logprob=response.sampling.get("logprob"),
             generator=f"g{response.generator_id}",
+            condition=told_in(response.sampling),
         )

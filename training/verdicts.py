@@ -41,22 +41,23 @@ class Paired:
         return self.adjusted is not None and self.adjusted < SURE
 
 
-def paired_tests(found: Evaluation) -> list[Paired]:
-    """Every author beside the baseline, on overall quality."""
+def paired_tests(found: Evaluation, *, difference: float | None = None) -> list[Paired]:
+    """Every author beside the baseline, on overall quality. difference: the smallest that matters, in points of 1 to 7;
+    None: the one observed, which may have come out large by luck."""
     others, ratings = _others(found), found.labelled()
     tests = _p_values(found)
     return [
         Paired(
             author, found.difference(author), test, adjusted,
-            settling(ratings, generator=author.label, baseline=found.baseline.label),
+            settling(ratings, generator=author.label, baseline=found.baseline.label, difference=difference),
         )
-        for author, test, adjusted in zip(others, tests, _adjusted(tests), strict=True)
+        for author, test, adjusted in zip(others, tests, adjusted_by_holm(tests), strict=True)
     ]  # fmt: skip
 
 
 def is_settled(found: Evaluation) -> bool:
     """Whether the subject differs from the baseline beside all other comparisons of the page."""
-    adjusted = dict(zip([one.key for one in _others(found)], _adjusted(_p_values(found)), strict=True))
+    adjusted = dict(zip([one.key for one in _others(found)], adjusted_by_holm(_p_values(found)), strict=True))
     own = adjusted.get(found.subject.key)
     return own is not None and own < SURE
 
@@ -70,7 +71,7 @@ def _p_values(found: Evaluation) -> list[Figure]:
     return [paired_p_value(ratings, generator=one.label, baseline=found.baseline.label) for one in _others(found)]
 
 
-def _adjusted(tests: Sequence[Figure]) -> list[float | None]:
+def adjusted_by_holm(tests: Sequence[Figure]) -> list[float | None]:
     """Among all that have a p-value (Holm); None for the others."""
     held = iter(holm([test.known() for test in tests if test.value is not None]))
     return [None if test.value is None else next(held) for test in tests]
@@ -99,7 +100,7 @@ def interactions(found: Evaluation) -> list[Interaction]:
     if found.subject == found.baseline:
         return []
     pairs = [pair for pair in combinations(found.cohorts, 2) if not _too_few_alone(found, *pair)]
-    cells = [_in_cells(found, one, other) for one, other in pairs]
+    cells = [in_cells(found, one, other) for one, other in pairs]
     tests = [
         contrast_p_value(ratings, _weights(found, one, other, apart=True))
         for ratings, (one, other) in zip(cells, pairs, strict=True)
@@ -108,10 +109,10 @@ def interactions(found: Evaluation) -> list[Interaction]:
         Interaction(
             one, other, contrast(ratings, _weights(found, one, other, apart=True)), adjusted,
             contrast(ratings, _weights(found, one, other, apart=False)),
-            [(author, contrast(ratings, {_cell(author, name): 0.5 for name in (one, other)}))
+            [(author, contrast(ratings, {cell_of(author, name): 0.5 for name in (one, other)}))
              for author in (found.subject, found.baseline)],
         )
-        for (one, other), ratings, adjusted in zip(pairs, cells, _adjusted(tests), strict=True)
+        for (one, other), ratings, adjusted in zip(pairs, cells, adjusted_by_holm(tests), strict=True)
     ]  # fmt: skip
 
 
@@ -133,8 +134,8 @@ def wanting_of(found: Evaluation) -> list[str]:
     return said
 
 
-def _in_cells(found: Evaluation, one: str, other: str) -> Ratings:
-    """The ratings of the two cohorts, by model and cohort."""
+def in_cells(found: Evaluation, one: str, other: str) -> Ratings:
+    """The ratings of the two cohorts, by model and cohort; of a rater in both nothing."""
     inside = [found.cohorts[name] & ~found.cohorts[second] for name, second in ((one, other), (other, one))]
     ratings = found.labelled(among=found.said.only(inside[0] | inside[1]))
     names = tuple(f"{label} by {name}" for name in (one, other) for label in ratings.names)
@@ -142,7 +143,7 @@ def _in_cells(found: Evaluation, one: str, other: str) -> Ratings:
     return replace(ratings, generators=ratings.generators + len(ratings.names) * raters, names=names)
 
 
-def _cell(author: Author, cohort: str) -> str:
+def cell_of(author: Author, cohort: str) -> str:
     return f"{author.label} by {cohort}"
 
 
@@ -151,7 +152,7 @@ def _weights(found: Evaluation, one: str, other: str, *, apart: bool) -> dict[st
     cohorts and no sample of cohorts, so that how far apart they are is no part of how sure their mean is."""
     each = {one: 1.0 if apart else 0.5, other: -1.0 if apart else 0.5}
     signs = ((found.subject, 1.0), (found.baseline, -1.0))
-    return {_cell(author, name): sign * weight for name, weight in each.items() for author, sign in signs}
+    return {cell_of(author, name): sign * weight for name, weight in each.items() for author, sign in signs}
 
 
 def said_of(found: Interaction, *, subject: str, baseline: str, over: bool) -> str:

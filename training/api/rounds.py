@@ -15,14 +15,17 @@ from labeling.api.resource import Allowed, Resource, found_or_404, operation
 from labeling.models import Campaign
 from labeling.scopes import Scope
 from training import rounds
-from training.contenders import MOST_OVERLAP, OWN, EvaluationChoices
+from training.audience import MODES, MOST_TOLD, audience_in, audience_of
+from training.contenders import MOST_OVERLAP, OFFERED, OWN, EvaluationChoices, model_and_condition
 from training.evaluation import Evaluation, evaluation_of
 from training.models import Round, Stage
 from training.next_round import next_round
 from training.recipes import RECIPES
+from training.two_by_two import Square, squares
 
 READS, TRAINS = Allowed(READS_DATA, Scope.READ), Allowed(RESEARCHES, Scope.TRAIN)
 MOST_VALUES = 40
+MOST_NUMBER = 2**31 - 1
 
 
 class StageShown(Shown):
@@ -36,6 +39,22 @@ class StageShown(Shown):
     campaign = serializers.IntegerField(allow_null=True)
 
 
+class ConditionShown(Shown):
+    """A cohort as models are told it. cohort: its number when it was written down."""
+
+    key = serializers.CharField()
+    name = serializers.CharField()
+    text = serializers.CharField()
+    cohort = serializers.IntegerField(allow_null=True)
+
+
+class AudienceShown(Shown):
+    """Whom a round is trained for: everybody, one cohort alone, or several told apart."""
+
+    mode = serializers.ChoiceField(MODES)
+    conditions = ConditionShown(many=True)
+
+
 class RoundShown(Shown):
     """The stages that lead from demonstrations to a policy, once."""
 
@@ -44,6 +63,7 @@ class RoundShown(Shown):
     recipe = serializers.CharField()
     runs_itself = serializers.BooleanField()
     recorded = serializers.BooleanField(help_text="It was run elsewhere, and is here to be looked at.")
+    audience = AudienceShown()
     stages = StageShown(many=True)
     created_at = serializers.DateTimeField()
 
@@ -80,6 +100,11 @@ class RoundSent(Sent):
     adjudicated = OneOf(rounds.READINGS["adjudicated"], required=False)
     weigh = OneOf(rounds.READINGS["weigh"], required=False)
     runs_itself = Truth(required=False)
+    audience = OneOf(MODES, required=False, help_text="Whom it is trained for; everybody where nothing is said.")
+    cohorts = serializers.ListField(
+        child=Whole(low=1, high=MOST_NUMBER), max_length=MOST_TOLD, required=False,
+        help_text="Numbers of cohorts: one for alone, two or more for told.",
+    )  # fmt: skip
 
 
 class NextSent(Sent):
@@ -87,12 +112,28 @@ class NextSent(Sent):
 
 
 class LaunchSent(Sent):
-    """overlap, humans, without: of an evaluation; overlap of a ranking, too."""
+    """overlap, humans, without, others, told, external: of an evaluation; overlap of a ranking, too. condition: of
+    Sample."""
 
     overrides = Sections(required=False)
     overlap = Whole(low=1, high=MOST_OVERLAP, required=False)
     humans = Truth(required=False)
     without = serializers.ListField(child=OneOf(OWN), max_length=len(OWN), required=False)
+    others = serializers.ListField(
+        child=Whole(low=1, high=MOST_NUMBER), max_length=OFFERED, required=False,
+        help_text="Numbers of further checkpoints that answer.",
+    )  # fmt: skip
+    told = serializers.ListField(
+        child=Text(least=3, most=120),
+        max_length=OFFERED,
+        required=False,
+        help_text="Models that answer once more, told a condition: policy:terse, or 17:terse for a further checkpoint.",
+    )
+    external = serializers.ListField(
+        child=Whole(low=1, high=MOST_NUMBER), max_length=OFFERED, required=False,
+        help_text="Numbers of external generators whose imported responses are rated among the others.",
+    )  # fmt: skip
+    condition = Text(least=1, most=100, required=False, help_text="The key of a condition that the model is told.")
 
 
 class FigureShown(Shown):
@@ -110,10 +151,31 @@ class AuthorShown(Shown):
 
     name = serializers.CharField()
     kind = serializers.CharField()
+    told = serializers.CharField(allow_null=True, help_text="The key of the condition it was told; null for none.")
     mean = FigureShown()
     difference = FigureShown(help_text="Less the baseline, prompt by prompt.")
     win_rate = FigureShown(help_text="Against the baseline; a tie is a half.")
     flags = serializers.DictField(child=FigureShown())
+
+
+class ToldShown(Shown):
+    """What one model wrote told one thing, in the mean of each of the two cohorts of raters."""
+
+    name = serializers.CharField()
+    told = serializers.CharField(allow_null=True)
+    means = FigureShown(many=True)
+
+
+class TwoByTwoShown(Shown):
+    """A model told for each of two cohorts, rated by both. holm: the p-value of the interaction among all such pairs.
+    shared: for one's own less what is set beside it."""
+
+    model = serializers.CharField()
+    raters = serializers.ListField(child=serializers.CharField())
+    rows = ToldShown(many=True)
+    interaction = FigureShown()
+    holm = serializers.FloatField(allow_null=True)
+    shared = FigureShown(allow_null=True)
 
 
 class EvaluationShown(Shown):
@@ -126,6 +188,7 @@ class EvaluationShown(Shown):
     labelers = serializers.IntegerField()
     prompts = serializers.IntegerField()
     authors = AuthorShown(many=True)
+    two_by_two = TwoByTwoShown(many=True)
 
 
 class EvaluationList(Shown):
@@ -144,6 +207,7 @@ def round_shown(round_: Round) -> dict[str, Any]:
         "recipe": str(round_.recipe.get("name", "")),
         "runs_itself": round_.runs_itself,
         "recorded": bool(round_.recorded),
+        "audience": audience_of(round_).to_json(),
         "stages": [
             {
                 "kind": stage.kind,
@@ -183,6 +247,7 @@ def evaluation_shown(round_: Round, found: Evaluation) -> dict[str, Any]:
             {
                 "name": author.label,
                 "kind": author.kind,
+                "told": author.told.key if author.told else None,
                 "mean": figure_shown(found.mean(author)),
                 "difference": figure_shown(found.difference(author)),
                 "win_rate": figure_shown(found.wins(author, found.baseline)),
@@ -190,6 +255,25 @@ def evaluation_shown(round_: Round, found: Evaluation) -> dict[str, Any]:
             }
             for author in found.authors
         ],
+        "two_by_two": [square_shown(one) for one in squares(found)],
+    }
+
+
+def square_shown(square: Square) -> dict[str, Any]:
+    return {
+        "model": square.model,
+        "raters": list(square.raters),
+        "rows": [
+            {
+                "name": author.label,
+                "told": author.told.key if author.told else None,
+                "means": [figure_shown(figure) for figure in figures],
+            }
+            for author, figures in square.rows
+        ],
+        "interaction": figure_shown(square.figure),
+        "holm": square.adjusted,
+        "shared": figure_shown(square.shared) if square.shared else None,
     }
 
 
@@ -219,7 +303,10 @@ class RoundsView(RoundResource):
         by: Any = request.user
         sent = self.sent(request)
         more = {name: sent.pop(name) for name in rounds.READINGS if name in sent}
-        return self.answer(rounds.open_round(self.project, by=by, more=more, **sent).number, status=201)
+        named = [str(number) for number in sent.pop("cohorts", ())]
+        audience = audience_in(self.project, sent.pop("audience", "everybody"), named)
+        opened = rounds.open_round(self.project, by=by, more=more, audience=audience, **sent)
+        return self.answer(opened.number, status=201)
 
 
 class RoundView(RoundResource):
@@ -268,9 +355,15 @@ class LaunchView(RoundResource):
         choices = None
         if kind == Stage.Kind.EVALUATE:
             asked = {name: said[name] for name in ("overlap", "humans") if name in said}
-            choices = EvaluationChoices(**asked, without=tuple(said.get("without", ())))
+            choices = EvaluationChoices(
+                **asked, without=tuple(said.get("without", ())), others=tuple(said.get("others", ())),
+                told=tuple(model_and_condition(one) for one in said.get("told", ())),
+                external=tuple(said.get("external", ())),
+            )  # fmt: skip
         by: Any = request.user
-        rounds.launch(round_, kind, overrides=said.get("overrides", {}), choices=choices, by=by)
+        rounds.launch(
+            round_, kind, overrides=said.get("overrides", {}), choices=choices, told=said.get("condition", ""), by=by
+        )
         return self.answer(number)
 
 

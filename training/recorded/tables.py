@@ -83,6 +83,10 @@ def in_recipe(recipe: Mapping[str, Any], to: Renumber) -> dict[str, Any]:
     asked = found.get("evaluation", {})
     if asked.get("others"):
         found["evaluation"] = asked | {"others": [to(Checkpoint, one) for one in asked["others"]]}
+    audience = found.get("audience", {})
+    if audience.get("conditions"):
+        told = [one | {"cohort": to(Cohort, one["cohort"])} for one in audience["conditions"]]
+        found["audience"] = audience | {"conditions": told}
     return found
 
 
@@ -106,7 +110,10 @@ OTHER = re.compile(r"\bother-(\d+)\b")
 
 
 def in_asks(asks: Mapping[str, Any], to: Renumber) -> dict[str, Any]:
-    return {**asks, "guideline": to(Guideline, asks["guideline"])} if "guideline" in asks else dict(asks)
+    if "guideline" not in asks:
+        return dict(asks)
+    found: dict[str, Any] = in_names(dict(asks), to) | {"guideline": to(Guideline, asks["guideline"])}
+    return found | {"external": [to(Generator, one) for one in asks["external"]]} if asks.get("external") else found
 
 
 def in_report(report: Mapping[str, Any] | None, to: Renumber) -> Any:
@@ -118,7 +125,10 @@ def in_report(report: Mapping[str, Any] | None, to: Renumber) -> Any:
 
 def in_query(query: Mapping[str, Any], to: Renumber) -> dict[str, Any]:
     found = dict(query)
-    for key, model in (("campaigns", Campaign), ("tokens_of", Generator)):
+    kinds: tuple[tuple[str, type[models.Model]], ...] = (
+        ("campaigns", Campaign), ("tokens_of", Generator), ("answered_by", Generator), ("among", Cohort)
+    )  # fmt: skip
+    for key, model in kinds:
         if found.get(key):
             found[key] = [to(model, one) for one in found[key]]
     return found

@@ -1,12 +1,12 @@
 """The page of a study of groups: the matrix of reward models, and the evaluation two by two."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from labeling.agreement.figures import Figure
 from labeling.agreement.matrix import MODELS, HeldOut, Matrix, claim_of, matrix_of
-from labeling.evaluating import Rating, contrast, mean_rating
+from labeling.evaluating import Rating, contrast, for_ones_own, interaction, mean_rating
 from training.rehearsal.phrases import COHORTS
 from training.rehearsal.tastes import RANKERS, RATERS
 
@@ -93,25 +93,21 @@ def _by_village(matrices: Mapping[int, Matrix]) -> str:
 def interaction_of(ratings: Sequence[Rating]) -> Figure:
     """By how much more each cohort likes what was written for it than the other does."""
     one, other = COHORTS
-    cells: dict[Hashable, float] = {
-        (told_name(one), one): 1.0, (told_name(one), other): -1.0,
-        (told_name(other), one): -1.0, (told_name(other), other): 1.0,
-    }  # fmt: skip
-    return contrast(ratings, cells)
+    first, second = (((told_name(told), one), (told_name(told), other)) for told in COHORTS)
+    return contrast(ratings, interaction(first, second))
 
 
 def shared_quality_of(ratings: Sequence[Rating]) -> Figure:
     """What each cohort gives to what was written for it, less what it gives to the pooled policy, mean of cohorts."""
-    share = 1 / len(COHORTS)
-    cells: dict[Hashable, float] = {(told_name(cohort), cohort): share for cohort in COHORTS}
-    return contrast(ratings, cells | {(POOLED, cohort): -share for cohort in COHORTS})
+    own = [(told_name(cohort), cohort) for cohort in COHORTS]
+    return contrast(ratings, for_ones_own(own, [(POOLED, cohort) for cohort in COHORTS]))
 
 
 def two_by_two_claim(ratings: Sequence[Rating]) -> str:
-    interaction, quality = interaction_of(ratings), shared_quality_of(ratings)
-    if interaction.interval is None or quality.interval is None:
-        return f"Nothing can be claimed: {interaction.reason or interaction.interval_reason or quality.interval_reason}"
-    depends = interaction.interval.low > 0
+    own, quality = interaction_of(ratings), shared_quality_of(ratings)
+    if own.interval is None or quality.interval is None:
+        return f"Nothing can be claimed: {own.reason or own.interval_reason or quality.interval_reason}"
+    depends = own.interval.low > 0
     kept = quality.interval.low > -NOT_LOWER
     first = "It can be claimed that" if depends else "It cannot be claimed that"
     second = (
@@ -121,7 +117,7 @@ def two_by_two_claim(ratings: Sequence[Rating]) -> str:
     )
     return (
         f"{first} what is written for a cohort pleases it more than the other: the interaction is "
-        f"{_number(interaction)}; {second}: {_number(quality)}."
+        f"{_number(own)}; {second}: {_number(quality)}."
     )
 
 

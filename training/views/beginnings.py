@@ -1,5 +1,6 @@
 """What a round starts from and who runs it, in the words under its title."""
 
+from training.audience import audience_of
 from training.lineage import starting_policy
 from training.models import Checkpoint, Round
 
@@ -7,6 +8,8 @@ from training.models import Checkpoint, Round
 def beginning_of(round_: Round) -> list[str]:
     """Sentences. At most two queries."""
     found = [_starts_from(round_)]
+    if sentence := audience_of(round_).sentence:
+        found.append(sentence)
     if round_.runs_itself and not round_.recorded:
         found.append("Runs itself: a stage starts as soon as what it waits for is done.")
     if round_.state == Round.State.CLOSED:

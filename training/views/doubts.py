@@ -7,7 +7,7 @@ from django.db.models import Avg, Count, Q
 
 from labeling.models import Response
 from labeling.views.worded import plural
-from training.authors import HUMAN
+from training.authors import HUMAN, author_in
 from training.evaluation import Evaluation
 from training.views.findings import name_of
 
@@ -40,19 +40,19 @@ def _length(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _tokens(evaluation: Evaluation) -> dict[str, float]:
-    """Mean tokens a response, of each generator where known (one query)."""
+    """Mean tokens a response, of each author but people where known (one query)."""
     shown = Response.objects.filter(shown_in__task__campaign=evaluation.campaign, generator__isnull=False)
-    means = shown.values_list("generator").annotate(mean=Avg("token_count")).order_by()
-    return {str(generator): mean for generator, mean in means if mean}
+    means = shown.annotate(author=author_in()).values_list("author").annotate(mean=Avg("token_count")).order_by()
+    return {author: mean for author, mean in means if mean}
 
 
 def _cut(evaluation: Evaluation) -> Iterator[str]:
     """One query."""
     shown = Response.objects.filter(shown_in__task__campaign=evaluation.campaign, generator__isnull=False)
-    counts = shown.values_list("generator").annotate(
+    counts = shown.annotate(author=author_in()).values_list("author").annotate(
         cut=Count("pk", filter=Q(finish_reason="length")), empty=Count("pk", filter=Q(text="")), number=Count("pk")
     ).order_by()  # fmt: skip
-    by_key = {str(generator): (cut, empty, number_) for generator, cut, empty, number_ in counts}
+    by_key = {author: (cut, empty, number_) for author, cut, empty, number_ in counts}
     said = []
     for author in evaluation.authors:
         cut, empty, count = by_key.get(author.key, (0, 0, 0))

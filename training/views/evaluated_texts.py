@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from labeling.models import Prompt, Response, Task
 from labeling.rendering import render_all
-from training.authors import HUMAN, Author
+from training.authors import Author, key_of
 from training.evaluation import OVERALL, Evaluation
 from training.rated import Said
 
@@ -113,7 +113,7 @@ class _Names:
         self.labelers: dict[int, str] = dict(labelers.values_list("pk", "pseudonym"))
 
     def author(self, response: Response) -> Author:
-        return self.authors[HUMAN if response.generator_id is None else str(response.generator_id)]
+        return self.authors[key_of(response)]
 
 
 def _text(response: Response, author: Author, html: SafeString, said: list[Said], names: _Names) -> Text:

@@ -19,6 +19,7 @@ from training.evaluation import RATERS, Evaluation, evaluation_of
 from training.models import Job, Round, Stage
 from training.rating import ratings_of
 from training.snapshots import shown_query
+from training.two_by_two import claimed_of, squares, wanting_of_squares
 from training.verdicts import interactions, more_words, paired_tests, said_of, verdict_of, wanting_of
 from training.views.doubts import doubts_of
 from training.views.evaluated_texts import compared_texts, prompts_to_read
@@ -28,6 +29,7 @@ from training.views.evaluation_tables import (
     flag_lines,
     means,
     scale_table,
+    square_table,
     use_case_table,
     virtue_table,
     wins,
@@ -37,6 +39,8 @@ from training.views.stage_cards import progress_of
 
 PROMPTS_A_PAGE = 10
 TEXTS = ("all", "lower", "higher")
+WIDEST = 6
+"""Between a mean of 1 and one of 7."""
 
 
 @never_cache
@@ -70,21 +74,31 @@ def _stage_or_404(request: ProjectRequest, number: int) -> Stage:
 
 
 def _show(request: ProjectRequest, stage: Stage, campaign: Campaign | None) -> HttpResponse:
-    asked = {name: request.GET.get(name, "") for name in ("baseline", "subject", "raters", "texts")}
+    asked = {name: request.GET.get(name, "") for name in ("baseline", "subject", "raters", "texts", "difference")}
     context: dict[str, object] = {"round": stage.round, "stage": stage, "job": stage.job}
     found = evaluation_of(stage.round, campaign, **_of(asked)) if campaign else None
     if request.GET.get("as") == "json":
-        return _as_json(stage, campaign, found, _problem(asked, found) if found else "")
+        return _as_json(stage, campaign, found, asked)
     if found is None or campaign is None:
         return render(request, "rounds/evaluation.html", context | {"claim": _nothing(stage)})
     problem = _problem(asked, found)
-    context |= _figures(found, stage, campaign) | {"problem": problem}
+    context |= _figures(found, stage, campaign, difference=_difference(asked["difference"]))
+    context |= {"problem": problem, "difference": asked["difference"]}
     context |= _texts(request, found, asked["texts"] if asked["texts"] in TEXTS else "all")
     return render(request, "rounds/evaluation.html", context, status=400 if problem else 200)
 
 
 def _of(asked: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in asked.items() if name != "texts"}
+    return {name: value for name, value in asked.items() if name not in ("texts", "difference")}
+
+
+def _difference(typed: str) -> float | None:
+    """The smallest difference that matters, in points of 1 to 7; None where none was typed, or no such number."""
+    try:
+        value = float(typed) if typed.isascii() and len(typed) <= 10 else 0.0
+    except ValueError:
+        return None
+    return value if 0 < value <= WIDEST else None
 
 
 def _problem(asked: dict[str, str], found: Evaluation) -> str:
@@ -94,6 +108,10 @@ def _problem(asked: dict[str, str], found: Evaluation) -> str:
     for name in ("baseline", "subject"):
         if asked[name] and found.author(asked[name]) is None:
             return f"Nobody of this evaluation is called {asked[name][:40]!r}; choose from the list."
+    if asked["difference"] and _difference(asked["difference"]) is None:
+        return (
+            f"difference is {asked['difference'][:40]!r}; expected a number above 0 and at most {WIDEST}, such as 0.3."
+        )
     return ""
 
 
@@ -117,7 +135,7 @@ def is_over(stage: Stage, campaign: Campaign) -> bool:
     return bool(stage.round.recorded) or closed or stage.state == Stage.State.DONE or stage.campaign_id != campaign.pk
 
 
-def _figures(found: Evaluation, stage: Stage, campaign: Campaign) -> dict[str, object]:
+def _figures(found: Evaluation, stage: Stage, campaign: Campaign, *, difference: float | None) -> dict[str, object]:
     progress = progress_of([campaign])[campaign.pk]
     jobs = ratings_of(stage)
     job = jobs.get(campaign.pk)
@@ -130,17 +148,19 @@ def _figures(found: Evaluation, stage: Stage, campaign: Campaign) -> dict[str, o
         "claim": claim_of(found, over=over), "basis": basis_of(found, done=progress.done, wanted=progress.wanted),
         "subject_name": name_of(found.subject), "baseline_name": name_of(found.baseline),
         "means": means(found), "wins": wins(found), "scales": scale_table(found), "flags": flag_lines(found),
-        "cohorts": cohort_table(found), "wanting": wanting_of(found), "use_cases": use_case_table(found),
-        **_verdict(found, over=over), "virtues": virtue_table(found),
+        "cohorts": cohort_table(found), "wanting": wanting_of(found),
+        "squares": [(one, *square_table(one), claimed_of(one, over=over)) for one in squares(found)],
+        "no_squares": wanting_of_squares(found), "use_cases": use_case_table(found),
+        **_verdict(found, over=over, difference=difference), "virtues": virtue_table(found),
         "doubts": doubts_of(found, left_out=rating.get("prompts_left_out", 0)),
         "newer": stage.job if newest and stage.job != job else None,
         "snapshot": _snapshot(job),
     }  # fmt: skip
 
 
-def _verdict(found: Evaluation, *, over: bool) -> dict[str, object]:
+def _verdict(found: Evaluation, *, over: bool, difference: float | None) -> dict[str, object]:
     """What can be claimed, the tests behind it, and whether it depends on who rates."""
-    tests = paired_tests(found)
+    tests = paired_tests(found, difference=difference)
     spoken = {"subject": name_of(found.subject), "baseline": name_of(found.baseline)}
     return {
         "verdict": verdict_of(found, tests, **spoken, over=over),
@@ -157,17 +177,21 @@ def _verdict(found: Evaluation, *, over: bool) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _as_json(stage: Stage, campaign: Campaign | None, found: Evaluation | None, problem: str) -> JsonResponse:
+def _as_json(stage: Stage, campaign: Campaign | None, found: Evaluation | None, asked: dict[str, str]) -> JsonResponse:
     if found is None or campaign is None:
         return JsonResponse({"claim": _nothing(stage), "generators": []})
-    if problem:
+    if problem := _problem(asked, found):
         one = {"code": "invalid_choice", "message": problem, "place": ""}
         return JsonResponse(one | {"problems": [one]}, status=400)
     over = is_over(stage, campaign)
     spoken = {"subject": name_of(found.subject), "baseline": name_of(found.baseline)}
-    verdict = verdict_of(found, paired_tests(found), **spoken, over=over)
-    claims = [said_of(one, **spoken, over=over) for one in interactions(found)]
-    return JsonResponse(json_of(found, claim=claim_of(found, over=over), verdict=verdict, depends=claims))
+    tests = paired_tests(found, difference=_difference(asked["difference"]))
+    return JsonResponse(
+        json_of(
+            found, tests, claim=claim_of(found, over=over), verdict=verdict_of(found, tests, **spoken, over=over),
+            depends=[said_of(one, **spoken, over=over) for one in interactions(found)], over=over,
+        )
+    )  # fmt: skip
 
 
 def _others(jobs: Iterable[int], campaign: Campaign) -> list[Campaign]:

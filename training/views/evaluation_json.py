@@ -4,12 +4,15 @@ from collections.abc import Sequence
 
 from labeling.views.worded import as_json
 from training.evaluation import Evaluation
-from training.verdicts import interactions, more_words, paired_tests, wanting_of
+from training.two_by_two import Square, claimed_of, squares, wanting_of_squares
+from training.verdicts import Paired, interactions, more_words, wanting_of
 from training.virtues import virtues_of
 
 
-def json_of(found: Evaluation, *, claim: str, verdict: str, depends: Sequence[str]) -> dict[str, object]:
-    """depends: what can be claimed of each interaction."""
+def json_of(
+    found: Evaluation, tests: Sequence[Paired], *, claim: str, verdict: str, depends: Sequence[str], over: bool
+) -> dict[str, object]:
+    """depends: what can be claimed of each interaction. over: whether all ratings that will be are in."""
     scales = [scale["name"] for scale in found.campaign.guideline.scales]
     flags = [flag["name"] for flag in found.campaign.guideline.flags]
     return {
@@ -18,6 +21,7 @@ def json_of(found: Evaluation, *, claim: str, verdict: str, depends: Sequence[st
         "generators": [
             {
                 "key": author.key, "label": author.label, "kind": author.kind,
+                "told": author.told.key if author.told else None,
                 "means": {scale: as_json(found.mean(author, scale)) for scale in scales},
                 "differences": {
                     scale: as_json(found.difference(author, scale)) for scale in scales if author != found.baseline
@@ -34,7 +38,7 @@ def json_of(found: Evaluation, *, claim: str, verdict: str, depends: Sequence[st
         "tests": [
             {"generator": one.author.key, "p_value": one.p_value.value, "holm": one.adjusted,
              "reason": one.p_value.reason, "more": more_words(one.settles)}
-            for one in paired_tests(found)
+            for one in tests
         ],
         "cohorts": {
             name: {author.key: as_json(found.mean(author, among=said)) for author in found.authors}
@@ -45,10 +49,25 @@ def json_of(found: Evaluation, *, claim: str, verdict: str, depends: Sequence[st
             name: {author.key: as_json(found.mean(author, among=said)) for author in found.authors}
             for name, said in found.by_use_case().items()
         },
+        "two_by_two": [square_json(one, over=over) for one in squares(found)],
+        "two_by_two_wanting": wanting_of_squares(found),
         "interactions": [
             {"cohorts": [one.one, one.other], "interaction": as_json(one.figure), "holm": one.adjusted,
              "shared": as_json(one.shared), "claim": said,
              "quality": {author.key: as_json(figure) for author, figure in one.quality}}
             for one, said in zip(interactions(found), depends, strict=True)
         ],
+    }  # fmt: skip
+
+
+def square_json(one: Square, *, over: bool) -> dict[str, object]:
+    """A model told for two cohorts, by the cohorts of its raters."""
+    return {
+        "model": one.model, "raters": list(one.raters), "told": [author.key for author in one.told],
+        "beside": one.beside.key if one.beside else None,
+        "means": {
+            author.key: dict(zip(one.raters, map(as_json, figures), strict=True)) for author, figures in one.rows
+        },
+        "interaction": as_json(one.figure), "holm": one.adjusted,
+        "shared": as_json(one.shared) if one.shared else None, "claim": claimed_of(one, over=over),
     }  # fmt: skip

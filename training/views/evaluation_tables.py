@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from django.utils.text import capfirst
 
 from labeling.agreement.figures import Figure
 from labeling.models import Prompt
@@ -11,6 +12,7 @@ from labeling.views.worded import Cell, cell, number, percent
 from training.authors import Author
 from training.evaluation import ENOUGH_PROMPTS, Evaluation
 from training.rated import Rated
+from training.two_by_two import Square
 from training.virtues import virtues_of
 
 FLAG_LEFT, FLAG_RIGHT = 5.0, 219.0
@@ -93,7 +95,7 @@ def cohort_table(found: Evaluation) -> list[Line]:
 def use_case_table(found: Evaluation) -> tuple[list[Line], str]:
     """Of those use cases that have enough prompts, and a sentence about the others."""
     parts = found.by_use_case()
-    lines = [_part(found, str(Prompt.UseCase(name).label), said) for name, said in parts.items()]
+    lines = [_part(found, capfirst(str(Prompt.UseCase(name).label)), said) for name, said in parts.items()]
     others = {found.said.use_cases.values[code] for code in np.unique(found.said.use_cases.codes)} - set(parts)
     names = ", ".join(sorted(str(Prompt.UseCase(name).label) for name in others))
     note = f"Fewer than {ENOUGH_PROMPTS} rated prompts, too few to look at by themselves: {names}." if others else ""
@@ -178,3 +180,27 @@ def virtue_table(found: Evaluation) -> list[tuple[str, str, list[tuple[Cell, boo
         )
         for one in virtues_of(found)
     ]
+
+
+@dataclass(frozen=True)
+class SquareLine:
+    """A row of a two-by-two table: what was told, and the mean of each of the two cohorts of raters, with whether the
+    cohort rates what was written for it."""
+
+    name: str
+    cells: list[tuple[Cell, bool]]
+
+
+def square_table(square: Square) -> tuple[list[SquareLine], Cell, Cell | None, str]:
+    """The rows, the interaction, shared quality less what it is set beside, and what that is called."""
+    lines = []
+    for author, figures in square.rows:
+        own = square.told.index(author) if author in square.told else None
+        cells = [(cell(figure), place == own) for place, figure in enumerate(figures)]
+        lines.append(SquareLine(f"told {square.raters[own]}" if own is not None else _untold(square, author), cells))
+    shared = cell(square.shared, sign=True) if square.shared else None
+    return lines, cell(square.figure, sign=True), shared, _untold(square, square.beside) if square.beside else ""
+
+
+def _untold(square: Square, author: Author) -> str:
+    return "told nothing" if author.key == square.told[0].untold else author.label

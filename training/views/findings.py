@@ -18,7 +18,9 @@ def name_of(author: Author) -> str:
     if author.kind == "base":
         return "the base model"
     own = {"policy": "the policy", "sft": "SFT"}
-    return own[author.kind] if author.own and author.kind in own else author.label
+    if not author.own or author.kind not in own:
+        return author.label
+    return f"{own[author.kind]} told {author.told.name}" if author.told else own[author.kind]
 
 
 def claim_of(evaluation: Evaluation, *, over: bool) -> str:

@@ -4,9 +4,12 @@ import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from training import jobs
-from training.contenders import EvaluationChoices, contenders, formats_of
+from training.audience import known_to
+from training.conditions import Condition
+from training.contenders import contenders, usual_choices
 from training.errors import LaunchRefused
 from training.knobs import Field, fields_of, overrides_of
 from training.models import Checkpoint, Round, Stage
@@ -22,8 +25,8 @@ from training.preflight import (
 )
 from training.rating import rating_guideline
 from training.readiness import Item, report_of
-from training.recipes import Sections, merged
-from training.rounds import check_not_judged, sections_of
+from training.recipes import merged
+from training.rounds import check_not_judged, sections_of, sections_to_launch
 from training.views.evaluation_forms import EvaluationForm, choices_of, evaluation_form
 
 
@@ -42,6 +45,9 @@ class LaunchForm:
     watchers: Sequence[Checkpoint] = ()
     """Reward models that could watch the policy."""
     watch: int | None = None
+    conditions: Sequence[Condition] = ()
+    """What the model that Sample asks can be told."""
+    told: str = ""
 
 
 def launch_form(stage: Stage, *, typed: Mapping[str, str] | None = None, problem: str = "") -> LaunchForm | None:
@@ -50,7 +56,7 @@ def launch_form(stage: Stage, *, typed: Mapping[str, str] | None = None, problem
     if stage.kind not in LAUNCHABLE or (job is not None and job.state not in jobs.ENDED):
         return None
     try:
-        config = preview(stage, _sections(stage))
+        config = _previewed(stage)
     except LaunchRefused as refused:
         config, problem = {}, problem or str(refused)
     return LaunchForm(
@@ -63,17 +69,18 @@ def launch_form(stage: Stage, *, typed: Mapping[str, str] | None = None, problem
         evaluation=evaluation_form(stage, typed) if stage.kind == Stage.Kind.EVALUATE else None,
         watchers=watchers(stage) if stage.kind == Stage.Kind.PPO else (),
         watch=watch_in(typed) if typed else stage.round.recipe.get("watch"),
-    )
+        conditions=_conditions(stage), told=(typed or {}).get("told", ""),
+    )  # fmt: skip
 
 
 def checked_launch(stage: Stage, typed: Mapping[str, str]) -> list[Item]:
     """The report on a launch with these values. Raises LaunchRefused."""
     if stage.kind not in LAUNCHABLE:
         raise LaunchRefused(f"{stage.get_kind_display()} is done by people; there is nothing to check.")
-    sections = merged(sections_of(stage.round, stage.kind), overrides_of(stage.kind, typed))
+    sections = merged(sections_to_launch(stage, typed.get("told", "")), overrides_of(stage.kind, typed))
     if stage.kind == Stage.Kind.EVALUATE:
-        models = contenders(stage, choices_of(typed))
-        return report_of(stage, merged({"sample": {"formats": formats_of(models)}}, sections), models)
+        compared = contenders(stage, choices_of(typed))
+        return report_of(stage, merged(compared.sections, sections), compared.models, **compared.narrows)
     if stage.kind == Stage.Kind.PPO:
         return report_of(stage, sections, models_with_watch(stage, watch_in(typed)))
     return report_of(stage, sections, models_of(stage))
@@ -85,12 +92,21 @@ def watch_in(typed: Mapping[str, str]) -> int | None:
     return (int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0) if text else None
 
 
-def _sections(stage: Stage) -> Sections:
+def _previewed(stage: Stage) -> dict[str, Any]:
+    """Of an evaluation, with those who are usually compared, where they are there."""
     sections = sections_of(stage.round, stage.kind)
     if stage.kind == Stage.Kind.EVALUATE:
         with contextlib.suppress(LaunchRefused):
-            return merged({"sample": {"formats": formats_of(contenders(stage, EvaluationChoices()))}}, sections)
-    return sections
+            usual = contenders(stage, usual_choices(stage))
+            return preview(stage, merged(usual.sections, sections), models=usual.models)
+    return preview(stage, sections)
+
+
+def _conditions(stage: Stage) -> Sequence[Condition]:
+    if stage.kind == Stage.Kind.SAMPLE:
+        with contextlib.suppress(LaunchRefused):
+            return known_to(models_of(stage)["generators"])
+    return ()
 
 
 def _hindrance(stage: Stage) -> str:

@@ -15,6 +15,7 @@ from labeling.browsing.filters import query_with
 from labeling.errors import Refusal
 from labeling.models import Project
 from training import rounds
+from training.audience import audience_in
 from training.base_models import folders_on_offer
 from training.errors import RoundRefused
 from training.founding import base_round
@@ -69,6 +70,8 @@ def round_list(request: ProjectRequest) -> HttpResponse:
         "bases": _bases(request.project),
         "simulated": rounds.SIMULATED,
         "readings": rounds.READINGS,
+        "cohorts": list(request.project.cohorts.order_by("name")),
+        "named": request.POST.getlist("cohort"),
         "typed": request.POST or {"simulated": "include" if request.project.simulated else "exclude"},
         "waits": [
             (kind, Stage.Kind(kind).label, wait, request.POST.get(f"enough-{kind}", "")) for kind, wait in WAITS.items()
@@ -100,6 +103,7 @@ def _open(request: ProjectRequest) -> Round:
             **{name: typed[name] for name in rounds.READINGS if name in typed},
         },
         runs_itself=typed.get("runs_itself") == "yes",
+        audience=audience_in(request.project, typed.get("audience", "everybody"), typed.getlist("cohort")),
         by=request.user,
     )
 
@@ -141,7 +145,10 @@ def launch(request: ProjectRequest, number: int, kind: str) -> HttpResponse:
         else:
             overrides = overrides_of(kind, typed) if kind in LAUNCHABLE else {}
             choices = choices_of(typed) if kind == Stage.Kind.EVALUATE else None
-            rounds.launch(round_, kind, overrides=overrides, choices=choices, watch=watch_in(typed), by=request.user)
+            rounds.launch(
+                round_, kind, overrides=overrides, choices=choices, watch=watch_in(typed), told=typed.get("told", ""),
+                by=request.user,
+            )  # fmt: skip
     except Refusal as refused:
         return _show(request, round_, asked=kind, typed=typed, problem=str(refused))
     return redirect(f"{_address(request, round_)}?stage={kind}#live")
