@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from labeling.models import Project
+from labeling.models import Project, Submission
 from training.audience import audience_of
 from training.base_models import check_readable
 from training.errors import LaunchRefused
@@ -218,7 +218,30 @@ def models_with_watch(stage: Stage, watch: int | None) -> dict[str, Checkpoint]:
             f"There is no reward model {chosen} that could watch this policy: it has to come from the same base model, "
             f"and be another than the one that is trained against. Choose another, or none."
         )
+    shared = learned_in_common(models["reward"], found)
+    if shared:
+        raise LaunchRefused(
+            f"{found.name} learned from {shared} that {models['reward'].name} learned from too, so that the two would "
+            "be wrong together. Choose a reward model of other prompts and other labelers, or none."
+        )
     return models | {f"{WATCH}0": found}
+
+
+def learned_in_common(one: Checkpoint, other: Checkpoint) -> str:
+    """Of two reward models: how many prompts and labelers are in the rankings that both learned from; "" for none."""
+    said = [
+        Submission.objects.filter(
+            snapshots__kind=Snapshot.Kind.RANKINGS, snapshots__used_by__job=model.job_id,
+            snapshots__used_by__role__contains="train",
+        )
+        for model in (one, other)
+    ]  # fmt: skip
+    counts = []
+    for path, word in (("assignment__task__prompt", "prompt"), ("assignment__labeler", "labeler")):
+        first, second = (set(found.values_list(path, flat=True)) for found in said)
+        if both := len(first & second):
+            counts.append(f"{both:,} {word}{'s' if both > 1 else ''}")
+    return " and ".join(counts)
 
 
 def made_by(round_: Round, maker: str, *, wanted_by: Stage) -> Checkpoint:

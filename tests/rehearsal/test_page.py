@@ -1,8 +1,13 @@
+import math
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import pytest
+
 from training.rehearsal import material
+from training.rehearsal import study as study_module
 from training.rehearsal.accuracy import Accuracy
+from training.rehearsal.claims import claim, together
 from training.rehearsal.corpus import plain_answer
 from training.rehearsal.evaluating import evaluate
 from training.rehearsal.intervals import Estimate
@@ -82,12 +87,13 @@ def test_it_names_its_command_and_says_that_its_labelers_are_simulated(tmp_path:
     assert "simulated" in page
 
 
+@pytest.mark.rule(29)
 def test_its_plot_is_a_picture_with_every_checkpoint_and_every_n(tmp_path: Path):
     page = written(tmp_path, [study_of(1)])
     assert "(rehearsal.svg)" in page
     tree = ElementTree.parse(tmp_path / "rehearsal.svg")
     texts = [element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")]
-    for label in ("6", "12", "n = 2", "n = 4", "SFT"):
+    for label in ("6", "12", "n = 2", "n = 4", "SFT", "SFT, T = 0.5", "SFT, T = 0"):
         assert texts.count(label) >= 2  # once a panel
 
 
@@ -95,3 +101,23 @@ def test_a_study_is_the_same_after_it_was_kept(tmp_path: Path):
     study = study_of(1)
     study.write(tmp_path / "study.json")
     assert Study.read(tmp_path / "study.json") == study
+
+
+@pytest.mark.rule(29)
+def test_best_of_n_stands_at_its_upper_bound_of_kl_and_every_claim_at_equal_length_too(tmp_path: Path):
+    study = study_of(1)
+    page = written(tmp_path, [study])
+    for n in (2, 4):
+        assert f"| {n} | {math.log(n) - (n - 1) / n:.2f} |" in page
+    found = claim(together({1: study.evaluated}), "policy, T = 1", "sft, T = 1")
+    (line,) = [line for line in page.splitlines() if line.startswith("| policy, T = 1 > sft, T = 1 |")]
+    plain, equal = (f"{one.mean:+.2f} ± {one.mean - one.low:.2f}" for one in (found.gain, found.equal_length))
+    assert equal != plain
+    assert line.split(" | ")[-3] == equal
+
+
+@pytest.mark.rule(29)
+def test_what_is_claimed_rests_on_three_villages():
+    assert study_module._parser().parse_args([]).seeds == 3
+    page = (Path(__file__).parents[2] / "docs" / "rehearsal.md").read_text()
+    assert "\n3 villages, each with a base model" in page

@@ -271,6 +271,7 @@ def test_a_resume_cuts_the_files_to_the_checkpoint_and_goes_on(folder: RunFolder
     assert [(line["step"], line["attempt"]) for line in lines(folder.metrics)] == [(1, 1), (2, 1), (3, 2), (4, 2)]
     resumed = [event for event in lines(folder.events) if event["kind"] == "resume"]
     assert [event["step"] for event in resumed] == [2]
+    assert [event["threads"] for event in resumed] == [torch.get_num_threads()]
 
 
 def test_without_a_good_checkpoint_it_starts_again_with_empty_files(folder: RunFolder) -> None:

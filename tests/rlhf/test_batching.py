@@ -10,6 +10,7 @@ EXCHANGES = [Exchange([1] * prompt, [[2] * length for length in responses]) for 
 ]]  # fmt: skip
 
 
+@pytest.mark.rule(22)
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("tokens", [1, 20, 24, 40, 1000])
 def test_every_exchange_is_in_one_batch_and_no_batch_is_too_large_unless_it_holds_one(

@@ -83,6 +83,7 @@ def test_a_saved_model_says_what_ends_its_responses(tmp_path: Path) -> None:
     assert generation["pad_token_id"] == tokens.pad_token_id
 
 
+@pytest.mark.rule(21)
 def test_half_precision_weights_become_float32_masters(tmp_path: Path) -> None:
     tokens = tiny_tokens()
     save_causal_lm(big_enough("llama", tokens).bfloat16(), tokens, tmp_path)

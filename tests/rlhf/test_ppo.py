@@ -28,7 +28,7 @@ from training.rlhf.contract.exit_codes import ExitCode
 from training.rlhf.contract.metrics import deterministic
 from training.rlhf.contract.records import Message, Prompt, Text
 from training.rlhf.contract.run_folder import RunFolder, model_identity, read_status
-from training.rlhf.models import load_causal_lm
+from training.rlhf.models import ScalarModel, load_causal_lm
 
 CPU = torch.device("cpu")
 
@@ -148,6 +148,7 @@ def test_what_is_released_is_the_average_of_the_weights(tmp_path: Path) -> None:
     assert run_here(folder, ppo) == ExitCode.DONE
     state = torch.load(folder.checkpoint(4) / "trainer" / "state.pt", weights_only=True)
     released = load_causal_lm(folder.model, device=CPU).state_dict()
+    assert state["ema"]["steps"] == 8  # two minibatches in each of four iterations
     for name, weight in state["ema"]["weights"].items():
         assert torch.equal(released[name], weight)
     assert any(not torch.equal(state["policy"][name], weight) for name, weight in released.items())
@@ -250,6 +251,7 @@ def test_a_run_killed_and_resumed_gives_the_numbers_of_one_that_was_not(tmp_path
     assert reports[0]["before"] == reports[1]["before"]
 
 
+@pytest.mark.rule(7)
 def test_a_sampler_that_computes_something_else_is_seen_in_the_metrics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,3 +309,101 @@ def test_it_learns_from_the_ids_that_were_sampled(tmp_path: Path, monkeypatch: p
     assert sampled == seen
     tokens = make_tokens()
     assert any(tokens.response_ids(tokens.text(ids)) != ids for ids in sampled[0])
+
+
+@pytest.mark.rule(24)
+def test_the_rate_of_both_models_warms_up_from_a_tenth_where_that_is_asked_for(tmp_path: Path) -> None:
+    warm = {"learning_rate": 1e-3, "schedule": "constant", "warmup_steps": 3}
+    folder = make(tmp_path, extra={"optimizer": warm, "checkpoints": {"every_steps": 1, "keep": 9}})
+    assert run_here(folder, ppo) == ExitCode.DONE
+    for step, factor in enumerate((0.1, 0.4, 0.7, 1.0), start=1):
+        state = torch.load(folder.checkpoint(step) / "trainer" / "state.pt", weights_only=True)
+        rates = [state[name]["param_groups"][0]["lr"] for name in ("policy_optimizer", "value_optimizer")]
+        assert rates == pytest.approx([1e-3 * factor] * 2)
+
+
+@pytest.mark.rule(10)
+@pytest.mark.rule(14)
+def test_the_log_says_what_share_ended_and_the_kl_of_a_response_and_of_a_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    real = ppo.tell
+    monkeypatch.setattr(ppo, "tell", lambda job, rollouts, *more, **named: (
+        seen.append(rollouts), real(job, rollouts, *more, **named)
+    ))  # fmt: skip
+    folder = make(tmp_path)
+    assert run_here(folder, ppo) == ExitCode.DONE
+    lines = read_lines(folder.metrics)
+    for rollouts, line in zip(seen, lines, strict=True):
+        away = (rollouts.logprobs - rollouts.ref_logprobs)[rollouts.mask]
+        assert line["kl_sequence"] == pytest.approx(float(away.sum()) / 16, abs=1e-6)
+        assert line["kl_token"] == pytest.approx(float(away.mean()), abs=1e-6)
+        assert line["ended_share"] == sum(rollouts.ended.tolist()) / 16
+    assert any(0 < line["ended_share"] < 1 for line in lines)
+    assert lines[-1]["kl_sequence"] != 0
+
+
+@pytest.mark.rule(14)
+def test_a_kl_that_cannot_be_true_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ppo, "sequence_kl", lambda *, logprobs, **more: -1 - 0.01 * torch.rand(len(logprobs)))
+    folder = make(tmp_path, episodes=16 * 6)
+    assert run_here(folder, ppo) == ExitCode.DONE
+    assert [event["step"] for event in read_lines(folder.events) if event["kind"] == "negative_kl"] == [5, 6]
+
+
+@pytest.mark.rule(18)
+def test_the_value_model_of_a_run_begins_as_its_reward_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reward = make_reward_model(tmp_path / "reward")
+    scalar = ScalarModel.load(reward, device=CPU)
+    with torch.no_grad():
+        scalar.head.bias.fill_(-1.25)
+    scalar.save(make_tokens(), tmp_path / "moved")
+    seen: list[float] = []
+    real = ppo.learn
+
+    def look(job: ppo.Job, rollouts: Any, iteration: int) -> Any:
+        if iteration == 1:
+            ((_, layout), *_) = job.batching.layouts(rollouts.exchanges)
+            with torch.no_grad():
+                said = job.cast.value(layout, layout.last), scalar(layout, layout.last)
+            seen.append(float((said[0] - said[1]).abs().max()))
+            others = (job.cast.policy, job.cast.reward)
+            learned = {id(weight) for weight in job.cast.value.parameters()}
+            assert not any(id(weight) in learned for model in others for weight in model.parameters())
+        return real(job, rollouts, iteration)
+
+    monkeypatch.setattr(ppo, "learn", look)
+    models = {"policy": make_language_model(tmp_path / "policy"), "reward": tmp_path / "moved" / "model"}
+    assert run_here(make(tmp_path, models=models, episodes=16), ppo) == ExitCode.DONE
+    assert seen == [pytest.approx(0, abs=1e-5)]
+
+
+@pytest.mark.rule(25)
+def test_the_gradient_of_pretraining_text_is_of_its_mean_per_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[float, float]] = []
+
+    def look(job: ppo.Job, rollouts: Any, iteration: int) -> dict[str, float]:
+        assert job.pretraining is not None
+        job.cast.policy.zero_grad()
+        ppo.Mixing(job, iteration).add_gradients([0])
+        weight = next(job.cast.policy.parameters())
+        assert weight.grad is not None
+        mixed = weight.grad.clone()
+        job.cast.policy.zero_grad()
+        size = round(0.5 * 8)
+        windows = job.pretraining.take(job.pretraining.of_step(1, size=size))
+        logits = job.cast.policy(input_ids=windows[:, :-1]).logits.flatten(0, 1)
+        (5.0 * torch.nn.functional.cross_entropy(logits, windows[:, 1:].flatten())).backward()
+        assert weight.grad is not None
+        found.append((float((mixed - weight.grad).abs().max()), float(weight.grad.abs().max())))
+        job.cast.policy.zero_grad()
+        return {}
+
+    monkeypatch.setattr(ppo, "learn", look)
+    folder = make(tmp_path, ptx={"coef": 5.0, "ratio": 0.5}, episodes=16, pretraining=["text"])
+    assert run_here(folder, ppo) == ExitCode.DONE
+    ((error, largest),) = found
+    assert error <= 1e-5 * largest

@@ -108,6 +108,7 @@ def test_the_loss_sees_response_tokens_only(finished: RunFolder) -> None:
 
 
 @pytest.mark.rule(3)
+@pytest.mark.rule(6)
 def test_the_end_of_turn_is_learned(finished: RunFolder) -> None:
     tokens = tiny_tokens()
     for item in some_items(finished):

@@ -55,6 +55,11 @@ def test_warm_up_climbs_from_a_tenth_and_is_absent_unless_asked_for() -> None:
     assert Optimizer().warmup_steps == 0
 
 
+@pytest.mark.rule(24)
+def test_unless_told_otherwise_eps_is_1e_5_and_the_norm_allowed_is_1() -> None:
+    assert (Optimizer().eps, Optimizer().clip_norm) == (1e-5, 1.0)
+
+
 def test_a_run_of_one_step_has_a_rate() -> None:
     assert rate_factor(1, steps=1, optimizer=Optimizer()) == 1.0
 

@@ -165,6 +165,7 @@ def test_prompts_that_begin_alike_and_more_than_200_of_one_group_are_left_out_an
     assert snapshot.report["left_out"] == {"near-duplicate": 1, "over 200 of one group": 3}
 
 
+@pytest.mark.rule(30)
 def test_held_out_records_of_a_prompt_that_begins_like_a_training_prompt_are_left_out_and_told(
     project: Project,
 ) -> None:
