@@ -8,7 +8,7 @@ PORT ?= 8000
 WORKERS ?= $(shell expr $$(nproc) + 1)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test subset lint lock trial screens clean
+.PHONY: run test subset lint lock audit trial screens clean
 
 run: $(VENV)/run.stamp  ## start everything on this machine and print two sign-in links
 	@$(BIN)/python manage.py start --port $(PORT)
@@ -56,6 +56,15 @@ lock:  ## resolve pyproject.toml anew into the two lock files
 	@.cache/lock/bin/python -m pip install --quiet -r .cache/lock/dev.txt -c requirements.lock
 	@.cache/lock/bin/python -m pip freeze | sed 's/+cpu$$//' > requirements-dev.lock
 	@rm -rf .cache/lock
+
+# In an environment of its own; it asks PyPI about each package of the two lock files, so it needs a network, and fails
+# where it gets no answer about one.
+audit:  ## known weaknesses of what is installed, and its licences into docs/licences.md
+	@$(PYTHON) -m venv .cache/audit
+	@.cache/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@.cache/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements.lock
+	@.cache/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements-dev.lock
+	@$(BIN)/python -m tests.licences
 
 clean:
 	rm -rf $(VENV) var

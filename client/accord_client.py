@@ -65,6 +65,8 @@ class Accord:
     """A project, as one token opens it."""
 
     def __init__(self, address: str, token: str, *, timeout: float = 60.0) -> None:
+        if not address.startswith(("https://", "http://")):
+            raise ValueError(f"The address is {address!r}; expected one such as https://accord.example.org")
         self.address = address.rstrip("/")
         self._token, self._timeout = token, timeout
         me = self.get("/api/v1/me")
@@ -272,9 +274,9 @@ class Accord:
         if key is not None:
             headers["Idempotency-Key"] = key
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-        request = urllib.request.Request(f"{self.address}{where}{query}", data=data, headers=headers, method=method)
+        request = urllib.request.Request(f"{self.address}{where}{query}", data=data, headers=headers, method=method)  # noqa: S310
         try:
-            return urllib.request.urlopen(request, timeout=self._timeout)
+            return urllib.request.urlopen(request, timeout=self._timeout)  # noqa: S310, see __init__
         except urllib.error.HTTPError as failure:
             raise _error(failure) from None
 

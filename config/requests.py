@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from uuid import uuid4
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from prometheus_client import Counter, Histogram
 
 from config.logs import route_of
+from config.proxies import came_by_proxy
 from labeling.traces import REQUEST_ID
 
 log = logging.getLogger("accord.requests")
@@ -37,7 +37,7 @@ class Accounted:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get("X-Request-ID", "") if settings.BEHIND_PROXY else ""
+        given = request.headers.get("X-Request-ID", "") if came_by_proxy(request) else ""
         identity = given if AN_ID.fullmatch(given) else uuid4().hex
         request.request_id = identity  # type: ignore[attr-defined]
         before = REQUEST_ID.set(identity)

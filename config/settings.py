@@ -41,6 +41,11 @@ if not LOCAL:
         raise ImproperlyConfigured(
             f"ACCORD_SECRET_KEY has {len(SECRET_KEY)} characters; production needs a random one of at least 32"
         )
+    if SECRET_KEY.startswith("django-insecure-") or len(set(SECRET_KEY)) < 8:
+        raise ImproperlyConfigured(
+            "ACCORD_SECRET_KEY can be guessed: it is an example's, or one word again and again; production needs a "
+            "random one of at least 32 characters"
+        )
     if DEBUG:
         raise ImproperlyConfigured("ACCORD_DEBUG is on; production shows no tracebacks to visitors, switch it off")
     if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
@@ -170,8 +175,6 @@ if not LOCAL and EMAIL_HOST_PASSWORD and not (EMAIL_USE_TLS or EMAIL_USE_SSL):
         "off; switch on the one that the server speaks"
     )
 
-# Whatever is in front says by which scheme and from where a request came; nobody else is believed.
-BEHIND_PROXY = not LOCAL and read_bool("ACCORD_BEHIND_PROXY", default=False)
 SESSION_ENGINE = "labeling.backends"
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
@@ -185,8 +188,14 @@ if not LOCAL:
     # A container or balancer asks over plain HTTP from inside.
     SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
     SECURE_HSTS_SECONDS = read_int("ACCORD_HSTS_SECONDS", default=60 * 60 * 24 * 30, at_least=0)
-    if BEHIND_PROXY:
-        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# What a reverse proxy says in X-Forwarded-For and X-Forwarded-Proto is believed of these addresses alone
+# (config/proxies.py); else whoever asks could choose the address that is counted, and pass for HTTPS.
+PROXIES = read_networks("ACCORD_PROXIES")
+if read_text("ACCORD_BEHIND_PROXY"):
+    raise ImproperlyConfigured(
+        "ACCORD_BEHIND_PROXY is no setting any more, for it believed everybody; name the reverse proxy's address or "
+        "network in ACCORD_PROXIES, for example 127.0.0.1/32, and take ACCORD_BEHIND_PROXY out"
+    )
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -241,7 +250,7 @@ REST_FRAMEWORK = {
 }
 # Of one token, whatever it asks for; a bulk of 10,000 prompts is one request.
 API_REQUESTS_PER_MINUTE = read_int("ACCORD_API_REQUESTS_PER_MINUTE", default=600, at_least=1)
-KNOX_TOKEN_MODEL = "labeling.ProjectToken"
+KNOX_TOKEN_MODEL = "labeling.ProjectToken"  # noqa: S105, the name of a model
 # The table of tokens is ours; knox's own migrations would make a second one that nothing uses and nothing empties.
 MIGRATION_MODULES = {"knox": None}
 REST_KNOX = {"AUTO_REFRESH": False, "TOKEN_TTL": None}

@@ -7,6 +7,7 @@ from config import health, metrics
 from labeling.api.errors import unknown_address
 
 handler400 = "labeling.views.too_large.bad_request"
+handler500 = "labeling.views.failed.failed"
 
 urlpatterns = [
     path("health/live", health.live, name="health_live"),

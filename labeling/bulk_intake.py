@@ -15,6 +15,7 @@ from labeling.intake import Intake, fingerprint
 from labeling.models import Generator, ImportedRecord, Project, Prompt, Response
 from labeling.models.imported import UNCOMPARED
 from labeling.record_fields import BadRecord, Fields, checked_name
+from labeling.record_lines import MOST_LINE_BYTES
 from labeling.records import (
     ID_CHARACTERS,
     Kind,
@@ -89,8 +90,16 @@ def take_customer_prompts(project: Project, values: Sequence[Any], *, customer: 
     return _take_prompts(project, _read(values, read), whole=whole)
 
 
+def _refuse_too_long(*texts: str) -> None:
+    """A line of a request is as long at most as a line of a file."""
+    size = sum(len(text.encode()) for text in texts)
+    if size > MOST_LINE_BYTES:
+        raise BadRecord(f"its text has {size:,} bytes; at most {MOST_LINE_BYTES:,} are taken")
+
+
 def _readable_prompt(value: Any) -> PromptText:
     text = read_prompt_text(value)
+    _refuse_too_long(*(message["content"] for message in text.messages))
     if text.origin == Prompt.Origin.CUSTOMER and not text.consent.strip():
         raise BadRecord("origin is customer and consent is missing; say in words what use its writer agreed to")
     return text
@@ -182,6 +191,7 @@ def _readable_reply(value: Any) -> _Reply:
         checked_name(prompt, where="prompt", most=ID_CHARACTERS)
     members.pop("prompt")
     text = read_response_text(members)
+    _refuse_too_long(text.text)
     if text.generator is None:
         raise BadRecord("labeler is given; what people wrote comes in as demonstrations, by an import of records")
     return _Reply(prompt, text)

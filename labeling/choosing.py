@@ -96,7 +96,7 @@ def _by_people(path: str = "") -> Q:
 def items_of(project: Project, choice: Choice) -> Iterator[Item]:
     """Prompts with the responses that a task of each shows, in the order drawn."""
     ids = list(fitting(project, choice).order_by("pk").values_list("pk", flat=True))
-    draw = random.Random(f"accord tasks {choice.seed}")
+    draw = random.Random(f"accord tasks {choice.seed}")  # noqa: S311, drawn by a seed, to be drawn again
     drawn = draw.sample(ids, min(len(ids), choice.prompts))
     for start in range(0, len(drawn), AT_ONCE):
         part = drawn[start : start + AT_ONCE]

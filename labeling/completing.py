@@ -20,7 +20,9 @@ def note_task(task: Task, submission: Submission) -> None:
     """After a submission that counts, in its transaction and with the task locked: announces the task where this was
     the last one it waited for."""
     campaign = submission.assignment.campaign
-    if submission.number != 1 or task.open_slots:  # While somebody is still to be handed it, it waits for them.
+    if submission.number != 1 or submission.assignment.occurrence:  # Gold and repeats are no part of the overlap.
+        return
+    if task.open_slots:  # While somebody is still to be handed it, it waits for them.
         return
     counted = _COUNTED.value([task.pk]) or 0
     if counted != task.overlap:

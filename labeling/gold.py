@@ -4,8 +4,8 @@ What is said may be little: that A stands above D, that B is no more than a 3. W
 labeler is measured by it. With its answer the task leaves the slot queue and is handed out beside it (beside.py).
 """
 
-import random
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -192,4 +192,4 @@ def untouched_task(campaign: Campaign) -> Task | None:
     touched = Assignment.objects.filter(task=OuterRef("pk"))
     free = Task.objects.filter(~Exists(touched), campaign=campaign, aside="").values_list("pk", flat=True)
     found = list(free.order_by("-position")[:500])
-    return Task.objects.get(pk=random.choice(found)) if found else None
+    return Task.objects.get(pk=secrets.choice(found)) if found else None

@@ -62,7 +62,7 @@ def mixed(items: Iterable[Item]) -> Iterator[Item]:
     by_prompt: dict[int, list[Item]] = {}
     for item in items:
         by_prompt.setdefault(item[0].pk, []).append(item)
-    draw = random.Random(RATING_ORDER_SEED)
+    draw = random.Random(RATING_ORDER_SEED)  # noqa: S311, the same order for everybody
     for round_ in zip_longest(*(draw.sample(same, len(same)) for same in by_prompt.values())):
         yield from (item for item in round_ if item is not None)
 

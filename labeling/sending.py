@@ -126,7 +126,7 @@ def _note(delivery: Delivery, attempt: Attempt) -> None:
     elif delivery.attempts > len(PAUSES):
         mine.update(state=State.GIVEN_UP, next_try_at=None, **said)
     else:
-        pause = PAUSES[delivery.attempts - 1] * random.uniform(0.9, 1.1)
+        pause = PAUSES[delivery.attempts - 1] * random.uniform(0.9, 1.1)  # noqa: S311, apart from each other is enough
         # By the clock that says what is due: the database's.
         mine.update(next_try_at=Now() + pause, **said)
 

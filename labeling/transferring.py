@@ -19,6 +19,7 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
+from labeling.kept_files import kept_in
 from labeling.models import Export, Import, Transfer
 from labeling.repeating import Repeated
 
@@ -145,7 +146,8 @@ def forget_old() -> int:
 
     old = Export.objects.filter(finished_at__lt=Now() - KEPT).exclude(path="")
     for export in old:
-        (Path(settings.EXPORTS_DIR) / export.path).unlink(missing_ok=True)
+        if path := kept_in(Path(settings.EXPORTS_DIR), export.path):
+            path.unlink(missing_ok=True)
         Export.objects.filter(pk=export.pk).update(path="")
     return len(old) + recall_withdrawn() + _forget_uploads()
 

@@ -34,7 +34,7 @@ EVENTS = {
 OFFERED = tuple(event for event in EVENTS if event != "ping")
 MOST_WEBHOOKS = 20
 SECRET_BYTES = 32
-SECRET_PREFIX = "whsec_"
+SECRET_PREFIX = "whsec_"  # noqa: S105, how every secret begins
 KEPT_FOR = timedelta(days=30)
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from django.urls import path
 from pytest_django import Settings
 
 from config.logs import Lines
+from config.proxies import PEER
 from config.urls import urlpatterns as site_patterns
 from labeling.models import Project, Prompt
 from labeling.traces import at_job
@@ -123,6 +125,8 @@ def test_lines_of_a_job_carry_its_id(lines: list[dict[str, Any]]) -> None:
 def test_a_proxy_s_id_is_taken_over_and_anybody_else_s_is_not(client: Client, settings: Settings) -> None:
     given = {"X-Request-ID": "from-the-proxy-1"}
     assert client.get("/health/live", headers=given)["X-Request-ID"] != "from-the-proxy-1"
-    settings.BEHIND_PROXY = True
-    assert client.get("/health/live", headers=given)["X-Request-ID"] == "from-the-proxy-1"
-    assert client.get("/health/live", headers={"X-Request-ID": "a b\x7f"})["X-Request-ID"] != "a b\x7f"
+    settings.PROXIES = [ip_network("10.2.0.0/16")]
+    by = {PEER: "10.2.0.7"}
+    assert client.get("/health/live", headers=given, **by)["X-Request-ID"] == "from-the-proxy-1"
+    assert client.get("/health/live", headers=given, **{PEER: "10.3.0.7"})["X-Request-ID"] != "from-the-proxy-1"
+    assert client.get("/health/live", headers={"X-Request-ID": "a b\x7f"}, **by)["X-Request-ID"] != "a b\x7f"

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 GOOD = {
     "ACCORD_MODE": "production",
-    "ACCORD_SECRET_KEY": "k" * 50,
+    "ACCORD_SECRET_KEY": "a1!b2?c3" * 7,
     "ACCORD_ALLOWED_HOSTS": "accord.example.org",
     "REDIS_URL": "redis://127.0.0.1:6379/9",
     "DATABASE_URL": "postgresql://accord@127.0.0.1/accord",
@@ -58,6 +58,10 @@ def test_mail_goes_by_starttls_or_in_tls_from_the_first_byte(
     [
         ("ACCORD_MODE", "staging"),
         ("ACCORD_SECRET_KEY", "short"),
+        ("ACCORD_SECRET_KEY", "django-insecure-3n^v0z(1a!kd9#5s7pq8mw2x$e4r6t"),
+        ("ACCORD_SECRET_KEY", "changeme" * 8),
+        ("ACCORD_PROXIES", "10.2.0.7/16"),
+        ("ACCORD_BEHIND_PROXY", "1"),
         ("ACCORD_DEBUG", "1"),
         ("ACCORD_DEBUG", "perhaps"),
         ("ACCORD_ALLOWED_HOSTS", ""),
@@ -75,6 +79,7 @@ def test_mail_goes_by_starttls_or_in_tls_from_the_first_byte(
         ("ACCORD_JOB_LEASE_SECONDS", "1"),
     ],
 )
+@pytest.mark.threat(1)
 def test_it_refuses_to_start_and_names_the_variable(name: str, value: str) -> None:
     answer = start(**{name: value})
     assert answer.returncode != 0

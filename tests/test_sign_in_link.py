@@ -5,7 +5,7 @@ from django.test import Client
 
 from labeling.models import SignInLink, User
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.threat(7)]
 
 
 def test_a_link_signs_its_user_in_once(labeler: User) -> None:

@@ -153,13 +153,13 @@ def kept(claim: Claim) -> Iterator[None]:
 
 
 def end(claim: Claim, state: str, *, error: dict[str, Any] | None = None, **changes: Any) -> None:
-    """The end of an attempt, and what follows for the job's stage. Call it inside `holding`."""
+    """The end of an attempt, and what follows for the job's stage. Call it inside `holding`. Raises ClaimLost."""
     ended = state in ENDED
     if ended:
         changes["finished_at"] = Now()
-    Job.objects.filter(pk=claim.job_id).update(
-        state=state, error=error, lease_until=None, owner="", phase="", seconds_left=None, **changes
-    )
+    changes |= {"state": state, "error": error, "lease_until": None, "owner": "", "phase": "", "seconds_left": None}
+    if not _mine(claim).update(**changes):
+        raise ClaimLost(f"attempt {claim.attempt} of job {claim.job_id} is no longer the one that counts")
     if ended:
         job = Job.objects.select_related("stage__round").get(pk=claim.job_id)
         if state == State.FAILED:

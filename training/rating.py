@@ -58,7 +58,7 @@ def open_rating_campaign(job: Job) -> dict[str, int]:
     human = _human(stage, answered) if job.asks["humans"] else []
     external = _external(job, answered)
     order = [*answered, *human, *external]
-    random.Random(f"rate {job.config['seed']}").shuffle(order)
+    random.Random(f"rate {job.config['seed']}").shuffle(order)  # noqa: S311, drawn by a seed
     campaign = _campaign(stage, job)
     tasks = make_tasks(campaign, ((prompt, [one]) for prompt, responses in order for one in responses))
     open_campaign(campaign)

@@ -131,7 +131,7 @@ def _judge(
     except ValueError:
         return None
     order = list(responses)
-    random.Random(f"order {SEED} {person.name} {task.prompt_id}").shuffle(order)
+    random.Random(f"order {SEED} {person.name} {task.prompt_id}").shuffle(order)  # noqa: S311, drawn by a seed
     answers = [records.Answer(id=str(one.pk), text=one.text) for one in order]
     if campaign.kind == WorkKind.RANKING:
         ranks = tastes.rank(village(), prompt, answers, person, seed=SEED)

@@ -22,8 +22,22 @@ def query_with(typed: Typed, **changes: str) -> str:
     return f"?{urlencode(values)}"
 
 
+PLACES = frozenset({"before", "after", "page", "sheet"})
+"""Names by which an address says where in a list it is."""
+
+
 class Filters(forms.Form):
-    """Filters over a list. A value that is none of those offered is refused with its name."""
+    """Filters over a list. A value that is none of those offered is refused with its name, and so is a name that is no
+    filter here: what stands in an address reaches no query but by the names of the fields."""
+
+    besides: frozenset[str] = frozenset()
+    """Names that a page takes besides."""
+
+    def clean(self) -> dict[str, Any]:
+        for name in self.data:
+            if name not in self.fields and name not in PLACES | self.besides:
+                raise forms.ValidationError(f"{name[:60]!r} is no filter here; there are: {', '.join(self.fields)}.")
+        return self.cleaned_data
 
     def __init__(self, typed: Typed, **offered: Iterable[tuple[Any, str]]) -> None:
         """offered: choices of the fields whose choices differ from project to project."""

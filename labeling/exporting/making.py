@@ -11,6 +11,7 @@ from django.db import transaction
 
 from labeling.exporting.asked import Asked, CannotExport, read_asked, shape_of, stem_of
 from labeling.exporting.streaming import Stream
+from labeling.kept_files import kept_in
 from labeling.models import Export, Project, User
 from labeling.records import Kind
 from labeling.transferring import end, ring
@@ -81,8 +82,8 @@ def make_export(export: Export) -> None:
 
 def file_of(export: Export) -> Path | None:
     """The file, where it is done and still there."""
-    path = Path(settings.EXPORTS_DIR) / export.path
-    return path if export.path and path.is_file() else None
+    path = kept_in(Path(settings.EXPORTS_DIR), export.path)
+    return path if path is not None and path.is_file() else None
 
 
 def name_and_type_of(export: Export) -> tuple[str, str]:

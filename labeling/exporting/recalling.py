@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from labeling.exporting.making import file_of
+from labeling.kept_files import kept_in
 from labeling.models import Export, Submission, WorkKind
 from labeling.records import Kind
 from labeling.selecting import WORK_KINDS
@@ -30,8 +31,8 @@ def file_to_send(export: Export) -> Path | None:
 
 
 def recall(export: Export) -> None:
-    if export.path:
-        (Path(settings.EXPORTS_DIR) / export.path).unlink(missing_ok=True)
+    if path := kept_in(Path(settings.EXPORTS_DIR), export.path):
+        path.unlink(missing_ok=True)
     export.path, export.error = "", TAKEN_BACK
     Export.objects.filter(pk=export.pk).update(path="", error=TAKEN_BACK)
 

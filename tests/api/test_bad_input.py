@@ -9,7 +9,7 @@ import pytest
 from labeling.models import Cohort, Prompt
 from tests.api.filled import Api
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.threat(15), pytest.mark.django_db, pytest.mark.sqlite]
 
 
 @pytest.mark.parametrize(

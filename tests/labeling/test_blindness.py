@@ -13,7 +13,7 @@ from labeling.opening import close_campaign, make_tasks
 from tests.labeling.conftest import Desk, at_desk
 from tests.labeling.work import make_campaign, make_labeler, make_prompt, must_claim, skip_now, submit_now, written
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.threat(13)]
 
 TELLS = re.compile(r"secret-model|big-one|0\.8125|98765\d|generator", re.I)
 JSON = {"accept": "application/json"}

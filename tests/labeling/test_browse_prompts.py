@@ -185,9 +185,12 @@ class TestFilters:
         assert f"{next(iter(typed.values()))} is not one of those offered." in text_of(answer)
         assert "Not to be seen now" not in text_of(answer)
 
-    def test_a_relation_in_the_address_narrows_nothing(self, project: Project, ines: Client) -> None:
-        prompt = make_prompt(project)
-        assert found(ines, submission__assignment__labeler__user__password__startswith="x") == [prompt.pk]
+    def test_a_relation_in_the_address_is_refused(self, project: Project, ines: Client) -> None:
+        make_prompt(project)
+        name = "submission__assignment__labeler__user__password__startswith"
+        answer = ines.get(url("prompts"), {name: "x"})
+        assert answer.status_code == 400
+        assert f"{name!r} is no filter here" in text_of(answer)
 
 
 class TestTheList:

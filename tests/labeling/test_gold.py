@@ -1,5 +1,6 @@
 """Gold and hidden repeats are handed out beside the queue at their rate, and nothing tells them apart."""
 
+import json
 import re
 
 import pytest
@@ -14,6 +15,7 @@ from labeling.models import (
     Assignment,
     Campaign,
     ClaimCursor,
+    Delivery,
     GoldAnswer,
     Labeler,
     Project,
@@ -24,6 +26,7 @@ from labeling.models import (
 )
 from labeling.releasing import release_expired
 from labeling.standing import left_nearby
+from labeling.webhooks import make_webhook
 from tests.conftest import make_member, signed_in
 from tests.labeling.conftest import Desk
 from tests.labeling.work import (
@@ -118,6 +121,7 @@ def test_gold_that_lapsed_still_counts_for_its_labeler(gilded: Campaign, project
     assert submit_now(one, ranked(1, 2, 3, 4)).submission.counted
 
 
+@pytest.mark.threat(13)
 def test_a_page_of_gold_is_like_any_other(gilded: Campaign, project: Project, labeler: User) -> None:
     shapes, left = {}, []
     worker = labeler_of(labeler.memberships.get())
@@ -177,6 +181,16 @@ def test_what_can_still_be_corrected_is_not_repeated_yet(project: Project, monke
     campaign = make_campaign(project, tasks=9, repeat_rate=25, correction_minutes=60)
     ada = make_labeler(project, "ada")
     assert not any(do_next(campaign, ada).occurrence for _ in range(9))
+
+
+def test_gold_that_is_answered_completes_no_task(gilded: Campaign, project: Project, owner: User) -> None:
+    make_webhook(project, by=owner, url="https://hooks.example.org/", events=["task.completed"])
+    for name in ("ada", "ben"):
+        labeler = make_labeler(project, name)
+        while claim(gilded, labeler) is not None:
+            do_next(gilded, labeler)
+    told = [json.loads(one.body)["data"]["task"] for one in Delivery.objects.filter(event="task.completed")]
+    assert sorted(told) == sorted(task.pk for task in gilded.tasks.all() if task != first_task(gilded))
 
 
 def test_who_wrote_the_gold_is_not_handed_it(gilded: Campaign, reviewer: User) -> None:
@@ -285,6 +299,7 @@ def test_a_reviewer_writes_gold_from_a_task_that_nobody_was_handed(project: Proj
     assert Task.objects.get(pk=made.task_id).aside == ""
 
 
+@pytest.mark.threat(13)
 def test_nobody_can_work_out_the_seed_from_what_a_page_shows(project: Project) -> None:
     campaign = make_campaign(project, tasks=2, gold_rate=5)
     for name in ("ada", "ben"):

@@ -7,7 +7,7 @@ from labeling.errors import TooManyInHand
 from labeling.models import Project
 from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, submit_now
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.threat(14)]
 
 
 def test_who_holds_enough_takes_no_more_before_one_is_done(project: Project) -> None:

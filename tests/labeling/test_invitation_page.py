@@ -8,7 +8,7 @@ from labeling.models import Invitation, Membership, Project, Role, User
 from tests.conftest import signed_in
 from tests.labeling.test_invite import invited
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.threat(7)]
 
 NEW = {"name": "Ada L.", "password": "analytical engine", "password_again": "analytical engine"}
 

@@ -99,6 +99,7 @@ def test_whoever_comes_at_the_same_moment_is_not_told_that_nothing_is_left(proje
     assert all(handed)
 
 
+@pytest.mark.threat(14)
 def test_the_same_key_sent_four_times_at_once_is_one_submission(project: Project) -> None:
     campaign = make_campaign(project, tasks=1)
     assignment = must_claim(campaign, make_labeler(project, "ada"))

@@ -12,7 +12,7 @@ from django.utils.translation.trans_real import TranslationCatalog
 from labeling import rendering
 from labeling.rendering import render, render_all
 
-pytestmark = [pytest.mark.sqlite]
+pytestmark = [pytest.mark.sqlite, pytest.mark.threat(4)]
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from labeling.models import Project, ProjectToken, Role, User
 from labeling.views import tokens
 from tests.conftest import make_member, signed_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.threat(11)]
 
 PAGE = "/projects/helpdesk/tokens/"
 

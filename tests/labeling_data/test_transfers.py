@@ -295,6 +295,7 @@ def test_an_empty_body_is_no_file(api: Api) -> None:
     assert send(api, b"")[1]["error"]["code"] == "cannot_import"
 
 
+@pytest.mark.threat(5)
 def test_a_name_of_a_file_leads_nowhere_on_the_disk(api: Api) -> None:
     _, asked = send(api, b'{"prompt": "One"}', "?source=trl&file_name=../../../etc/passwd.jsonl")
     made = Import.objects.get(uuid=asked["id"])
@@ -306,6 +307,7 @@ def test_a_name_of_a_file_leads_nowhere_on_the_disk(api: Api) -> None:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:8000/x", "file:///etc/passwd", "http://169.254.169.254/latest", "http://2130706433/", "x"]
 )
+@pytest.mark.threat(3)
 def test_an_address_inside_is_not_fetched(api: Api, url: str) -> None:
     status, answer = api.post("imports/from", {"url": url, "source": "trl"})
     assert (status, answer["error"]["code"]) == (422, "address_refused")

@@ -172,6 +172,7 @@ def sft_folder(tmp_path: Path, model: Path, **changes: Any) -> RunFolder:
     return make_run(tmp_path / "run", config, data={"text": ("text", TEXTS[:1])}, models={"models/base": model})
 
 
+@pytest.mark.threat(9)
 def test_it_refuses_a_model_that_is_not_the_recorded_one(tmp_path: Path) -> None:
     model = tmp_path / "model"
     model.mkdir()
@@ -391,6 +392,7 @@ def test_a_control_file_that_cannot_be_read_is_noted_once_and_changes_nothing(fo
 # fencing
 
 
+@pytest.mark.threat(16)
 def test_a_stale_attempt_writes_nothing_more(folder: RunFolder) -> None:
     write_control(folder, Control(attempt=1))
     contents: dict[Path, bytes] = {}
@@ -406,6 +408,7 @@ def test_a_stale_attempt_writes_nothing_more(folder: RunFolder) -> None:
 
 
 @pytest.mark.parametrize("act", ["log", "event", "sample", "phase", "save", "release"])
+@pytest.mark.threat(16)
 def test_every_single_write_of_a_stale_attempt_is_held_back(folder: RunFolder, act: str) -> None:
     write_control(folder, Control(attempt=1))
     acts: dict[str, Callable[[Run], object]] = {
@@ -426,6 +429,7 @@ def test_every_single_write_of_a_stale_attempt_is_held_back(folder: RunFolder, a
     assert not list(folder.checkpoints.glob("step-*"))
 
 
+@pytest.mark.threat(16)
 def test_two_processes_never_work_in_one_folder(folder: RunFolder) -> None:
     inner: list[ExitCode] = []
     attempt(folder, lambda step: inner.append(attempt(folder)) if step == 1 else None)

@@ -165,6 +165,7 @@ def test_the_random_state_comes_back_with_the_trainer_state(folder: RunFolder) -
     assert torch.equal(torch.rand(3), expected)
 
 
+@pytest.mark.threat(9)
 def test_a_trainer_state_that_holds_code_is_not_run(folder: RunFolder, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
 

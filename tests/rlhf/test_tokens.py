@@ -69,6 +69,7 @@ def test_a_chat_in_our_template_reads_as_roles_texts_and_ends() -> None:
 
 @pytest.mark.rule(3)
 @pytest.mark.parametrize("control", [*CHAT_TOKENS, PAD, END_OF_TEXT])
+@pytest.mark.threat(17)
 def test_control_tokens_that_a_person_wrote_are_encoded_as_text(control: str) -> None:
     tokens = tiny_tokens()
     control_id = tokens.tokenizer.convert_tokens_to_ids(control)
@@ -82,6 +83,7 @@ def test_control_tokens_that_a_person_wrote_are_encoded_as_text(control: str) ->
 
 @pytest.mark.rule(3)
 @pytest.mark.parametrize("special", [True, False])
+@pytest.mark.threat(17)
 def test_a_models_own_control_tokens_are_text_too_whether_marked_as_special_or_not(special: bool) -> None:
     tokens = prepare_tokens(foreign_tokenizer(template=CHATML, special=special), Tokens(), NO_CONDITIONS)
     end = tokens.tokenizer.convert_tokens_to_ids("<|im_end|>")

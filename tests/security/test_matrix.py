@@ -23,7 +23,7 @@ from tests.security.matrix import ACCOUNT_PAGES, ADMIN, API, MEMBERS, NOBODY, NO
 from tests.security.routes import Route, routes
 from tests.security.site import FORGED, Site, make_site, plainly
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.threat(6)]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 IN, SIGN_IN, ANEW = "is let in", "is asked to sign in", "is asked for the password"
@@ -155,6 +155,7 @@ def test_every_address_of_the_api_lets_in_whom_it_should_and_nobody_else(site: S
     assert found.asked > 1_000
 
 
+@pytest.mark.threat(10)
 def test_what_belongs_to_another_project_is_not_found_under_one_s_own(site: Site) -> None:
     """The owner of another project asks in it for rows of this one."""
     found = Found()
@@ -169,6 +170,27 @@ def test_what_belongs_to_another_project_is_not_found_under_one_s_own(site: Site
             found.compare(answer, NOTHING, who="its owner", method=method, route=route)
     assert not found.wrong, "\n".join(found.wrong)
     assert found.asked > 100
+
+
+@pytest.mark.threat(4)
+def test_no_page_s_content_security_policy_lets_anything_unsafe(site: Site) -> None:
+    """Of whatever answers: pages, files, errors, the server's own pages."""
+    asked = [(ROUTES[name], OWNER) for name in (*PAGES, *API)] + [(ROUTES[name], "staff") for name in sorted(ADMIN)]
+    wrong = []
+    for route, person in asked:
+        answer = site.ask("GET", site.address(route), session=site.lately[person], token=site.tokens.get(person, ""))
+        policy = dict(
+            (words[0], set(words[1:]))
+            for part in answer.get("Content-Security-Policy", "").split(";")
+            if (words := part.split())
+        )
+        sources = policy.get("default-src", set()) | policy.get("script-src", set()) | policy.get("style-src", set())
+        if sources != {"'none'", "'self'"} or "unsafe" in str(policy) or "*" in str(policy):
+            wrong.append(f"{route.name} ({answer.status_code}): {answer.get('Content-Security-Policy')}")
+        if policy.get("base-uri") != {"'none'"} or policy.get("form-action") != {"'self'"}:
+            wrong.append(f"{route.name}: base-uri or form-action")
+    assert wrong == []
+    assert len(asked) > 250
 
 
 def test_the_server_s_own_pages_open_to_no_role_of_a_project(site: Site) -> None:

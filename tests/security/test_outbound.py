@@ -14,7 +14,7 @@ from labeling import outbound
 from labeling.outbound import AddressRefused, Limits, NotReached, check_address, download, is_open, post, target_of
 from tests.security.receiving import LOOPBACK, receiving, say
 
-pytestmark = pytest.mark.sqlite
+pytestmark = [pytest.mark.sqlite, pytest.mark.threat(3)]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from training import jobs
 from training.jobs import Claim, ClaimLost
 from training.models import Job
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.threat(16)]
 
 
 def make_job(project: Project, **more: Any) -> Job:

@@ -346,6 +346,7 @@ def test_a_stage_that_does_not_listen_is_killed_in_the_end(
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.threat(16)
 def test_a_supervisor_that_lost_its_claim_ends_the_stage_and_writes_nothing(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -387,6 +388,7 @@ time.sleep(60)
     assert not Path(f"/proc/{pid}").exists()
 
 
+@pytest.mark.threat(16)
 def test_a_stale_claim_is_settled_in_silence(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs.claim(job.pk, "old")
     Job.objects.filter(pk=job.pk).update(attempt=2)

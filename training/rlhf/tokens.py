@@ -197,7 +197,10 @@ def _find_stops(tokenizer: PreTrainedTokenizerBase, template: str | None) -> tup
 
 def _end_of_turn(tokenizer: PreTrainedTokenizerBase, template: str) -> int | None:
     chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": SENTINEL}]
-    written = cast(str, tokenizer.apply_chat_template(chat, chat_template=template, tokenize=False))
+    try:
+        written = cast(str, tokenizer.apply_chat_template(chat, chat_template=template, tokenize=False))
+    except TemplateError as error:  # as one that reaches for Python, which the sandbox keeps from it
+        raise ConfigRefused(f"the model's chat template cannot be used: {error}; take another model") from error
     _, _, after = written.rpartition(SENTINEL)
     ids: list[int] = tokenizer(after, add_special_tokens=False)["input_ids"]
     return next((token_id for token_id in ids if token_id in tokenizer.added_tokens_decoder), None)
