@@ -40,7 +40,7 @@ DECIDED_BY_THE_ROUND = ("format", "stage", "job", "models", "data")
 class DataNeed:
     """One data file of a stage. required: the stage cannot do without it; else it is used where there is any.
 
-    mixed_in: the key of the config by whose share it is mixed in; where that is 0, it is not wanted.
+    mixed_in: keys of the config by which it is mixed in; where all of them are 0 or missing, it is not wanted.
     """
 
     use: str
@@ -48,7 +48,7 @@ class DataNeed:
     kind: str
     split: str
     required: bool = False
-    mixed_in: str = ""
+    mixed_in: tuple[str, ...] = ()
 
 
 DATA_NEEDS: dict[str, tuple[DataNeed, ...]] = {
@@ -59,7 +59,7 @@ DATA_NEEDS: dict[str, tuple[DataNeed, ...]] = {
     Kind.SFT: (
         DataNeed("train", "demonstrations_train", "demonstrations", "train", required=True),
         DataNeed("validation", "demonstrations_valid", "demonstrations", "valid"),
-        DataNeed("pretraining", "text_train", "text", "train", required=True, mixed_in="sft.pretrain_fraction"),
+        DataNeed("pretraining", "text_train", "text", "train", required=True, mixed_in=("sft.pretrain_fraction",)),
     ),
     # Of both splits: what people rank of the second is what the reward model is measured on.
     Kind.SAMPLE: (
@@ -74,7 +74,14 @@ DATA_NEEDS: dict[str, tuple[DataNeed, ...]] = {
     Kind.PPO: (
         DataNeed("train", "prompts_train", "prompts", "train", required=True),
         DataNeed("validation", "prompts_valid", "prompts", "valid"),
-        DataNeed("pretraining", "text_train", "text", "train", required=True, mixed_in="ppo.ptx.coef"),
+        DataNeed(
+            "pretraining",
+            "text_train",
+            "text",
+            "train",
+            required=True,
+            mixed_in=("ppo.ptx.coef", "ppo.ptx.calibrate"),
+        ),
     ),
     # What no stage before it has read.
     Kind.EVALUATE: (DataNeed("prompts", "prompts_test", "prompts", "test", required=True),),
@@ -113,6 +120,8 @@ def plan(stage: Stage, sections: Sections, *, models: dict[str, Checkpoint] | No
     records. The config comes first, then the models, then the data: nothing is frozen for a stage that cannot start.
     """
     models = models_of(stage) if models is None else models
+    if chooses_by_score(stage, sections) and "reward" not in models:
+        models = models | {"reward": judge_of_epochs(stage, models["init"])}
     for role, checkpoint in models.items():
         check_readable(checkpoint, role=role)
     needs = list(needs_met(stage, sections))
@@ -136,6 +145,8 @@ def preview(stage: Stage, sections: Sections, *, models: dict[str, Checkpoint] |
     stand_ins = {
         role: Checkpoint(name=f"checkpoint-of-{maker}", uri="") for role, maker in MODEL_NEEDS[stage.kind].items()
     }
+    if chooses_by_score(stage, sections):
+        stand_ins["reward"] = Checkpoint(name="reward-model", uri="")
     return compose(stage, sections, models=models or stand_ins, needs=needs_of(stage, sections)).to_json()
 
 
@@ -244,6 +255,25 @@ def learned_in_common(one: Checkpoint, other: Checkpoint) -> str:
     return " and ".join(counts)
 
 
+def chooses_by_score(stage: Stage, sections: Sections) -> bool:
+    return stage.kind == Kind.SFT and value_at(sections, "sft.select") == "reward_score"
+
+
+def judge_of_epochs(stage: Stage, init: Checkpoint) -> Checkpoint:
+    """The newest reward model of the project that reads the tokens of `init`. Raises LaunchRefused where none does."""
+    root, parents = root_and_links(stage.round.project, init)
+    found = Checkpoint.objects.filter(
+        project=stage.round.project_id, kind=Checkpoint.Kind.REWARD, removed_at=None, job__stage__round__recorded=""
+    )
+    judge = next((one for one in found.order_by("-pk") if root_of(one, parents) == root), None)
+    if judge is None:
+        raise LaunchRefused(
+            "sft.select is reward_score, and the project has no reward model from the same base model yet. Choose "
+            "validation_loss, or train a reward model first."
+        )
+    return judge
+
+
 def made_by(round_: Round, maker: str, *, wanted_by: Stage) -> Checkpoint:
     """The newest checkpoint of a stage of the round; in a round that starts from a policy, the SFT model that this one
     comes from. Raises LaunchRefused where there is none."""
@@ -271,7 +301,11 @@ def made_by(round_: Round, maker: str, *, wanted_by: Stage) -> Checkpoint:
 
 def needs_of(stage: Stage, sections: Sections) -> list[DataNeed]:
     """The data files that the stage wants, told so by these sections."""
-    return [need for need in DATA_NEEDS[stage.kind] if not need.mixed_in or value_at(sections, need.mixed_in)]
+    return [
+        need
+        for need in DATA_NEEDS[stage.kind]
+        if not need.mixed_in or any(value_at(sections, key) for key in need.mixed_in)
+    ]
 
 
 def needs_met(stage: Stage, sections: Sections) -> Iterator[DataNeed]:

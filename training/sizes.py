@@ -108,7 +108,8 @@ def _parts(config: RunConfig, sizes: Mapping[str, ModelSize]) -> tuple[list[Mode
         return [init] * (config.reward.members + bool(config.reward.folds)), []
     if config.sft or config.dpo:
         init = sizes.get("init", next(iter(sizes.values()), ModelSize(0)))
-        return [init], [init] if config.dpo else []
+        judge = sizes.get("reward", ModelSize(0))
+        return [init], [init] if config.dpo else [judge] * judge.members
     return [], [max(sizes.values(), key=lambda one: one.parameters)] if sizes else []
 
 
@@ -119,7 +120,7 @@ def amount(config: Mapping[str, Any], rows: int) -> float:
     if stage == "pretrain":
         return float(told.get("steps", 1) * told.get("tokens_per_step", 1))
     if stage == "ppo":
-        return float(told.get("episodes", 1))
+        return float(told.get("episodes", 1)) + beside_responses(told.get("beside"))
     if stage == "sample":
         asked = min(rows, told.get("limit_prompts") or rows)
         writers = len((config.get("models") or {}).get("generators") or {}) or 1
@@ -127,3 +128,10 @@ def amount(config: Mapping[str, Any], rows: int) -> float:
     # A fold learns from all groups but one.
     models = told.get("members", 1) + max(0, told.get("folds", 0) - 1) if stage == "reward" else 1
     return float(max(1, rows * told.get("epochs", 1) * models))
+
+
+def beside_responses(beside: Mapping[str, Any] | None) -> int:
+    """What PPO samples at the end to be set beside: at each temperature, and for the best of n; 0 where nothing is."""
+    if not beside:
+        return 0
+    return int(beside["prompts"]) * (len(beside["temperatures"]) + max(beside["best_of"], default=0))

@@ -115,8 +115,8 @@ def test_it_wants_no_other_section() -> None:
 
 def test_it_wants_the_models_of_its_stage_and_no_others() -> None:
     assert refusal(models={}) == 'models.init is missing; stage "sft" cannot do without it'
-    told = refusal(models={"init": "models/base", "reward": "models/rm"})
-    assert told == 'models.reward is "models/rm"; stage "sft" does not use it'
+    told = refusal(models={"init": "models/base", "policy": "models/rm"})
+    assert told == 'models.policy is "models/rm"; stage "sft" does not use it'
 
 
 def test_it_refuses_two_ways_of_counting_a_step() -> None:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,13 @@ from training.rlhf.contract.records import Text
 from training.rlhf.contract.settings import WATCH
 from training.rlhf.contract.stages import Ppo
 from training.rlhf.ensemble import Ensemble
+from training.rlhf.frontier import Point, policy_point, reference_points
 from training.rlhf.improving import Learner, improve
 from training.rlhf.inputs import only
 from training.rlhf.intervals import interval
 from training.rlhf.kl import KlCoefficient, is_impossibly_negative, sequence_kl
-from training.rlhf.layouts import Exchange, obeys_masks, response_logits
-from training.rlhf.losses import token_logprobs
+from training.rlhf.layouts import Exchange, obeys_masks
+from training.rlhf.mixing import Mixing
 from training.rlhf.models import (
     ScalarModel,
     check_context,
@@ -46,6 +47,7 @@ from training.rlhf.release import ACCORD_FILE, ModelFacts
 from training.rlhf.rollouts import Cast, Rollouts, read_rollouts
 from training.rlhf.run import Run
 from training.rlhf.sampling import Limits, sample_responses
+from training.rlhf.scaling import RunningSpread
 from training.rlhf.steps import Ema, adam, rate_factor, set_rate
 from training.rlhf.texts import Windows, read_windows
 from training.rlhf.tokens import ChatTokens, load_tokenizer, prepare_tokens
@@ -89,7 +91,12 @@ class Job:
     shared: bool
     kl_history: list[tuple[float, float]]
     """Mean KL of a response and its standard error, of the last iterations."""
+    ptx_coef: float | None
+    """None until the first iteration has set it, where it is to be set from gradient norms."""
+    scale: RunningSpread | None
+    """Of all scores learned from so far, where they are divided by it."""
     before: Measured | None = None
+    on_the_way: list[Point] = field(default_factory=list)
 
     @property
     def settings(self) -> Ppo:
@@ -130,10 +137,12 @@ def train(run: Run) -> None:
             seen = learn(job, rollouts, iteration)
             tell(job, rollouts, iteration, {**numbers, **seen, "update_seconds": time.perf_counter() - scored})
             done = iteration
+            measure_on_the_way(job, iteration)
             run.end_step(iteration, lambda folder: save(job, folder))
         with averaged(job):
             after = measure(job)
-    run.release(done, make_report(job, after, iterations=done, stopped=stopped))
+        compared = compare(job, after, iterations=done)
+    run.release(done, make_report(job, after, iterations=done, stopped=stopped) | compared)
     if stopped:
         raise StoppedEarly(stopped)
 
@@ -171,6 +180,8 @@ def prepare(run: Run, found: Checkpoint | None) -> Job:
                          settings.kl.horizon_episodes),
         prompts=prompts, held_out=(held_out if held_out.ids else prompts).spread(HELD_OUT_PROMPTS),
         pretraining=read_pretraining(run, tokens), shared=choose_layout(run, cast), kl_history=[],
+        ptx_coef=settings.ptx.coef if settings.ptx.calibrate is None else None,
+        scale=RunningSpread() if settings.scale_rewards else None,
     )  # fmt: skip
     if found:
         restore(job, load_trainer(found))
@@ -230,7 +241,7 @@ def choose_layout(run: Run, cast: Cast) -> bool:
 def read_pretraining(run: Run, tokens: ChatTokens) -> Windows | None:
     """Text for the ptx loss, where it is asked for."""
     config = run.config
-    if config.ppo is None or not config.ppo.ptx.coef:
+    if config.ppo is None or not config.ppo.ptx.wanted:
         return None
     texts = only(Text, run.inputs.rows(config.data.pretraining, "text"))
     return read_windows(tokens, texts, window_tokens=config.lengths.response_tokens, seed=config.seed)
@@ -284,7 +295,8 @@ def read(job: Job, sampled: Sampled, iteration: int) -> Rollouts:
     return read_rollouts(
         sampled.exchanges, ended=sampled.ended, cast=job.cast, batching=job.batching, settings=job.settings,
         kl_coef=job.kl.value, step=iteration, names=[job.prompts.ids[number] for number in turn(job, iteration)],
-        conditions=[job.prompts.conditions[number] for number in turn(job, iteration)], before_batch=job.run.poll,
+        conditions=[job.prompts.conditions[number] for number in turn(job, iteration)], scale=job.scale,
+        before_batch=job.run.poll,
     )  # fmt: skip
 
 
@@ -305,7 +317,10 @@ def learn(job: Job, rollouts: Rollouts, iteration: int) -> dict[str, float]:
     config = job.run.config
     factor = rate_factor(iteration, steps=job.settings.iterations, optimizer=config.optimizer)
     set_rate([job.policy.optimizer, job.value.optimizer], factor)
-    mixed = Mixing(job, iteration)
+    mixed = Mixing(
+        policy=job.cast.policy, windows=job.pretraining, settings=job.settings, batching=job.batching,
+        iteration=iteration, coef=job.ptx_coef, before_batch=job.run.poll,
+    )  # fmt: skip
     ids = [job.prompts.ids[number] for number in turn(job, iteration)]
     seen = improve(
         rollouts, policy=job.policy, value=job.value, batching=job.batching, settings=job.settings,
@@ -313,39 +328,11 @@ def learn(job: Job, rollouts: Rollouts, iteration: int) -> dict[str, float]:
         iteration=iteration, names=ids, before_batch=job.run.poll, add_more=mixed.add_gradients,
         after_step=lambda: job.ema.update(job.cast.policy),
     )  # fmt: skip
+    job.ptx_coef = mixed.coef
+    job.scale = rollouts.scale
     kl_coef = job.kl.value
     job.kl.observe(kl=float(_kl(rollouts).mean()), episodes=job.settings.episodes_per_iteration)
     return {**seen, **mixed.seen(), "kl_coef": kl_coef, "learning_rate": config.optimizer.learning_rate * factor}
-
-
-class Mixing:
-    """PPO-ptx: the gradient of the loss on pretraining text joins each step, divided by its own count of tokens."""
-
-    def __init__(self, job: Job, iteration: int) -> None:
-        self.job = job
-        settings = job.settings
-        self.step = (iteration - 1) * settings.epochs * (settings.episodes_per_iteration // settings.minibatch_episodes)
-        self.losses: list[float] = []
-
-    def add_gradients(self, minibatch: Sequence[int]) -> None:
-        job = self.job
-        if job.pretraining is None:
-            return
-        self.step += 1
-        size = max(1, round(job.settings.ptx.ratio * job.settings.minibatch_episodes))
-        windows = job.pretraining.take(job.pretraining.of_step(self.step, size=size)).tolist()
-        exchanges = [Exchange(window[:1], [window[1:]]) for window in windows]
-        tokens = sum(len(window) - 1 for window in windows)
-        total = 0.0
-        for _, layout in replace(job.batching, shared=False).layouts(exchanges):
-            job.run.poll()
-            loss = -token_logprobs(response_logits(job.cast.policy, layout), layout.targets).sum()
-            (job.settings.ptx.coef * loss / tokens).backward()
-            total += float(loss.detach())
-        self.losses.append(total / tokens)
-
-    def seen(self) -> dict[str, float]:
-        return {"ptx_loss": sum(self.losses) / len(self.losses)} if self.losses else {}
 
 
 # what is told
@@ -373,6 +360,7 @@ def tell(job: Job, rollouts: Rollouts, iteration: int, numbers: dict[str, float]
         "score_mean": float(rollouts.scores.mean()),
         "score_std": float(rollouts.scores.std(correction=0)),
         **({"score_spread": float(rollouts.spread.mean())} if len(job.cast.reward.members) > 1 else {}),
+        **({"score_scale": rollouts.scale.value} if rollouts.scale else {}),
         **({"watch_score_mean": sum(watched) / len(watched)} if watched else {}),
         "kl_sequence": float(kl.mean()),
         "kl_token": float(kl.sum() / rollouts.mask.sum()),
@@ -428,6 +416,35 @@ def measure(job: Job) -> Measured:
     }
 
 
+def measure_on_the_way(job: Job, iteration: int) -> None:
+    """The averaged policy on held-out prompts, at evenly spread iterations; the last one is measured anyway."""
+    beside, iterations = job.settings.beside, job.settings.iterations
+    if beside is None:
+        return
+    due = {round(place * iterations / (beside.measures + 1)) for place in range(1, beside.measures + 1)}
+    if iteration in due - {iterations}:
+        with averaged(job):
+            places = job.held_out.spread_places(beside.prompts)
+            job.on_the_way.append(policy_point(iteration, measure(job), among=places))
+
+
+def compare(job: Job, after: Measured, *, iterations: int) -> dict[str, Any]:
+    """Score against KL of the policy, of the reference at lower temperatures and of its best of n; where asked for."""
+    beside = job.settings.beside
+    if beside is None:
+        return {}
+    job.run.phase("validate")
+    prompts, lengths = job.held_out.spread(beside.prompts), job.run.config.lengths
+    points = reference_points(
+        job.cast, prompts, beside, temperature=job.settings.temperature, stop_token_ids=job.tokens.stop_token_ids,
+        limits=Limits(lengths.response_tokens, lengths.context_tokens), batching=replace(job.batching, shared=False),
+        sampling_tokens=SAMPLING_TOKENS * job.run.micro_batch_tokens, seed=job.run.config.seed,
+        before_batch=job.run.poll,
+    )  # fmt: skip
+    policy = [*job.on_the_way, policy_point(iterations, after, among=job.held_out.spread_places(beside.prompts))]
+    return {"beside": {"prompts": len(prompts.ids), "points": [*policy, *points]}}
+
+
 def make_report(job: Job, after: Measured, *, iterations: int, stopped: str | None) -> dict[str, Any]:
     """Before and after on the same prompts, and the difference prompt by prompt."""
     before = job.before
@@ -475,6 +492,9 @@ def save(job: Job, folder: Path) -> None:
         "value_optimizer": job.value.optimizer.state_dict(),
         "ema": job.ema.state_dict(),
         "kl_coef": job.kl.value,
+        "ptx_coef": job.ptx_coef,
+        "scale": asdict(job.scale) if job.scale else None,
+        "on_the_way": job.on_the_way,
         "kl_history": [list(entry) for entry in job.kl_history],
         "before": job.before,
     })  # fmt: skip
@@ -488,6 +508,9 @@ def restore(job: Job, state: dict[str, Any]) -> None:
     job.ema.load_state_dict(state["ema"])
     job.kl.value = state["kl_coef"]
     job.kl_history = [(mean, error) for mean, error in state["kl_history"]]
+    job.ptx_coef = state["ptx_coef"]
+    job.scale = RunningSpread(**state["scale"]) if state["scale"] else None
+    job.on_the_way = state["on_the_way"]
     job.before = state["before"]
 
 

@@ -22,14 +22,18 @@ class EncodedPrompts:
 
     def spread(self, limit: int) -> "EncodedPrompts":
         """At most this many of them, spread evenly."""
-        count = min(limit, len(self.ids))
-        chosen = [place * len(self.ids) // count for place in range(count)]
+        chosen = self.spread_places(limit)
         return EncodedPrompts(
             [self.ids[place] for place in chosen],
             [self.conditions[place] for place in chosen],
             [self.token_ids[place] for place in chosen],
             self.left_out,
         )
+
+    def spread_places(self, limit: int) -> list[int]:
+        """Which ones `spread` takes."""
+        count = min(limit, len(self.ids))
+        return [place * len(self.ids) // count for place in range(count)]
 
     def report(self) -> dict[str, Any]:
         return {"prompts": len(self.ids), "too_long": self.left_out}

@@ -20,6 +20,7 @@ from training.rlhf.kl import token_rewards
 from training.rlhf.layouts import Exchange, response_logits, response_mask, to_rows
 from training.rlhf.losses import token_logprobs
 from training.rlhf.models import ScalarModel
+from training.rlhf.scaling import RunningSpread
 from training.rlhf.steps import named
 
 
@@ -52,6 +53,7 @@ class Rollouts:
     spread: (R,) how far the members of the reward model are apart; 0 for a lone one.
     watched: (R,) scores of each reward model that is only watched.
     advantages, returns: (R, T), of `final_scores` and the KL penalty.
+    scale: what final_scores are divided by, these scores in it; None where they are left alone.
     """
 
     exchanges: Sequence[Exchange]
@@ -66,6 +68,7 @@ class Rollouts:
     final_scores: Tensor
     advantages: Tensor
     returns: Tensor
+    scale: RunningSpread | None
 
 
 @torch.no_grad()
@@ -80,6 +83,7 @@ def read_rollouts(
     step: int = 0,
     names: Sequence[str] | None = None,
     conditions: Sequence[str | None] | None = None,
+    scale: RunningSpread | None = None,
     before_batch: Callable[[], object] = lambda: None,
 ) -> Rollouts:
     """Every model reads every micro-batch once; then come the rewards and advantages of the whole iteration.
@@ -87,6 +91,7 @@ def read_rollouts(
     The logprobs are computed here and not taken from the sampler: in bfloat16 another engine's are off by percents.
     step, names: the iteration and the ids of its prompts, to be named in a complaint.
     conditions: what each prompt tells, where reward models have a zero of their own for it.
+    scale: the spread of earlier scores, where scores are to be divided by it and these ones' together.
     Raises NotFinite if a model answers with a number that is none.
     """
     cast.eval()
@@ -117,6 +122,9 @@ def read_rollouts(
         refuse_not_finite(what, numbers, step=step, prompts=ids)
     stopped = torch.tensor(ended, device=batching.device)
     final_scores = charge_missing_stops(scores[0], ended=stopped, missing_stop=settings.missing_stop)
+    if scale is not None:
+        scale = scale.with_more(final_scores)
+        final_scores = final_scores / scale.value
     rewards = token_rewards(
         scores=final_scores, logprobs=logprobs, ref_logprobs=ref_logprobs, mask=mask, kl_coef=kl_coef
     )
@@ -128,7 +136,7 @@ def read_rollouts(
     return Rollouts(
         exchanges=exchanges, mask=mask, ended=stopped, logprobs=logprobs, ref_logprobs=ref_logprobs, values=values,
         scores=scores[0], spread=spread, watched=tuple(scores[1:]), final_scores=final_scores, advantages=advantages,
-        returns=returns,
+        returns=returns, scale=scale,
     )  # fmt: skip
 
 

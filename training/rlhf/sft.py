@@ -4,7 +4,8 @@
 
 The loss is on response tokens only, the end of turn among them, and is divided by their number in the whole step. Short
 demonstrations share a row, kept apart by mask and positions. After every epoch the held-out demonstrations are
-measured; released is the epoch that predicts them best (or the last one).
+measured; released is the epoch that predicts them best, or whose own responses a reward model scores highest, or the
+last one.
 """
 
 import time
@@ -19,7 +20,9 @@ from transformers import PreTrainedModel
 
 from training.rlhf import checkpoints
 from training.rlhf.attempt import run_stage
+from training.rlhf.batching import Batching, score
 from training.rlhf.chance import generator
+from training.rlhf.contract.exit_codes import ConfigRefused
 from training.rlhf.contract.records import Demonstration, Text
 from training.rlhf.demonstrations import (
     Item,
@@ -30,8 +33,9 @@ from training.rlhf.demonstrations import (
     refuse_shared_prompts,
     texts_per_epoch,
 )
+from training.rlhf.ensemble import Ensemble
 from training.rlhf.inputs import only
-from training.rlhf.layouts import Layout, obeys_masks, pack, packed, response_logits
+from training.rlhf.layouts import Exchange, Layout, obeys_masks, pack, packed, response_logits
 from training.rlhf.losses import token_logprobs
 from training.rlhf.models import (
     add_residual_dropout,
@@ -49,6 +53,8 @@ from training.rlhf.steps import adam, micro_batches, rate_factor, set_rate, take
 from training.rlhf.tokens import Budget, ChatTokens, load_tokenizer, prepare_tokens
 
 SAMPLE_TOKENS = 128
+JUDGED_PROMPTS = 256
+"""Answered at the end of an epoch, where a reward model chooses among epochs."""
 
 
 def train(run: Run) -> None:
@@ -71,7 +77,8 @@ def train(run: Run) -> None:
     model.train()
     parameters = list(model.parameters())
     optimizer = adam(parameters, config.optimizer)
-    best: dict[str, Any] = {"step": 0, "validation_loss": None}
+    judge = load_judge(run, tokens)
+    best: dict[str, Any] = {"step": 0, "validation_loss": None, "reward_score": None}
     figures: dict[str, float] = {"tokens": 0}
     if checkpoint:
         state = checkpoints.load_trainer(checkpoint)
@@ -111,13 +118,16 @@ def train(run: Run) -> None:
             end_of_epoch = number == len(plan)
             if end_of_epoch and validation:
                 figures["validation_loss"] = validate(run, model, validation, together=together)
-                run.log(step, {"loss": figures["validation_loss"]}, split="valid")
-                note_best(best, step=step, validation_loss=figures["validation_loss"])
+                if judge is not None:
+                    figures["reward_score"] = score_responses(run, model, tokens, validation, judge)
+                told = {"score_mean": figures["reward_score"]} if judge is not None else {}
+                run.log(step, {"loss": figures["validation_loss"], **told}, split="valid")
+                note_best(best, step=step, loss=figures["validation_loss"], score=figures.get("reward_score"))
             if end_of_epoch:
                 run.kept_steps = steps_to_keep(epochs if settings.keep_epochs else [], best, now=step)
             run.end_step(step, save)
 
-    chosen = best["step"] if settings.select == "validation_loss" and best["step"] else steps
+    chosen = best["step"] if settings.select != "last" and best["step"] else steps
     run.release(chosen, report={
         "stage": "sft", "steps": steps, "epochs": settings.epochs, "selected": settings.select, "best": best,
         "demonstrations": counts, **figures, "seconds": round(run.progress.seconds, 1),
@@ -216,10 +226,50 @@ def validate(run: Run, model: PreTrainedModel, items: Sequence[Item], *, togethe
     return total / weighted_tokens(items)
 
 
-def note_best(best: dict[str, Any], *, step: int, validation_loss: float) -> None:
-    """Remembers the first epoch with the lowest validation loss."""
-    if best["validation_loss"] is None or validation_loss < best["validation_loss"]:
-        best.update(step=step, validation_loss=validation_loss)
+def load_judge(run: Run, tokens: ChatTokens) -> Ensemble | None:
+    """The reward model that chooses the epoch, where one does. Raises ConfigRefused if it reads other tokens."""
+    if "reward" not in run.inputs.models:
+        return None
+    folder = run.inputs.models["reward"].folder
+    if load_tokenizer(folder).get_vocab() != tokens.tokenizer.get_vocab():
+        raise ConfigRefused(
+            "models.reward has another tokenizer than models.init: it cannot score what this one writes"
+        )
+    return Ensemble.load(folder, device=run.device)
+
+
+def score_responses(
+    run: Run, model: PreTrainedModel, tokens: ChatTokens, items: Sequence[Item], judge: Ensemble
+) -> float:
+    """Mean score of a response to each held-out prompt, up to JUDGED_PROMPTS of them, drawn with the same random
+    numbers at every epoch."""
+    run.phase("generate")
+    count = min(JUDGED_PROMPTS, len(items))
+    prompts = [items[place * len(items) // count].exchange.prompt for place in range(count)]
+    lengths = run.config.lengths
+    answers = sample_responses(
+        model, prompts, responses_per_prompt=1, stop_token_ids=tokens.stop_token_ids,
+        limits=Limits(lengths.response_tokens, lengths.context_tokens), temperature=1.0,
+        generator=generator(run.config.seed, "responses to choose by"), batch_tokens=run.micro_batch_tokens,
+        before_batch=run.poll,
+    )  # fmt: skip
+    model.train()
+    exchanges = [
+        Exchange(prompt, [answer.token_ids for answer in group]) for prompt, group in zip(prompts, answers, strict=True)
+    ]
+    run.phase("score")
+    batching = Batching(tokens=run.micro_batch_tokens, shared=False, device=run.device)
+    with compute_in(run.config.precision, run.device):
+        scores = score(judge, exchanges, batching=batching, before_batch=run.poll)
+    run.phase("train")
+    return sum(said[0] for said in scores) / count
+
+
+def note_best(best: dict[str, Any], *, step: int, loss: float, score: float | None) -> None:
+    """Remembers the first epoch with the highest score, or with the lowest loss where nothing is scored."""
+    better = best["step"] == 0 or (loss < best["validation_loss"] if score is None else score > best["reward_score"])
+    if better:
+        best.update(step=step, validation_loss=loss, reward_score=score)
 
 
 def steps_to_keep(epochs: Sequence[Sequence[object]], best: dict[str, Any], *, now: int) -> set[int]:

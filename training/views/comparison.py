@@ -27,7 +27,7 @@ from training.views.curves import (
     scale_of,
     shown_value,
 )
-from training.views.figures import FIGURES, figures_of
+from training.views.figures import FIGURES, Figure, beside_of, figures_of
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,18 @@ def figures_beside(pair: StagePair) -> list[FigurePair]:
             values = ["–" if one is None else f"{one.value} ({one.interval})" if one.interval else one.value
                       for one in pieces]  # fmt: skip
             found.append(FigurePair(wanted.name, values[0], values[1], wanted.note))
-    return found
+    return found + points_beside(pair)
+
+
+def points_beside(pair: StagePair) -> list[FigurePair]:
+    """Score against KL of both rounds: the policies beside best-of-n and lower temperatures."""
+    of = [{one.name: one for one in beside_of(job.report or {})} if job else {} for job in (pair.first, pair.second)]
+    names = dict.fromkeys([*of[0], *of[1]])
+
+    def told(one: Figure | None) -> str:
+        return f"{one.value} ({one.interval}); {one.note.removeprefix('score; ')}" if one else "–"
+
+    return [FigurePair(name, told(of[0].get(name)), told(of[1].get(name)), "score, and KL from SFT") for name in names]
 
 
 def rated_beside(first: Round, second: Round) -> list[Rated]:

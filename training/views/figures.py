@@ -75,7 +75,33 @@ FIGURES: dict[str, tuple[FigureOf, ...]] = {
 def figures_of(job: Job) -> list[Figure]:
     """Of a finished job: what its report says, in the order it is read."""
     report = job.report or {}
-    return [shown for wanted in FIGURES.get(job.kind, ()) if (shown := _figure(report, wanted)) is not None]
+    found = [shown for wanted in FIGURES.get(job.kind, ()) if (shown := _figure(report, wanted)) is not None]
+    return found + beside_of(report)
+
+
+POINTS = {
+    "policy": "Policy after iteration {:g}",
+    "temperature": "SFT at temperature {:g}",
+    "best_of": "SFT, best of {:g}",
+}
+
+
+def beside_of(report: Mapping[str, Any]) -> list[Figure]:
+    """Score against KL: the policy beside what needs no training, on the same held-out prompts; empty where not asked.
+
+    What stands at the same distance with a higher score is the better way to spend it.
+    """
+    found = []
+    for point in (report.get("beside") or {}).get("points", ()):
+        score, kl, tokens = point["score"], point["kl"]["mean"], point["response_tokens"]["mean"]
+        if score["mean"] is None or kl is None:
+            continue
+        at_most = "at most " if point["kind"] == "best_of" else ""
+        between = f"{score['low']:.3f} to {score['high']:.3f}"
+        note = f"score; {at_most}{kl:.2f} nats from SFT, {tokens:.1f} tokens a response"
+        name = POINTS[point["kind"]].format(point["at"])
+        found.append(Figure(name, signed(f"{score['mean']:.3f}"), signed(between), signed(note)))
+    return found
 
 
 def _figure(report: Mapping[str, Any], wanted: FigureOf) -> Figure | None:

@@ -27,7 +27,7 @@ class Uses:
 
 ROLES: dict[str, Uses] = {
     "pretrain": Uses(),
-    "sft": Uses(required=("init",)),
+    "sft": Uses(required=("init",), optional=("reward",)),
     "reward": Uses(required=("init",)),
     "ppo": Uses(required=("policy", "reward"), optional=("reference", "watch")),
     "dpo": Uses(required=("init",), optional=("reference",)),
@@ -117,10 +117,18 @@ class RunConfig(Section):
     def _check_stage(self) -> None:
         if self.sft and self.sft.pretrain_fraction and not self.data.pretraining:
             raise Refused("data.pretraining", f"is missing; sft.pretrain_fraction is {self.sft.pretrain_fraction}")
-        if self.ppo and self.ppo.ptx.coef and not self.data.pretraining:
+        if self.sft:
+            self._check_selection(self.sft)
+        if self.ppo and self.ppo.ptx.wanted and not self.data.pretraining:
             raise Refused("data.pretraining", "is missing; ppo.ptx mixes it in")
         if self.sample:
             self._check_sample(self.sample)
+
+    def _check_selection(self, sft: stages.Sft) -> None:
+        if (sft.select == "reward_score") != (self.models.reward is not None):
+            raise Refused("models.reward", 'and sft.select "reward_score" are expected together or not at all')
+        if sft.select == "reward_score" and not self.data.validation:
+            raise Refused("data.validation", 'is missing; sft.select "reward_score" answers its prompts')
 
     def _check_sample(self, sample: stages.Sample) -> None:
         if (sample.best_of is None) != (self.models.reward is None):

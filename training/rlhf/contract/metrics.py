@@ -45,6 +45,8 @@ UNITS: dict[str, str] = {
     "value_loss": "",
     "value_gradient_norm": "",
     "ptx_loss": "nats per token",
+    "ptx_coef": "",
+    "score_scale": "",
     "generate_seconds": "s",
     "score_seconds": "s",
     "update_seconds": "s",

@@ -64,7 +64,7 @@ class Models(Section):
     reference: ModelName | None = None
     """ppo, dpo: the frozen model it is held near; null: a copy of the one it starts from."""
     reward: ModelName | None = None
-    """ppo: scores whole responses and starts the value model. sample: ranks for best_of."""
+    """ppo: scores whole responses and starts the value model. sample: ranks for best_of. sft: chooses the epoch."""
     watch: tuple[ModelName, ...] = ()
     """ppo: reward models that are logged and never trained on."""
     generators: Mapping[Name, ModelName] = field(default_factory=dict)

@@ -88,8 +88,9 @@ class Sft(Section):
     """Share of the rows that are text of data.pretraining."""
     residual_dropout: ShareBelowOne = 0.0
     """On what attention and feed-forward add to the residual stream; the paper has 0.2."""
-    select: Literal["validation_loss", "last"] = "validation_loss"
-    """Which epoch is released; the last where there is no validation data."""
+    select: Literal["validation_loss", "reward_score", "last"] = "validation_loss"
+    """Which epoch is released; the last where there is no validation data. reward_score: the one whose responses to
+    held-out prompts models.reward scores highest, as in the paper."""
     keep_epochs: bool = True
     """Keep the checkpoint at the end of every epoch."""
 
@@ -190,8 +191,30 @@ class Ptx(Section):
     """The paper's is 27.8."""
     ratio: PositiveNumber = 8.0
     """Pretraining sequences an episode."""
-    calibrate: None = None
-    """coef from the ratio of gradient norms: not yet."""
+    calibrate: PositiveNumber | None = None
+    """Instead of coef: how long the text's gradient is to be beside the rewards'; the first iteration sets coef so."""
+
+    def check_together(self) -> None:
+        if self.coef and self.calibrate is not None:
+            raise Refused("calibrate", f"is {self.calibrate}; expected it or coef ({self.coef}), not both")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether text is mixed in at all."""
+        return self.coef > 0 or self.calibrate is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside(Section):
+    """What the policy is set beside at the end, as score against KL: the reference at lower temperatures, the best of
+    n of its responses, and the policy on its way."""
+
+    prompts: AtLeastOne = 64
+    """Held-out prompts, at most."""
+    temperatures: tuple[NotNegativeNumber, ...] = (1.0, 0.7, 0.5, 0.3, 0.0)
+    best_of: tuple[Annotated[int, Within(at_least=2, at_most=1024)], ...] = (2, 4, 8, 16)
+    measures: NotNegative = 5
+    """How often the policy is measured on its way, evenly spread."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,11 +235,13 @@ class Ppo(Section):
     gamma: Annotated[float, Within(above=0, at_most=1)] = 1.0
     gae_lambda: Share = 0.95
     whiten_advantages: Literal["iteration", "none"] = "iteration"
-    scale_rewards: Literal[False] = False
-    """Scores are used as they are; dividing them by their running spread: not yet."""
+    scale_rewards: bool = False
+    """Divide scores by their running spread, never shifting them; kl.coef is then the price of a nat in spreads."""
     missing_stop: MissingStop = field(default_factory=MissingStop)
     ema: Ema = field(default_factory=Ema)
     ptx: Ptx = field(default_factory=Ptx)
+    beside: Beside | None = None
+    """null: the policy is set beside nothing but its own beginning."""
 
     def check_together(self) -> None:
         if self.episodes_per_iteration % self.minibatch_episodes:
