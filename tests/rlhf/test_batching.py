@@ -24,6 +24,14 @@ def test_every_exchange_is_in_one_batch_and_no_batch_is_too_large_unless_it_hold
         assert len(layout.lengths) == 2 * len(batch)
 
 
+def test_short_exchanges_share_a_row_beside_a_long_one() -> None:
+    ((batch, layout),) = Batching(tokens=1000, shared=True).layouts(EXCHANGES)
+    assert layout.ids.shape == (2, 50)  # 50; 17 + 7 + 6 + 6
+    assert [int(length) for length in layout.lengths] == [
+        len(response) for number in batch for response in EXCHANGES[number].responses
+    ]
+
+
 def test_a_larger_budget_makes_fewer_batches() -> None:
     counts = [len(list(Batching(tokens=tokens, shared=True).cut(EXCHANGES))) for tokens in (1, 20, 1000)]
     assert counts == [5, 4, 1]

@@ -96,6 +96,24 @@ def test_a_long_prompt_leaves_less_room_for_its_response() -> None:
         assert all(len(r.token_ids) <= room and (r.ended or len(r.token_ids) == room) for r in group)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_response_that_ended_at_the_last_position_does_not_disturb_the_others(shape: str) -> None:
+    """It stays in the cache until others have ended too."""
+    limits = Limits(response_tokens=8, context_tokens=128)
+    short = prompts(20)
+    long_ = [7] * 127
+
+    def drawn(batch_tokens: int) -> list[list[Response]]:
+        return sample_responses(
+            SHAPES[shape](), [long_, *short], responses_per_prompt=1, stop_token_ids=[VOCABULARY - 1], limits=limits,
+            temperature=1.0, generator=torch.Generator().manual_seed(1), batch_tokens=batch_tokens,
+        )  # fmt: skip
+
+    together, alone = drawn(10_000), drawn(1)
+    assert [len(response.token_ids) for (response,) in together[:2]] == [1, 8]
+    assert [r.token_ids for (r,) in together] == [r.token_ids for (r,) in alone]
+
+
 @pytest.mark.rule(28)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_seed_repeats_whatever_the_batch(shape: str) -> None:

@@ -37,6 +37,7 @@ from training.rlhf.contract.run_folder import (
 )
 from training.rlhf.contract.strict import Refused
 from training.rlhf.inputs import check_inputs
+from training.rlhf.memory import keep_freed_memory
 from training.rlhf.progress import Progress
 from training.rlhf.run import Run
 
@@ -52,6 +53,7 @@ END_STATES: dict[ExitCode, State] = {
 
 def run_stage(stage: StageName, work: Callable[[Run], None], arguments: list[str] | None = None) -> None:
     """The whole of a stage's process; ends it with the exit code."""
+    keep_freed_memory()
     arguments = sys.argv[1:] if arguments is None else arguments
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         print(f"usage: python -m training.rlhf.{stage} RUN_DIR (a folder with config.json in it)", file=sys.stderr)

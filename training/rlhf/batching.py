@@ -1,4 +1,8 @@
-"""From exchanges to micro-batches that fit: like lengths together, laid out one way, on one device."""
+"""From exchanges to micro-batches that fit: like lengths together, laid out one way, on one device.
+
+Where a model's attention follows a mask, short exchanges share a row with each other, so that little is padding. Rows
+are no longer than the longest exchange of their micro-batch: attention under a mask pays for the whole width of a row.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from training.rlhf.layouts import Exchange, Layout, padded, shared_prefix
+from training.rlhf.layouts import Exchange, Layout, pack, packed, padded
 
 
 @dataclass(frozen=True)
@@ -14,7 +18,8 @@ class Batching:
     """How the exchanges of a run are cut and laid out.
 
     tokens: of one micro-batch, padding included; an exchange that is longer goes alone.
-    shared: the K responses of a prompt behind one copy of it, rather than each behind its own.
+    shared: the K responses of a prompt behind one copy of it, and short exchanges in one row, rather than each response
+        in a row of its own behind its own copy.
     """
 
     tokens: int
@@ -25,30 +30,38 @@ class Batching:
         """Numbers of exchanges (of all, or those among them), micro-batch by micro-batch, short ones first."""
         numbers = range(len(exchanges)) if among is None else among
         batch: list[int] = []
-        batch_rows = 0
         for number in sorted(numbers, key=lambda number: (self._width(exchanges[number]), number)):
-            exchange = exchanges[number]
-            rows = 1 if self.shared else len(exchange.responses)
-            if batch and (batch_rows + rows) * self._width(exchange) > self.tokens:
+            if batch and self._padded_tokens([exchanges[each] for each in [*batch, number]]) > self.tokens:
                 yield batch
-                batch, batch_rows = [], 0
+                batch = []
             batch.append(number)
-            batch_rows += rows
         if batch:
             yield batch
-
-    def lay_out(self, exchanges: Sequence[Exchange]) -> Layout:
-        return (shared_prefix if self.shared else padded)(exchanges, device=self.device)
 
     def layouts(
         self, exchanges: Sequence[Exchange], among: Iterable[int] | None = None
     ) -> Iterator[tuple[list[int], Layout]]:
-        """`cut`, each with its layout."""
+        """Each micro-batch with its layout: the numbers of its exchanges as they follow each other in it."""
         for batch in self.cut(exchanges, among):
-            yield batch, self.lay_out([exchanges[number] for number in batch])
+            if not self.shared:
+                yield batch, padded([exchanges[number] for number in batch], device=self.device)
+                continue
+            rows = [[batch[place] for place in row] for row in _rows([exchanges[number] for number in batch])]
+            layout = packed([[exchanges[number] for number in row] for row in rows], device=self.device)
+            yield [number for row in rows for number in row], layout
+
+    def _padded_tokens(self, batch: Sequence[Exchange]) -> int:
+        """What a micro-batch takes; the last of its exchanges is the longest."""
+        rows = len(_rows(batch)) if self.shared else sum(len(exchange.responses) for exchange in batch)
+        return rows * self._width(batch[-1])
 
     def _width(self, exchange: Exchange) -> int:
         return exchange.tokens if self.shared else exchange.context_tokens
+
+
+def _rows(batch: Sequence[Exchange]) -> list[list[int]]:
+    sizes = [exchange.tokens for exchange in batch]
+    return pack(sizes, row_tokens=max(sizes))
 
 
 @torch.no_grad()

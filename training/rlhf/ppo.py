@@ -229,10 +229,11 @@ def note_missing_zero(run: Run) -> None:
 
 
 def choose_layout(run: Run, cast: Cast) -> bool:
-    """Whether K responses stand behind one copy of their prompt: where K > 1 and every model follows a mask."""
-    assert run.config.ppo is not None
-    trunks = [trunk_of(cast.policy), trunk_of(cast.reference), cast.value.trunk, *(model.trunk for model in cast.watch)]
-    return run.config.ppo.responses_per_prompt > 1 and all(
+    """Whether K responses stand behind one copy of their prompt, and short prompts with theirs share a row: where every
+    model follows a mask."""
+    trunks = [trunk_of(cast.policy), trunk_of(cast.reference), cast.value.trunk]
+    trunks += [member.trunk for scorer in (cast.reward, *cast.watch) for member in scorer.each]
+    return all(
         obeys_masks(each, vocabulary=each.config.vocab_size, context_tokens=run.config.lengths.context_tokens)
         for each in trunks
     )
@@ -401,7 +402,7 @@ def measure(job: Job) -> Measured:
     chance = generator(job.run.config.seed, "held out")
     sampled = answer(job, job.held_out, range(len(job.held_out.ids)), responses_per_prompt=1, chance=chance)
     rollouts = read_rollouts(
-        sampled.exchanges, ended=sampled.ended, cast=job.cast, batching=replace(job.batching, shared=False),
+        sampled.exchanges, ended=sampled.ended, cast=job.cast, batching=job.batching,
         settings=replace(job.settings, responses_per_prompt=1), kl_coef=job.kl.value,
         step=job.run.progress.status.step, names=job.held_out.ids, conditions=job.held_out.conditions,
         before_batch=job.run.poll,

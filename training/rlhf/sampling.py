@@ -1,9 +1,10 @@
 """Prompts -> responses: sampled token ids with their logprobs, cut after the first stop id.
 
 One light loop over a key-value cache instead of transformers' `generate`: it runs a prompt once for its K responses,
-drops rows that have ended, and reads nothing from a model's generation config, which may hold a top_p or a repetition
-penalty that would bias every PPO ratio. Nothing is truncated or penalised: a token is drawn from softmax(logits /
-temperature). Each response has random numbers of its own, so that it does not depend on what stands beside it.
+drops rows that have ended (an eighth of them at a time: each drop copies the cache), and reads nothing from a model's
+generation config, which may hold a top_p or a repetition penalty that would bias every PPO ratio. Nothing is truncated
+or penalised: a token is drawn from softmax(logits / temperature). Each response has random numbers of its own, so that
+it does not depend on what stands beside it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
+
+DROPPED_SHARE = 1 / 8
+"""Of the rows in the cache: so many have ended before they are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +121,15 @@ class _Loop:
         self.device = next(model.parameters()).device
         self.prompts = prompts
         self.width = max(map(len, prompts))
+        self.last_position = limits.context_tokens - 1
         self.rooms = torch.tensor([limits.room(prompt) for prompt in prompts]).repeat_interleave(copies)
 
     def run(self, chances: Tensor, stop_token_ids: Sequence[int]) -> list[Response]:
         """chances: (rows, T) float64 in [0, 1), on the CPU; one for every token that may be drawn."""
         stops = torch.tensor(stop_token_ids, device=self.device)
         rooms, chances = self.rooms.to(self.device), chances.to(self.device)
-        rows = torch.arange(len(rooms), device=self.device)  # of the rows still going: which response each is
+        rows = torch.arange(len(rooms), device=self.device)  # of the rows in the cache: which response each is
+        going = torch.ones(len(rooms), dtype=torch.bool, device=self.device)  # of these rows
         tokens = torch.zeros(len(rooms), chances.shape[1], dtype=torch.int64, device=self.device)
         logprobs = torch.zeros(tokens.shape, device=self.device)
         lengths = torch.zeros_like(rooms)
@@ -132,14 +138,15 @@ class _Loop:
         for step in range(int(rooms.max())):
             drawn, drawn_logprobs = draw(logits, chances[rows, step], temperature=self.temperature)
             tokens[rows, step], logprobs[rows, step] = drawn, drawn_logprobs
-            stopped = torch.isin(drawn, stops)
-            ended[rows], lengths[rows] = stopped, step + 1
-            going = ~stopped & (rooms[rows] > step + 1)
-            if not going.all():
-                kept = going.nonzero()[:, 0]
-                if len(kept) == 0:
-                    break
-                rows, drawn = rows[kept], drawn[kept]
+            stopped = going & torch.isin(drawn, stops)
+            ended[rows[stopped]] = True
+            lengths[rows[going]] = step + 1
+            going &= ~stopped & (rooms[rows] > step + 1)
+            kept = going.nonzero()[:, 0]
+            if len(kept) == 0:
+                break
+            if len(kept) <= (1 - DROPPED_SHARE) * len(rows):
+                rows, drawn, going = rows[kept], drawn[kept], going[kept]
                 self._keep(kept)
             logits = self._read_token(drawn)
         return _cut(tokens.tolist(), logprobs.tolist(), lengths.tolist(), ended.tolist())
@@ -180,7 +187,8 @@ class _Loop:
             past_key_values=self.cache,
             use_cache=True,
         ).logits[:, -1]
-        self.positions = self.positions + 1
+        # A row that has used up its room may stay a while; a model need not have a position for what nobody reads.
+        self.positions = (self.positions + 1).clamp(max=self.last_position)
         return logits
 
     def _keep(self, kept: Tensor) -> None:
