@@ -69,7 +69,9 @@ def page(where: str, results: Sequence[Result], *, shape: Shape, gflops: float, 
         "the last with PPO, for PPO, each in an environment of its own. The model is a Llama of "
         f"{(shape.trunk_weights + 2 * shape.head_weights) / 1e6:.1f}M weights ({shape.layers} layers of {shape.width}, "
         f"vocabulary {shape.vocabulary:,}), float32, sdpa, {THREADS} threads. Other programs shared the cores: the two "
-        f"sides took turns, {pairs} each, and a ratio is that of neighbouring turns. Ranges are in parentheses.",
+        f"sides took turns, {pairs} each, and a ratio is that of neighbouring turns. Ranges are in parentheses. "
+        "Waiting threads sleep on both sides (OMP_WAIT_POLICY=PASSIVE); TRL's side has transformers 5.24.0. Above K = "
+        "2 the responses of a prompt are its own two and the better ones of the dialogues that follow it.",
         "## Ratios",
         ratio_table(results),
         "## Rates and peak memory",
