@@ -31,6 +31,8 @@ HOST = "accord.example.org"
 PROXY = "127.0.0.1"
 AWAY = "127.0.0.2"
 """An address of this machine, too, and none of a proxy."""
+START_SECONDS = 300
+"""Long, for a machine that is busy with other things: without the server every attack is an error."""
 SECRET_LINE = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
@@ -177,7 +179,7 @@ def serve(folder: Path, **more: str) -> Iterator[Served]:
     collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
     subprocess.run(collect, cwd=ROOT, env=said, check=True)
     with started(granian(port), log=log, env=said) as process:
-        wait_until(lambda: _answers(port), log=log)
+        wait_until(lambda: _answers(port), log=log, patience_seconds=START_SECONDS)
         yield Served(port, log, said)
         process.terminate()  # a worker process that outlived its parent would hold the database
         process.wait(30)
