@@ -6,6 +6,7 @@ loopback hosts. ACCORD_MODE=production takes everything from the environment and
 
 from pathlib import Path
 
+from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from config.env import read_bool, read_database, read_int, read_list, read_networks, read_path, read_text
@@ -290,11 +291,13 @@ CELERY_TASK_DEFAULT_QUEUE = "cpu"
 # behind a file of a million rows no webhook would leave; behind an address that does not answer, nothing else.
 CELERY_TASK_ROUTES = {
     "training.tasks.tend": {"queue": "tend"},
+    "training.tasks.count_anew": {"queue": "tend"},
     "training.tasks.send_webhooks": {"queue": "webhooks"},
     "labeling.tasks.move_files": {"queue": "files"},
 }
 CELERY_BEAT_SCHEDULE = {
     "tend": {"task": "training.tasks.tend", "schedule": 30.0, "options": {"expires": 30}},
+    "count_anew": {"task": "training.tasks.count_anew", "schedule": crontab(hour="3", minute="17")},
     "send_webhooks": {"task": "training.tasks.send_webhooks", "schedule": 5.0, "options": {"expires": 5}},
     "move_files": {"task": "labeling.tasks.move_files", "schedule": 30.0, "options": {"expires": 30}},
 }

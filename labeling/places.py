@@ -50,7 +50,7 @@ PLACES = (
     Place("jobs", gettext_lazy("Jobs"), RESEARCHES, also=("workers",)),
     Place("checkpoints", gettext_lazy("Models"), RESEARCHES, also=("disk",)),
     Place("agreement", gettext_lazy("Agreement"), RESEARCHES, also=REPORTS),
-    Place("people", gettext_lazy("People"), RESEARCHES, also=("cohorts", "qualifications")),
+    Place("people", gettext_lazy("People"), RESEARCHES, also=("cohorts", "qualifications", "erasures")),
     Place("tokens", gettext_lazy("API tokens"), READS_DATA - RESEARCHES | {Role.CUSTOMER}),
 )
 

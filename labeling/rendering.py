@@ -12,6 +12,7 @@ from hashlib import sha256
 from html import escape
 
 import nh3
+from django.conf import settings
 from django.core.cache import cache
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
@@ -79,6 +80,13 @@ def render_all(texts: Sequence[str]) -> list[SafeString]:
             _near.put(key, html)
         found |= fetched | made
     return [mark_safe(found[key]) for key in keys]
+
+
+def forget_rendered(texts: Sequence[str]) -> None:
+    """What was erased is in the shared cache no more; other processes keep at hand what they have, for an hour."""
+    hashes = [sha256(text.encode(errors="replace")).hexdigest() for text in texts]
+    cache.delete_many([f"markdown:{VERSION}:{code}:{one}" for code, _ in settings.LANGUAGES for one in hashes])
+    _near.clear()
 
 
 def _render(text: str) -> str:

@@ -307,6 +307,11 @@ def resume(job: Job) -> None:
         now = _lock(job)
         if now.state not in (State.PAUSED, State.FAILED):
             raise JobRefused(f"Job {now.pk} is {now.state}; only a paused or failed job can be resumed.")
+        if now.inputs.exclude(snapshot=None).exclude(snapshot__first_sha256="").exists():
+            raise JobRefused(
+                f"Job {now.pk} reads words that somebody had erased since it began, so that it cannot go on to "
+                "the same numbers. Launch the stage anew."
+            )
         stage = now.stage
         if stage is not None:
             later = followed_by(now)

@@ -91,6 +91,8 @@ def _identity(checkpoint: Checkpoint, job: Job | None) -> list[tuple[str, str]]:
     ]  # fmt: skip
     if checkpoint.removed_at is not None:
         found.append(("Weights", f"deleted on {checkpoint.removed_at:%d %B %Y}"))
+    for one in checkpoint.erasures.all():
+        found.append(("Words erased since", f"on {one.made_at:%d %B %Y}; its weights did not unlearn them"))
     if job is not None:
         stage = f"round {job.stage.round.number}, {job.stage.get_kind_display()}" if job.stage else "no round"
         found.append(("Made by", f"job {job.pk} ({stage}), in {job.attempt} attempt{'s' if job.attempt != 1 else ''}"))

@@ -18,7 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from labeling.models import Assignment, Delivery, Export, Import
-from training.models import Alarm, Job, Worker
+from training.models import Alarm, Job, Recount, Worker
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def files_waiting() -> int:
 
 
 class Observed(Collector):
-    """Ten queries, each by an index or over few rows. A database that does not answer is a figure like any other."""
+    """Eleven queries, each by an index or over few rows. A database that does not answer is a figure like any other."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         found: list[GaugeMetricFamily] = []
@@ -105,6 +105,11 @@ class Observed(Collector):
         tended = seconds_since(tended_at())
         if tended is not None:
             yield GaugeMetricFamily("accord_tended_seconds", "Since rounds and leases were tended.", value=tended)
+        newest = Recount.objects.first()
+        if newest is not None:
+            since = seconds_since(newest.made_at) or 0.0
+            yield GaugeMetricFamily("accord_recounted_seconds", "Since counters were counted anew.", value=since)
+            yield GaugeMetricFamily("accord_drifted", "Counters that drifted by then.", value=newest.drifted)
         for name, says, value in (
             ("accord_leases_live", "Tasks in somebody's hand.", Assignment.objects.filter(state="live").count()),
             ("accord_files_waiting", "Exports and imports that are not done.", files_waiting()),

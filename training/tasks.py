@@ -13,6 +13,7 @@ from labeling.sending import deliver_due
 from training.launching import run_claimed
 from training.models import Job
 from training.observing import note_tended
+from training.recounting import recount
 from training.sweeping import forget_old, keep_going, ring_again
 from training.workers import Presence, name_this_process
 
@@ -38,6 +39,12 @@ def tend() -> None:
         except Exception:
             log.exception("%s failed; it is tried again at the next turn", duty.__name__)
     note_tended()
+
+
+@shared_task
+def count_anew() -> None:
+    """Every night."""
+    recount()
 
 
 @shared_task

@@ -139,6 +139,7 @@ OWNERS: dict[str, Entry] = {
     "qualifications": reads(*CONSOLE) | sends(*OWNS),
     "qualification": reads(*REVIEW) | sends(*OWNS),
     "status": reads(*OWNS),
+    "erasures": careful(*OWNS),
     "project_settings": form(*OWNS),
     "delete_project": careful(*OWNS),
     "member": careful(*OWNS),

@@ -9,7 +9,8 @@ class Snapshot(models.Model):
     """The frozen data of a job.
 
     query: what was asked (kind, split, campaigns, …). uri: file name below the snapshots directory. sha256 is of the
-    file's bytes. report: how many records were left out, and why.
+    file's bytes. first_sha256: of the bytes that jobs read, where words were erased from the file since; else empty.
+    report: how many records were left out, and why.
     """
 
     class Kind(models.TextChoices):
@@ -27,6 +28,7 @@ class Snapshot(models.Model):
     bytes = models.PositiveBigIntegerField()
     uri = models.CharField(max_length=300)
     sha256 = models.CharField(max_length=64)
+    first_sha256 = models.CharField(max_length=64, blank=True, default="", db_default="")
     report = models.JSONField(default=dict, blank=True)
     submissions = models.ManyToManyField(Submission, related_name="snapshots", blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -17,7 +17,7 @@ from labeling.access import ProjectRequest, project_page
 from labeling.models import Role
 from training import observing
 from training.durations import duration
-from training.models import Job
+from training.models import Job, Recount
 
 TENDED_WITHIN = timedelta(minutes=2)
 """Four turns (CELERY_BEAT_SCHEDULE)."""
@@ -63,7 +63,17 @@ def lines_of_site() -> Iterator[Line]:
             "Messages in Redis", str(sum(messages.values())) if messages else "Redis does not answer", bool(messages),
             "Start Redis, or mend REDIS_URL; nothing is lost meanwhile, and everything is slower.",
         )  # fmt: skip
+    yield _counters()
     yield from _disks()
+
+
+def _counters() -> Line:
+    newest = Recount.objects.first()
+    if newest is None:
+        return Line("Counters", "not counted anew yet", None)
+    says = f"{newest.drifted} drifted" if newest.drifted else "as counted"
+    when = duration(observing.seconds_since(newest.made_at) or 0.0)
+    return Line("Counters", f"{says}, {when} ago", not newest.drifted, "Look with manage.py recount; --mend mends.")
 
 
 def _tending() -> Line:
