@@ -57,8 +57,8 @@ lock:  ## resolve pyproject.toml anew into the two lock files
 	@.cache/lock/bin/python -m pip freeze | sed 's/+cpu$$//' > requirements-dev.lock
 	@rm -rf .cache/lock
 
-# In an environment of its own; it asks PyPI about each package of the two lock files, so it needs a network, and fails
-# where it gets no answer about one.
+# In an environment of its own; it asks a public index about each package of the two lock files, so it needs a
+# network, and fails where it gets no answer about one.
 audit:  ## known weaknesses of what is installed, and its licences into docs/licences.md
 	@$(PYTHON) -m venv .cache/audit
 	@.cache/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit

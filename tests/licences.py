@@ -106,8 +106,8 @@ itself. MPL-2.0 and LGPL packages are imported as they are, and can be exchanged
 published under its own licence. A CUDA build of torch brings NVIDIA's libraries under NVIDIA's own terms; they are no
 part of this list.
 
-Made by `python -m tests.licences`. `make audit` asks PyPI whether weaknesses of these versions are known; it needs a
-network, and fails where it gets no answer about one of them.
+Made by `python -m tests.licences`. `make audit` asks a public index whether weaknesses of these versions are known; it
+needs a network, and fails where it gets no answer about one of them.
 """
 
 if __name__ == "__main__":
