@@ -113,7 +113,9 @@ class LabelerProgress:
 
 
 def labelers_of(campaign: Campaign) -> tuple[list[LabelerProgress], int]:
-    """Those who did most, MOST_LABELERS of them at most, and how many there are (three queries)."""
+    """Those who did most, MOST_LABELERS of them at most, and how many there are (three queries). Numbered where the
+    campaign is kept for a cohort by a rule: pseudonyms would tell who is in it."""
+    numbered = campaign.cohort is not None and campaign.cohort.by_rule
     who = ("labeler", "labeler__pseudonym", "labeler__source")
     rows = (
         Assignment.objects.filter(FIRST_TIME, campaign=campaign)
@@ -131,11 +133,12 @@ def labelers_of(campaign: Campaign) -> tuple[list[LabelerProgress], int]:
         times.setdefault(labeler_id, []).append(active_ms)
     found = [
         LabelerProgress(
-            labeler_id=row["labeler"], pseudonym=row["labeler__pseudonym"], source=row["labeler__source"],
+            labeler_id=row["labeler"], source=row["labeler__source"],
+            pseudonym=f"labeler {number}" if numbered else row["labeler__pseudonym"],
             done=row["done"], surplus=row["surplus"], skipped=row["skipped"], last=row["last"],
             active_ms=median(times[row["labeler"]]) if row["labeler"] in times else None,
         )
-        for row in rows[:MOST_LABELERS]
+        for number, row in enumerate(rows[:MOST_LABELERS], 1)
     ]  # fmt: skip
     return found, rows.count()
 

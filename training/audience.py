@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from labeling.backgrounds import FEWEST_SHOWN
 from labeling.models import Cohort, CohortMember, Project
+from training.base_models import told_by_its_folder
 from training.conditions import Condition, written_down
 from training.errors import LaunchRefused, RoundRefused
 from training.models import Checkpoint, Round, Stage
@@ -114,13 +115,12 @@ def _refuse_few(cohort: Cohort) -> None:
 
 
 def known_to(checkpoint: Checkpoint) -> tuple[Condition, ...]:
-    """What a checkpoint can be told, as its own job froze it; nothing where it learned none, or was made elsewhere."""
+    """What a checkpoint can be told, as its own job froze it; of a folder that was brought in, as its accord.json says;
+    nothing where it learned none."""
     job = checkpoint.job
     section = (job.config.get("conditioning") or {}) if job is not None else {}
-    texts: Mapping[str, str] = section.get("conditions") or {}
-    if not texts or job is None:
-        return ()
-    frozen = {one.key: one for one in audience_of(job.stage.round).conditions} if job.stage else {}
+    texts: Mapping[str, str] = (section.get("conditions") or {}) if job is not None else told_by_its_folder(checkpoint)
+    frozen = {one.key: one for one in audience_of(job.stage.round).conditions} if job is not None and job.stage else {}
     return tuple(
         Condition(key, text, frozen[key].name, frozen[key].cohort) if key in frozen else Condition(key, text, key)
         for key, text in sorted(texts.items())  # the database keeps no order

@@ -4,14 +4,15 @@ Folders elsewhere are refused, so that nobody learns from a page what lies on th
 """
 
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
 from labeling.models import Project
 from training.errors import LaunchRefused, RoundRefused
 from training.models import Checkpoint
-from training.rlhf.contract.settings import HUB, is_inside_the_run_folder, is_model_name
-from training.rlhf.contract.strict import shown
+from training.rlhf.contract.settings import HUB, Conditioning, is_inside_the_run_folder, is_model_name
+from training.rlhf.contract.strict import Refused, parse_json, shown
 
 WEIGHTS = "*.safetensors"
 NAME_CHARACTERS = 120
@@ -62,6 +63,25 @@ def _folder_named(name: str) -> Path:
     if problem:
         raise RoundRefused(f"The base model {name!r} cannot be used: {problem}.")
     return folder
+
+
+def told_by_its_folder(checkpoint: Checkpoint) -> dict[str, str]:
+    """Conditions by key, with their texts, as accord.json beside the weights has them; empty where it has none, is
+    not there or cannot be used: nobody is told what cannot stand in a run folder."""
+    folder = folder_of(checkpoint)
+    if folder is None:
+        return {}
+    try:
+        said = parse_json((folder / "accord.json").read_bytes())
+        return dict(Conditioning.from_json(_conditions_in(said)).conditions)
+    except (OSError, Refused):
+        return {}
+
+
+def _conditions_in(said: Any) -> dict[str, Any]:
+    section = said.get("conditioning") if isinstance(said, dict) else None
+    found = section.get("conditions") if isinstance(section, dict) else None
+    return {"mode": "message", "conditions": found} if found else {}
 
 
 def check_readable(checkpoint: Checkpoint, *, role: str) -> None:

@@ -1,6 +1,7 @@
 """Who is compared in an evaluation: the models of a round, other checkpoints of its project, external models, people.
 
-A base model is asked in plain text, since it never saw a chat; every other is asked in the chat format. A model that
+A base model is asked in plain text, since it never saw a chat; every other is asked in the chat format, and so is one
+that was brought in as a folder and knows conditions. A model that
 knows conditions may be there several times: told nothing, and told each of them. Of external models: externals.py.
 """
 
@@ -74,7 +75,7 @@ class Contenders:
         formats = {
             role.removeprefix(GENERATORS): "plain"
             for role, checkpoint in self.models.items()
-            if checkpoint.kind == Checkpoint.Kind.BASE
+            if checkpoint.kind == Checkpoint.Kind.BASE and not known_to(checkpoint)
         }
         texts: dict[str, str] = {}
         keys: dict[str, str] = {}

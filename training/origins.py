@@ -10,10 +10,12 @@ from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q
 
-from labeling.models import Cohort, Submission
+from labeling.models import Cohort, CohortMember, Submission
 from training.knobs import value_at, written
 from training.lineage import family_of
 from training.models import Checkpoint, Job, JobInput, Snapshot
+from training.rlhf.contract import records
+from training.snapshots import path_of
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,11 @@ def origin_of(checkpoint: Checkpoint) -> Origin:
 
 
 def withdrawn_from(origin: Origin) -> list[str]:
-    """Names of the cohorts by a rule, each alone learned from, of which somebody withdrew the answer that had put them
-    in: their judgments are in the data, and their stay is gone (a query or two for each such snapshot)."""
+    """Names of the cohorts by a rule, alone learned from or told apart, of which somebody withdrew the answer that had
+    put them in: their judgments are in the data, and their stay is gone (a few queries for each such snapshot)."""
     names = set()
     for snapshot, _ in origin.snapshots:
+        names |= _withdrawn_from_told(snapshot)
         cohort = Cohort.objects.by_rule().filter(pk=snapshot.query.get("cohort"), project=snapshot.project_id).first()
         if cohort is not None:
             at = OuterRef("submitted_at")
@@ -76,6 +79,41 @@ def withdrawn_from(origin: Origin) -> list[str]:
             if snapshot.submissions.exclude(there).exists():
                 names.add(cohort.name)
     return sorted(names)
+
+
+def _withdrawn_from_told(snapshot: Snapshot) -> set[str]:
+    """Of cohorts that were told apart: whose key a row of the file carries although its labeler is in it no more. The
+    file alone knows it; where that is gone, nothing can be said."""
+    among = snapshot.query.get("among") or []
+    ruled = Cohort.objects.by_rule().filter(pk__in=among, project=snapshot.project_id)
+    names = {cohort.pk: cohort.name for cohort in ruled}
+    if not names or not path_of(snapshot).is_file():
+        return set()
+    keys = dict(zip(snapshot.query.get("keys") or [], among, strict=False))
+    stays = _stays_of(snapshot, set(names))
+    found = set()
+    for labeler, key in _told_in(snapshot):
+        cohort = keys.get(key)
+        if cohort in names and (labeler, cohort) not in stays:
+            found.add(names[cohort])
+    return found
+
+
+def _stays_of(snapshot: Snapshot, cohorts: set[int]) -> set[tuple[str, int]]:
+    """(pseudonym, cohort) of everybody who is or was in one of them."""
+    members = CohortMember.objects.filter(cohort__in=cohorts, labeler__project=snapshot.project_id)
+    return set(members.values_list("labeler__pseudonym", "cohort"))
+
+
+def _told_in(snapshot: Snapshot) -> set[tuple[str | None, str]]:
+    """(pseudonym, key) of what the file says that somebody said as one of a cohort."""
+    if snapshot.kind == Snapshot.Kind.RANKINGS:
+        rankings = records.read_rows(path_of(snapshot), records.Ranking)
+        return {(one.labeler, one.condition) for row in rankings for one in row.judged if one.condition}
+    if snapshot.kind == Snapshot.Kind.DEMONSTRATIONS:
+        written = records.read_rows(path_of(snapshot), records.Demonstration)
+        return {(row.labeler, row.condition) for row in written if row.condition}
+    return set()
 
 
 def in_words(code: dict[str, Any]) -> str:

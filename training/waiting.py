@@ -75,8 +75,10 @@ def is_done_early(stage: Stage) -> bool:
 
 
 def there(stage: Stage) -> int:
-    """How much of what the stage can wait for is there now."""
+    """How much of what the stage can wait for is there now. Of a round for one cohort alone, prompts count that
+    somebody of it ranked."""
     from training.preflight import DATA_NEEDS, counted, query_of  # it imports much that imports this
+    from training.snapshot_rows import ranks_asked_for
 
     if stage.kind == Kind.SFT:
         return counted(stage.round, DATA_NEEDS[Kind.SFT][0])
@@ -87,7 +89,11 @@ def there(stage: Stage) -> int:
         )
         if query.campaigns:
             tasks = tasks.filter(campaign__in=query.campaigns)
-        return complete(tasks, simulated=query.simulated).values("prompt").distinct().count()
+        ranked = complete(tasks, simulated=query.simulated).values("prompt")
+        if query.cohort is not None:  # The others' rankings are none that this round reads.
+            own = ranks_asked_for(stage.round.project, query).order_by()
+            ranked = ranked.filter(prompt__in=own.values("submission__assignment__task__prompt"))
+        return ranked.distinct().count()
     if stage.campaign_id is None:
         return 0
     return complete(Task.objects.filter(campaign=stage.campaign_id), simulated="include").count()

@@ -2,6 +2,8 @@
 
 Letters are by the order of storage and the same for everybody here; each labeler met the responses in an order of
 their own, which is told beside what they said. Nothing is left out: surplus, withdrawn and corrected work is marked.
+Where the campaign is kept for a cohort that a rule fills from background answers, labelers are numbered within the
+task: a pseudonym would tell of somebody what they answered.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -75,11 +77,20 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Whose:
+    """A labeler as the page calls them."""
+
+    pseudonym: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Voice:
     """A labeler who submitted. seen: the letters of the columns in the order in which this labeler met them. beside:
     what it is, where it came beside the slot queue; empty where it took a slot."""
 
     assignment: Assignment
+    labeler: Whose
     seen: str
     beside: str
     now: Said
@@ -106,7 +117,7 @@ class Edition:
     turns: Sequence[ShownTurn]
     columns: Sequence[Column]
     voices: Sequence[Voice]
-    others: Sequence[Assignment]
+    others: Sequence[tuple[Whose, Assignment]]
     """Who holds it, skipped it or let it lapse, without a word on it."""
     agreement: Figure
     """The share of pairs of responses that two labelers order alike; a tie agrees with a tie."""
@@ -145,14 +156,19 @@ def edition_of(task: Task) -> Edition:
     ]
     letters = {column.response.pk: column.letter for column in columns}
     in_queue = {one.labeler_id for one in assignments if one.occurrence == 0}
-    voices = [voice for one in assignments if (voice := _voice(one, letters, rendered, in_queue)) is not None]
+    whose = _whose(task, assignments)
+    voices = [
+        voice
+        for one in assignments
+        if (voice := _voice(one, whose[one.labeler_id], letters, rendered, in_queue)) is not None
+    ]
     heard = {voice.assignment.pk for voice in voices}
     return Edition(
         task=task,
         turns=[ShownTurn(str(turn["role"]), one) for turn, one in zip(turns, shown, strict=True)],
         columns=columns,
         voices=voices,
-        others=[one for one in assignments if one.pk not in heard],
+        others=[(whose[one.labeler_id], one) for one in assignments if one.pk not in heard],
         agreement=_agreement(task, voices),
     )
 
@@ -173,8 +189,21 @@ def _texts_of(submission: Submission) -> list[str]:
     return [one.text for one in submission.responses.all()] + [one.last_turn for one in submission.prompts.all()]
 
 
+def _whose(task: Task, assignments: Sequence[Assignment]) -> dict[int, Whose]:
+    """By labeler, whoever met the task more than once under one name."""
+    cohort = task.campaign.cohort
+    people = {one.labeler_id: one.labeler for one in assignments}
+    if cohort is None or not cohort.by_rule:
+        return {pk: Whose(one.pseudonym, one.source) for pk, one in people.items()}
+    return {pk: Whose(f"labeler {number}", people[pk].source) for number, pk in enumerate(people, 1)}
+
+
 def _voice(
-    assignment: Assignment, letters: Mapping[int, str], rendered: Mapping[str, str], in_queue: Container[int]
+    assignment: Assignment,
+    whose: Whose,
+    letters: Mapping[int, str],
+    rendered: Mapping[str, str],
+    in_queue: Container[int],
 ) -> Voice | None:
     """None for who submitted nothing. in_queue: labelers to whom the task was handed from the slot queue."""
     said = [_said(one, assignment, letters, rendered) for one in assignment.submissions.all()]
@@ -183,6 +212,7 @@ def _voice(
     now = next((one for one in said if one.current), said[0])
     return Voice(
         assignment=assignment,
+        labeler=whose,
         seen=" ".join(letters[pk] for pk in assignment.order if pk in letters),
         now=now,
         earlier=[one for one in said if one is not now],

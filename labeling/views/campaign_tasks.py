@@ -52,7 +52,7 @@ def task_list(request: ProjectRequest, campaign_id: int) -> HttpResponse:
 @project_page(RESEARCHES)
 def campaign_task(request: ProjectRequest, campaign_id: int, task_id: int) -> HttpResponse:
     campaign = _campaign_or_404(request, campaign_id)
-    task = get_object_or_404(Task.objects.select_related("prompt"), campaign=campaign, pk=task_id)
+    task = get_object_or_404(Task.objects.select_related("prompt", "campaign__cohort"), campaign=campaign, pk=task_id)
     neighbours = Task.objects.filter(campaign=campaign)
     context = {
         "campaign": campaign,

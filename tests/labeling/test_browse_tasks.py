@@ -13,6 +13,7 @@ from labeling.checking import Said, Work
 from labeling.models import (
     Assignment,
     Campaign,
+    Cohort,
     Labeler,
     Project,
     Response,
@@ -263,3 +264,37 @@ class TestTheEdition:
         page = answer.content.decode()
         assert "<script>alert" not in page
         assert 'href="javascript' not in page
+
+
+class TestOfACampaignThatIsKeptForARule:
+    """A pseudonym beside work that is kept for a background answer would tell what somebody answered."""
+
+    @pytest.fixture
+    def kept(self, project: Project) -> Campaign:
+        campaign = make_campaign(project, overlap=3)
+        names = [say(campaign, name, 1, 2, 3, 4).assignment.labeler.pseudonym for name in ("ada", "bea")]
+        skip_now(must_claim(campaign, make_labeler(project, "cleo")), SKIP_REASONS[0])
+        assert len(set(names)) == 2
+        return campaign
+
+    def narrowed(self, campaign: Campaign, rule: dict[str, list[str]]) -> Campaign:
+        campaign.cohort = Cohort.objects.create(project=campaign.project, name="Young", rule=rule)
+        campaign.save()
+        return campaign
+
+    def test_labelers_are_numbered_within_the_task(self, kept: Campaign, ines: Client) -> None:
+        self.narrowed(kept, {"age": ["young"]})
+        names = list(Labeler.objects.filter(assignments__campaign=kept).values_list("pseudonym", flat=True))
+        assert len(names) == 3
+        for address in (page_of(kept.tasks.get()), reverse("campaign", args=["helpdesk", kept.pk])):
+            said = text_of(ines.get(address))
+            assert not [name for name in names if name in said], address
+            for number in (1, 2, 3):
+                assert f"labeler {number}" in said, address
+
+    def test_of_a_cohort_by_hand_they_have_their_pseudonyms(self, kept: Campaign, ines: Client) -> None:
+        self.narrowed(kept, {})
+        said = text_of(ines.get(page_of(kept.tasks.get())))
+        for name in Labeler.objects.filter(assignments__campaign=kept).values_list("pseudonym", flat=True):
+            assert name in said
+        assert "labeler 1" not in said

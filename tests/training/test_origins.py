@@ -1,5 +1,6 @@
 """Lineage both ways, the card of a model, what of the run folders can go, and what never does."""
 
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from importlib import import_module
@@ -27,6 +28,8 @@ from training.retention import clean, delete_weights, freed_bytes, removable, re
 from training.rlhf.contract.run_folder import write_json
 from training.rounds import launch, open_round
 from training.run_folders import run_folder
+from training.snapshot_rows import Query
+from training.snapshots import freeze, path_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -151,6 +154,36 @@ class TestTheCard:
         assert says not in card_of(reward)
         withdraw(snapshot.submissions.earliest("pk").assignment.labeler)
         assert says in card_of(reward)
+
+    def test_of_a_model_told_apart_it_says_so_too(self, project: Project, round_with_base: Round) -> None:
+        """Only of the cohort that the withdrawn answer had put somebody into, and of none that was filled by hand."""
+        sft_is_done(round_with_base)
+        rankings(project, 3, overlap=2)
+        made = []
+        for (name, rule), labeler in zip(
+            (("Young", {"age": ["young"]}), ("Terse", {})), project.labelers.order_by("-pk")[:2], strict=True
+        ):
+            cohort = Cohort.objects.create(project=project, name=name, rule=rule)
+            CohortMember.objects.create(cohort=cohort, labeler=labeler, since=timezone.now() - timedelta(days=9))
+            made.append((cohort, labeler))
+        query = replace(
+            Query(kind="rankings", split="train"), among=tuple(one.pk for one, _ in made), keys=("Young", "Terse")
+        )
+        snapshot = freeze(project, query)
+        job = launch(round_with_base, "reward", overrides=REWARD)
+        job.inputs.filter(role="rankings_train").update(snapshot=snapshot)
+        released(job)
+        finished(job)
+        checkpoint = Checkpoint.objects.get(job=job)
+        says = "Somebody withdrew the answer that had put them into "
+        assert says not in card_of(checkpoint)
+        Cohort.objects.filter(name="Young").update(name="Under 25")
+        made[1][0].members.all().delete()
+        assert says not in card_of(checkpoint)
+        withdraw(made[0][1])
+        assert f"{says}Under 25;" in card_of(checkpoint)
+        path_of(snapshot).unlink()
+        assert says not in card_of(checkpoint)
 
     def test_every_checkpoint_has_one(self, round_with_base: Round) -> None:
         assert "is a base model" in card_of(Checkpoint.objects.get(name="base"))

@@ -17,8 +17,9 @@ from tests.conftest import signed_in
 from tests.labeling.work import make_labeler, must_claim, submit_now
 from tests.training.evaluated import SCALES, answered, asked, held_out, rating_guideline, row, trained
 from tests.training.making import base_model_folder, demonstrations, generator, reload
-from training.audience import audience_in
+from training.audience import audience_in, known_to
 from training.authors import authors_of
+from training.base_models import base_model
 from training.contenders import EvaluationChoices, usual_choices
 from training.errors import LaunchRefused
 from training.evaluation import evaluation_of
@@ -256,6 +257,42 @@ class TestThePage:
             refused = client.get(address, {"difference": typed})
             assert refused.status_code == 400, typed
             assert "expected a number above 0 and at most 6" in refused.content.decode()
+
+
+class TestABroughtInFolder:
+    """Weights of another installation: accord.json beside them says what they can be told."""
+
+    def brought(self, round_: Round, settings: Any, said: Any, name: str = "theirs") -> Checkpoint:
+        folder = base_model_folder(settings.MODELS_DIR / name)
+        (folder / "accord.json").write_text(said if isinstance(said, str) else json.dumps(said))
+        return base_model(round_.project, name)
+
+    def test_it_is_told_what_it_knows_and_asked_as_a_chat(self, ready: Round, settings: Any) -> None:
+        theirs = self.brought(ready, settings, {"conditioning": {"conditions": {"loud": "Write loudly."}}})
+        stage = Stage.objects.select_related("round__project").get(round=ready, kind="evaluate")
+        offered = [option.name for option in evaluation_form(stage, None).others]
+        assert f"with-{theirs.pk}:loud" in offered
+        job = evaluate(ready, others=(theirs.pk,), told=((str(theirs.pk), "loud"),), without=())
+        name = f"other-{theirs.pk}"
+        assert job.config["sample"]["told"] == {f"{name}-told-1": "loud"}
+        assert job.config["conditioning"]["conditions"] == {"loud": "Write loudly."}
+        assert job.config["sample"]["formats"] == {"base": "plain"}
+        answered_as_told(job)
+        labels = [one.label for one in authors_of(ready, campaign_of(ready))]
+        assert "theirs" in " ".join(labels)
+        assert [one for one in labels if one.endswith("told loud")]
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "", "[]", "no JSON", {"conditioning": []}, {"conditioning": {"conditions": {}}},
+            {"conditioning": {"conditions": {"loud": 7}}}, {"conditioning": {"conditions": {"../x": "Write."}}},
+            {"conditioning": {"conditions": ["loud"]}},
+        ],
+    )  # fmt: skip
+    def test_of_one_that_says_nothing_usable_nothing_is_known(self, ready: Round, settings: Any, said: Any) -> None:
+        assert known_to(self.brought(ready, settings, said)) == ()
+        assert known_to(Checkpoint(uri="hub:owner/name")) == ()
 
 
 def external(round_: Round, number: int, name: str = "gpt") -> Generator:

@@ -1,10 +1,14 @@
 """Waits with numbers: stages that wait until people have done enough."""
 
-import pytest
+from datetime import timedelta
 
-from labeling.models import Assignment, Project
+import pytest
+from django.utils import timezone
+
+from labeling.models import Assignment, Cohort, CohortMember, Project
 from tests.training.making import TINY_SFT, demonstrations, rankings
 from training import waiting
+from training.audience import audience_in
 from training.errors import LaunchRefused, RoundRefused
 from training.models import Round, Stage
 from training.rounds import advance, launch, open_ranking_campaign, open_round
@@ -99,3 +103,20 @@ def test_a_ranking_campaign_can_still_be_opened_with_a_number(round_with_base: R
     waiting.set_enough(round_with_base, "rank", 2)
     with pytest.raises(LaunchRefused, match="no sampled responses"):
         open_ranking_campaign(round_with_base)
+
+
+def test_for_one_cohort_alone_prompts_count_that_somebody_of_it_ranked(
+    round_with_base: Round, project: Project
+) -> None:
+    """A campaign for everybody goes on with the others' rankings, which such a round does not read."""
+    warm = Cohort.objects.create(project=project, name="Warm")
+    for number in range(5):
+        labeler = project.labelers.create(pseudonym=f"warm {number}")
+        CohortMember.objects.create(cohort=warm, labeler=labeler, since=timezone.now() - timedelta(days=1))
+    alone = open_round(project, base="base", audience=audience_in(project, "alone", [str(warm.pk)]))
+    rankings(project, 3)
+    assert waiting.there(stage(alone, "reward")) == 0
+    ranker = rankings(project, 2).assignments.first().labeler
+    CohortMember.objects.create(cohort=warm, labeler=ranker, since=timezone.now() - timedelta(days=1))
+    assert waiting.there(stage(alone, "reward")) == 2
+    assert waiting.there(stage(round_with_base, "reward")) == 5

@@ -46,6 +46,10 @@ OVERRIDES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+OF_SEVERAL = {"validation.people", "validation.members.score_spread", "folds.learned_from", "folds.held_out"}
+"""Figures of several labelers, members or folds: here is one of each."""
+
+
 def run(round_: Round, kind: str) -> Job:
     job = launch(round_, kind, overrides=OVERRIDES[kind])
     claim = jobs.claim(job.pk, "test")
@@ -54,7 +58,8 @@ def run(round_: Round, kind: str) -> Job:
     ended = reload(job)
     assert ended.state == "done", ended.error
     # The page reads the reports by name: a figure that is called otherwise there would be missing here.
-    assert [one.name for one in figures_of(ended)] == [one.name for one in FIGURES[ended.kind]]
+    expected = [one.name for one in FIGURES[ended.kind] if one.path not in OF_SEVERAL]
+    assert [one.name for one in figures_of(ended)] == expected
     return ended
 
 
