@@ -21,7 +21,7 @@ from training.snapshots import path_of
 from training.stopping import StopSignal
 from training.sweeping import sweep
 from training.text_import import import_text
-from training.views.figures import FIGURES, figures_of
+from training.views.figures import FIGURES, beside_of, figures_of
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +59,8 @@ def run(round_: Round, kind: str) -> Job:
     assert ended.state == "done", ended.error
     # The page reads the reports by name: a figure that is called otherwise there would be missing here.
     expected = [one.name for one in FIGURES[ended.kind] if one.path not in OF_SEVERAL]
-    assert [one.name for one in figures_of(ended)] == expected
+    beside = [one.name for one in beside_of(ended.report or {})]
+    assert [one.name for one in figures_of(ended)] == expected + beside
     return ended
 
 
