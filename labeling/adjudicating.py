@@ -14,9 +14,10 @@ from django.db.models.functions import Now
 from labeling.agreement import Figure
 from labeling.agreement.pairwise import agreement_in_groups
 from labeling.assigning import labeler_of
+from labeling.audit.recording import record
 from labeling.checking import LETTERS, Said, Work, close_gaps, problems_of
 from labeling.errors import InvalidWork, KeptOut, Problem
-from labeling.models import Adjudication, Assignment, Campaign, Judgment, Membership, Submission, Task
+from labeling.models import Adjudication, Assignment, AuditKind, Campaign, Judgment, Membership, Submission, Task
 from labeling.records import MOST_REASON
 from labeling.reports.judgments import judgments_in
 from labeling.reports.scope import Scope
@@ -84,6 +85,8 @@ def adjudicate(task: Task, membership: Membership, work: Work, *, why: str) -> A
         )  # fmt: skip
         _write(submission, order, work)
         Assignment.objects.filter(pk=assignment.pk).update(current_submission=submission)
+        facts = {"task": task.pk, "submission": submission.pk}
+        record(AuditKind.ADJUDICATION, project=membership.project_id, by=membership.user_id, facts=facts)
         return Adjudication.objects.create(task=task, submission=submission, by=membership.user, why=why)
 
 

@@ -6,10 +6,12 @@ from typing import Any
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from labeling import models
+from labeling.audit.recording import record
 from labeling.errors import Refusal
 from labeling.opening import close_campaign, open_campaign, pause_campaign
 
@@ -74,6 +76,21 @@ class MembershipAdmin(Plain):
     list_filter = ("role",)
     list_select_related = ("user", "project")
     autocomplete_fields = ("user", "project")
+
+    def save_model(self, request: HttpRequest, obj: models.Membership, form: Any, change: bool) -> None:
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            facts = {"act": "by_staff", "member": obj.user_id, "role": obj.role}
+            record(models.AuditKind.ROLE, project=obj.project_id, facts=facts)
+
+    def delete_model(self, request: HttpRequest, obj: models.Membership) -> None:
+        with transaction.atomic():
+            record(models.AuditKind.LEAVE, project=obj.project_id, facts={"act": "by_staff", "member": obj.user_id})
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[models.Membership]) -> None:
+        for one in queryset:
+            self.delete_model(request, one)
 
 
 @admin.register(models.Labeler)
@@ -155,6 +172,16 @@ class ProjectTokenAdmin(ReadOnly):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+    def delete_model(self, request: HttpRequest, obj: models.ProjectToken) -> None:
+        with transaction.atomic():
+            facts = {"act": "revoked", "token": obj.token_key, "member": obj.user_id}
+            record(models.AuditKind.TOKEN, project=obj.project_id, facts=facts)
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[models.ProjectToken]) -> None:
+        for one in queryset:
+            self.delete_model(request, one)
 
 
 @admin.register(models.Prompt)

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Count, ExpressionWrapper, F, IntegerField, Q, Value
 from django.db.models.functions import Greatest
 
+from labeling.audit.campaigns import note_campaign
 from labeling.choosing import Choice, items_of
 from labeling.completing import is_wanted_again
 from labeling.errors import CannotDelete, InvalidSetting, NothingFits, WrongState
@@ -67,6 +68,7 @@ def create_without_tasks(project: Project, kind: WorkKind, settings: Mapping[str
         if campaign.guideline.published_at is None:
             raise InvalidSetting(f"The {campaign.guideline} is a draft; publish it before people work by it.")
         campaign.save()
+        note_campaign(campaign, "made")
     return campaign
 
 
@@ -93,6 +95,7 @@ def change_settings(campaign: Campaign, settings: Mapping[str, Any]) -> None:
     """Raises InvalidSetting where one of them is fixed by now, or the model's own checks refuse it."""
     with transaction.atomic():
         locked = Campaign.objects.select_for_update(no_key=True).select_related(None).get(pk=campaign.pk)
+        changed: list[str] = []
         for name, value in settings.items():
             if name not in AT_ANY_TIME + WHILE_DRAFT:
                 raise InvalidSetting(f"{name} is no setting that changes.")
@@ -101,9 +104,13 @@ def change_settings(campaign: Campaign, settings: Mapping[str, Any]) -> None:
                 raise InvalidSetting(
                     f"The campaign is {locked.state}: its {name} stays, since people have been asked to work by it."
                 )
+            if getattr(locked, name) != value:
+                changed.append(name)
             setattr(locked, name, value)
         locked.full_clean()
         locked.save(update_fields=list(settings))
+        if changed:
+            note_campaign(locked, "changed", settings=sorted(changed))
     campaign.refresh_from_db()
 
 
@@ -179,6 +186,7 @@ def change_overlap(campaign: Campaign, to: int) -> OverlapChange:
         Task.objects.filter(campaign=locked, aside="").update(overlap=wanted, open_slots=wanted - TAKEN)
         Campaign.objects.filter(pk=locked.pk).update(overlap=to)
         is_wanted_again(locked.pk)
+        note_campaign(locked, "overlap", was=locked.overlap, to=to)
     campaign.overlap = to
     return change
 
@@ -212,6 +220,7 @@ def open_to_all(campaign: Campaign) -> None:
             raise WrongState(f"The campaign {campaign.name!r} is closed; it hands out no tasks.")
         if Campaign.objects.filter(pk=campaign.pk, pilot_tasks__isnull=False).update(pilot_tasks=None):
             ClaimCursor.objects.filter(campaign=campaign).update(nothing_until=None)
+            note_campaign(campaign, "widened")
     campaign.pilot_tasks = None
 
 
@@ -232,4 +241,5 @@ def delete_campaign(campaign: Campaign) -> None:
         locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
         if hindrance := hindrance_to_deleting(locked):
             raise CannotDelete(f"The campaign {locked.name!r} stays. {hindrance}")
+        note_campaign(locked, "deleted")
         locked.delete()

@@ -12,13 +12,14 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from labeling.audit.recording import record
 from labeling.errors import Refusal
 from labeling.foreign.making import told
 from labeling.foreign.sources import CSV, RECORDS, SOURCES, Source, lines_of
 from labeling.foreign.table import PREFIX, TARGETS, guessed, head_of, mapping_of
 from labeling.imported_rows import NameTaken
 from labeling.importing import EmptyFile, ImportReport, import_lines
-from labeling.models import Import, Project, User
+from labeling.models import AuditKind, Import, Project, User
 from labeling.outbound import Limits, check_address, download
 from labeling.record_fields import BadRecord, checked_name
 from labeling.record_lines import Line, UnreadableFile
@@ -190,6 +191,7 @@ def queue(
             url=url,
             size_bytes=size_bytes,
         )
+        record(AuditKind.IMPORT, project=project.pk, facts={"import": str(made.uuid), "size_bytes": size_bytes})
         ring(made)
     return made
 

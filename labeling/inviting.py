@@ -6,6 +6,7 @@ An address has one open invitation in a project: sending it again makes a new li
 from collections.abc import Callable
 from datetime import timedelta
 from smtplib import SMTPException
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.password_validation import validate_password
@@ -18,8 +19,9 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext
 
+from labeling.audit.recording import record
 from labeling.errors import BadName, InvalidWork, InvitationGone, NotInvited, Problem
-from labeling.models import Invitation, Membership, Project, Role, User
+from labeling.models import AuditKind, Invitation, Membership, Project, Role, User
 from labeling.names import checked_line
 
 MOST_A_DAY = 50
@@ -92,6 +94,7 @@ def withdraw(invitation: Invitation) -> None:
         _lock_project(invitation.project_id)
         _refuse_if_settled(invitation)
         Invitation.objects.filter(pk=invitation.pk).update(withdrawn_at=timezone.now())
+        _note(invitation, "withdrawn")
 
 
 def _lock_project(project_id: int) -> None:
@@ -128,7 +131,13 @@ def _make(project: Project, address: str, role: str, by: User) -> tuple[Invitati
         invited_by=by,
         expires_at=now + Invitation.VALID_FOR,
     )
+    _note(invitation, "made")
     return invitation, token
+
+
+def _note(invitation: Invitation, act: str, **more: Any) -> None:
+    facts = {"act": act, "invitation": invitation.pk, "role": invitation.role}
+    record(AuditKind.INVITATION, project=invitation.project_id, facts=facts, **more)
 
 
 def checked_address(text: str) -> str:
@@ -207,6 +216,7 @@ def accept(token: str, user: User) -> Membership:
             user=user, project=invitation.project, defaults={"role": invitation.role}
         )
         Invitation.objects.filter(pk=invitation.pk).update(accepted_at=timezone.now(), accepted_by=user)
+        _note(invitation, "accepted", by=user.pk)
     return membership
 
 

@@ -11,9 +11,10 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from labeling.audit.recording import record
 from labeling.leases import held_by
 from labeling.members import lock_owners
-from labeling.models import Cohort, CohortMember, Invitation, Membership, ProjectToken, Submission
+from labeling.models import AuditKind, Cohort, CohortMember, Invitation, Membership, ProjectToken, Submission
 from labeling.releasing import release_all
 
 
@@ -58,5 +59,6 @@ def leave(membership: Membership) -> Leaving:
         CohortMember.objects.filter(labeler__membership=membership, until__isnull=True).update(
             until=Greatest(F("since"), Value(timezone.now()))
         )
+        record(AuditKind.LEAVE, project=membership.project_id, facts={"member": membership.user_id})
         membership.delete()
     return ended

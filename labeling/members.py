@@ -3,9 +3,10 @@
 from django.db import transaction
 from django.utils.translation import gettext
 
+from labeling.audit.recording import record
 from labeling.errors import LastOwner, Refusal
 from labeling.leases import release_what_role_may_not_do
-from labeling.models import Membership, Role
+from labeling.models import AuditKind, Membership, Role
 
 
 def lock_owners(membership: Membership, *, what: str) -> None:
@@ -32,6 +33,8 @@ def change_role(membership: Membership, role: str) -> Membership:
         if role != Role.OWNER:
             lock_owners(membership, what="get another role")
         Membership.objects.filter(pk=membership.pk).update(role=role)
+        facts = {"member": membership.user_id, "was": membership.role, "role": role}
+        record(AuditKind.ROLE, project=membership.project_id, facts=facts)
         release_what_role_may_not_do(membership, role)
     membership.role = role
     return membership

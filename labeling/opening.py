@@ -8,9 +8,11 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from labeling.audit.campaigns import note_campaign
+from labeling.audit.recording import record
 from labeling.completing import is_wanted_again
 from labeling.errors import EmptyCampaign, InvalidTask, WrongState
-from labeling.models import Campaign, ClaimCursor, Guideline, Prompt, Response, Task, TaskResponse, WorkKind
+from labeling.models import AuditKind, Campaign, ClaimCursor, Guideline, Prompt, Response, Task, TaskResponse, WorkKind
 from labeling.releasing import release_held
 
 RESPONSES_A_TASK = {WorkKind.DEMONSTRATION: (0, 0), WorkKind.RANKING: (2, 9), WorkKind.RATING: (1, 1)}
@@ -122,7 +124,9 @@ def open_campaign(campaign: Campaign) -> None:
         _change_state(campaign, Campaign.State.OPEN)
         # A conditional update: the guideline at hand may be a stale copy of one that another campaign published.
         drafts = Guideline.objects.filter(pk=campaign.guideline_id, published_at__isnull=True)
-        drafts.update(published_at=timezone.now())
+        if drafts.update(published_at=timezone.now()):
+            facts = {"guideline": campaign.guideline_id, "version": campaign.guideline.version}
+            record(AuditKind.GUIDELINE, project=campaign.project_id, facts=facts)
 
 
 def pause_campaign(campaign: Campaign) -> None:
@@ -143,6 +147,8 @@ def close_campaign(campaign: Campaign, *, release: bool = False) -> None:
 
 def _change_state(campaign: Campaign, to: Campaign.State) -> None:
     from_states = [state for state, leads_to in LEADS_TO.items() if to in leads_to]
-    if not Campaign.objects.filter(pk=campaign.pk, state__in=from_states).update(state=to):
-        raise WrongState(f"The campaign {campaign.name!r} is {campaign.state}; from there it does not become {to}.")
+    with transaction.atomic():
+        if not Campaign.objects.filter(pk=campaign.pk, state__in=from_states).update(state=to):
+            raise WrongState(f"The campaign {campaign.name!r} is {campaign.state}; from there it does not become {to}.")
+        note_campaign(campaign, to.value)
     campaign.state = to

@@ -7,9 +7,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
 from django.utils.text import slugify
 
+from labeling.audit.recording import record
 from labeling.checking import unstorable
 from labeling.errors import BadName, KeptOut, StillInUse
 from labeling.models import (
+    AuditKind,
     Campaign,
     Cohort,
     Guideline,
@@ -47,6 +49,8 @@ def make_project(*, name: str, about: str, by: User) -> Project:
         with suppress(IntegrityError), transaction.atomic():
             project = Project.objects.create(name=checked, slug=_free_slug(checked), about=described)
             Membership.objects.create(user=by, project=project, role=Role.OWNER)
+            facts = {"act": "founded", "member": by.pk, "role": Role.OWNER.value}
+            record(AuditKind.ROLE, project=project.pk, facts=facts)
             return project
     raise BadName(f"Other projects are being made of the name {checked!r} at this moment; send it again.")
 
@@ -115,6 +119,7 @@ def delete_project(project: Project, *, named: str) -> None:
         if named.strip() != project.name:
             raise BadName(f"You typed {named.strip()[:80]!r}; to delete the project, type its name: {project.name}")
         project.campaigns.all().delete()  # Before the guidelines and cohorts that they point to.
+        record(AuditKind.ROLE, project=project.pk, facts={"act": "project_deleted"})
         project.delete()
 
 

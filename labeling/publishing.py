@@ -15,10 +15,11 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from labeling.audit.recording import record
 from labeling.checking import unstorable
 from labeling.errors import CannotDelete, InvalidWork, Problem, WrongState
 from labeling.guidelines import OVERALL, default_guideline
-from labeling.models import Guideline, Project, WorkKind
+from labeling.models import AuditKind, Guideline, Project, WorkKind
 
 BODY_LIMIT = 20_000
 """Characters; a longer text is not rendered as markdown."""
@@ -127,6 +128,8 @@ def publish(guideline: Guideline, *, without_flags: bool = False, major: bool = 
             before = earlier.filter(published_at__isnull=False).order_by("-version").first()
             locked.read_from = locked.version if major else before.read_from if before else 0
             Guideline.objects.filter(pk=locked.pk).update(published_at=locked.published_at, read_from=locked.read_from)
+            facts = {"guideline": locked.pk, "version": locked.version, "major": major}
+            record(AuditKind.GUIDELINE, project=locked.project_id, facts=facts)
     guideline.published_at, guideline.read_from = locked.published_at, locked.read_from
 
 

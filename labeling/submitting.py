@@ -15,10 +15,11 @@ from django.utils.translation import gettext
 
 from labeling.asking_again import ask_another
 from labeling.assigning import KEPT_OUT, STALE, State, extended_lease, is_kept_out, take_slot
+from labeling.audit.recording import record
 from labeling.checking import LETTERS, Said, Work, close_gaps, problems_of, unstorable
 from labeling.completing import note_task
 from labeling.errors import AlreadySubmitted, CampaignNotOpen, InvalidWork, KeptOut, NewerDraft, Problem, StaleLease
-from labeling.models import Assignment, Campaign, ClaimCursor, Judgment, Response, Submission, Task, WorkKind
+from labeling.models import Assignment, AuditKind, Campaign, ClaimCursor, Judgment, Response, Submission, Task, WorkKind
 from labeling.numbers import in_words
 from labeling.prepared import Prepared, as_time
 from labeling.prompt_writing import SURE, written_in
@@ -210,6 +211,9 @@ def submit(assignment: Assignment, work: Work, *, key: UUID, lease_token: UUID, 
             lease_until=None,
         )
         write(*said, submitted)
+        if corrects:
+            facts = {"submission": submission.pk, "number": submission.number}
+            record(AuditKind.CORRECTION, project=locked.campaign.project_id, facts=facts)
         if submission.counted and not ask_another(task.pk, locked.campaign):
             note_task(task, submission)
         count_submission(locked.campaign.kind, counted=submission.counted)

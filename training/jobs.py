@@ -17,6 +17,8 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 from kombu.exceptions import OperationalError
 
+from labeling.audit.recording import record
+from labeling.models import AuditKind
 from labeling.repeating import Repeated
 from training.announcing import announce_stage, raise_alarm
 from training.errors import JobRefused
@@ -245,6 +247,7 @@ def ask_pause(job: Job) -> None:
             raise JobRefused(f"Job {now.pk} was asked to {now.wanted} already; it ends its step first.")
         else:
             _set(now, wanted=Wanted.PAUSE)
+        _note(AuditKind.CANCEL, now, "paused")
 
 
 def ask_cancel(job: Job) -> None:
@@ -263,6 +266,7 @@ def ask_cancel(job: Job) -> None:
             raise JobRefused(f"Job {now.pk} is being cancelled already.")
         else:
             _set(now, wanted=Wanted.CANCEL)
+        _note(AuditKind.CANCEL, now, "cancelled")
 
 
 def end_what_was_asked(job: Job) -> None:
@@ -324,7 +328,12 @@ def resume(job: Job) -> None:
             # It counts again, where an earlier job was the stage's since it had failed.
             Stage.objects.filter(pk=stage.pk).update(job=now, state=Stage.State.RUNNING)
         _set(now, state=State.QUEUED, wanted=Wanted.RUN, attempts_without_progress=0, error=None, finished_at=None)
+        _note(AuditKind.LAUNCH, now, "resumed")
         ring(now)
+
+
+def _note(kind: AuditKind, job: Job, act: str) -> None:
+    record(kind, project=job.project_id, facts={"act": act, "job": job.pk, "kind": job.kind})
 
 
 def _lock(job: Job) -> Job:

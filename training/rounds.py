@@ -11,7 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Count, F, Max, Q
 
-from labeling.models import Assignment, Campaign, Guideline, Project, Prompt, Response, Task, User, WorkKind
+from labeling.audit.recording import record
+from labeling.models import Assignment, AuditKind, Campaign, Guideline, Project, Prompt, Response, Task, User, WorkKind
 from labeling.opening import RESPONSES_A_TASK, make_tasks, open_campaign
 from training import jobs, waiting
 from training.announcing import announce_stage, take_back_refusal
@@ -172,6 +173,7 @@ def close_round(round_: Round) -> None:
         if asked is not None and asked.campaign is not None:
             raise RoundRefused(f"People are at work in the campaign “{asked.campaign.name}”; close it first.")
         Round.objects.filter(pk=locked.pk).update(state=Round.State.CLOSED)
+        record(AuditKind.CANCEL, project=locked.project_id, facts={"act": "round_closed", "round": locked.number})
     round_.state = Round.State.CLOSED
 
 
@@ -301,6 +303,8 @@ def launch(
         stage.refusal = ""
         stage.save(update_fields=["job", "state", "refusal"])
         take_back_refusal(stage)
+        facts = {"act": "launched", "job": job.pk, "round": round_.number, "kind": kind}
+        record(AuditKind.LAUNCH, project=round_.project_id, by=by.pk if by else None, facts=facts)
         jobs.ring(job)
     return job
 

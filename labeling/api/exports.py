@@ -14,7 +14,7 @@ from labeling.api.resource import Allowed, Resource, found_or_404, operation
 from labeling.exporting.asked import PARAMETERS, read_asked
 from labeling.exporting.counting import count_rows
 from labeling.exporting.downloading import file_answer
-from labeling.exporting.making import file_of, name_and_type_of, prepare
+from labeling.exporting.making import file_of, name_and_type_of, note_fetched, prepare
 from labeling.exporting.recalling import file_to_send
 from labeling.models import Export
 from labeling.records import Kind
@@ -148,5 +148,6 @@ class ExportFileView(OneExport):
         path = file_to_send(export)
         if path is None:
             raise Http404
+        note_fetched(export)
         name, media_type = name_and_type_of(export)
         return file_answer(request._request, path, name=name, media_type=media_type, sha256=export.sha256)

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from labeling.access import READS_DATA
 from labeling.api.fields import OneOf, Sent, Text
 from labeling.api.resource import Allowed, Resource, operation
+from labeling.audit.recording import record
 from labeling.exporting.asked import MARGINS, TIES, YES_OR_NO, parameters_of, read_asked
 from labeling.exporting.counting import count_rows
 from labeling.exporting.datasheet import datasheet_of
@@ -17,6 +18,7 @@ from labeling.exporting.formats import FORMATS
 from labeling.exporting.layouts import layouts_of
 from labeling.exporting.reading import one_look
 from labeling.exporting.streaming import streamed
+from labeling.models import AuditKind
 from labeling.records import REVIEWS, SPLITS, Kind
 from labeling.scopes import Scope
 
@@ -41,7 +43,9 @@ def records_view(name: str, kind: Kind) -> type[Resource]:
             name=f"stream_{name}",
         )
         def get(self, request: Request, slug: str) -> Any:
-            answer = streamed(read_asked(self.project, kind, self.query))
+            asked = read_asked(self.project, kind, self.query)
+            record(AuditKind.EXPORT, project=self.project.pk, facts={"act": "fetched", "records": kind.value})
+            answer = streamed(asked)
             _, mark, query = request.get_full_path().partition("?")
             answer["Link"] = f'<{request.path}/datasheet{mark}{query}>; rel="describedby"'
             return answer

@@ -9,10 +9,11 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
+from labeling.audit.recording import record
 from labeling.exporting.asked import Asked, CannotExport, read_asked, shape_of, stem_of
 from labeling.exporting.streaming import Stream
 from labeling.kept_files import kept_in
-from labeling.models import Export, Project, User
+from labeling.models import AuditKind, Export, Project, User
 from labeling.records import Kind
 from labeling.transferring import end, ring
 
@@ -36,8 +37,19 @@ def prepare(project: Project, kind: Kind, query: Mapping[str, str], *, by: User 
         if waiting.count() >= MOST_WAITING:
             raise TooMany(f"{MOST_WAITING} exports of this project are being prepared; wait until one is done.")
         export = Export.objects.create(project=project, kind=kind, query=dict(asked.query), created_by=by)
+        _note(export, "prepared")
         ring(export)
     return export
+
+
+def note_fetched(export: Export) -> None:
+    """Into the audit log: who fetches a file in parts is written down once a part."""
+    _note(export, "fetched")
+
+
+def _note(export: Export, act: str) -> None:
+    facts = {"act": act, "records": str(export.kind), "export": str(export.uuid)}
+    record(AuditKind.EXPORT, project=export.project_id, facts=facts)
 
 
 def asked_of(export: Export) -> Asked:

@@ -3,6 +3,7 @@
 from labeling.models.adjudication import Adjudication
 from labeling.models.answered import AnsweredRequest
 from labeling.models.assignment import Assignment
+from labeling.models.audit import AuditEntry, AuditHead, AuditKind, AuditWaiting
 from labeling.models.background import Background, BackgroundForm
 from labeling.models.campaign import Campaign
 from labeling.models.cohort import Cohort, CohortMember
@@ -27,6 +28,10 @@ from labeling.models.webhook import Delivery, Webhook
 __all__ = [
     "AnsweredRequest",
     "Adjudication",
+    "AuditEntry",
+    "AuditHead",
+    "AuditKind",
+    "AuditWaiting",
     "Background",
     "BackgroundForm",
     "Grade",

@@ -10,17 +10,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from labeling.access import READS_DATA, ProjectRequest, project_page
+from labeling.audit.recording import record
 from labeling.errors import Refusal
 from labeling.exporting.asked import Asked, CannotExport, read_asked
 from labeling.exporting.counting import count_rows
 from labeling.exporting.datasheet import as_markdown
 from labeling.exporting.downloading import file_answer
 from labeling.exporting.form import ExportForm
-from labeling.exporting.making import name_and_type_of, prepare
+from labeling.exporting.making import name_and_type_of, note_fetched, prepare
 from labeling.exporting.reading import plainly
 from labeling.exporting.recalling import file_to_send
 from labeling.exporting.streaming import streamed
-from labeling.models import Export
+from labeling.models import AuditKind, Export
 from labeling.records import Kind
 
 KINDS = {
@@ -96,6 +97,7 @@ def download(request: ProjectRequest) -> HttpResponseBase:
     asked, problem = _asked(request, _kind(request.GET.get("records", "")), request.GET)
     if asked is None:
         return HttpResponse(problem, status=400, content_type="text/plain; charset=utf-8")
+    record(AuditKind.EXPORT, project=request.project.pk, facts={"act": "fetched", "records": asked.kind.value})
     return streamed(asked)
 
 
@@ -115,6 +117,7 @@ def export_file(request: ProjectRequest, uuid: Any) -> HttpResponseBase:
     path = file_to_send(export)
     if path is None:
         raise Http404("There is no such page, or it is not yours.")
+    note_fetched(export)
     name, media_type = name_and_type_of(export)
     return file_answer(request, path, name=name, media_type=media_type, sha256=export.sha256)
 

@@ -10,16 +10,19 @@ from allauth.account.decorators import reauthentication_required
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
+from knox.settings import CONSTANTS
 
 from labeling.access import ProjectRequest, project_page
+from labeling.audit.recording import record
 from labeling.errors import Refusal
-from labeling.models import ProjectToken, Role
+from labeling.models import AuditKind, ProjectToken, Role
 from labeling.names import checked_line
 from labeling.scopes import WORDS, checked_scopes, scopes_for
 
@@ -80,10 +83,14 @@ def _made(request: ProjectRequest) -> HttpResponse:
     scopes = checked_scopes(request.POST.getlist("scope") or scopes_for(role)[:1], role)
     text = request.POST.get("name", "").strip()
     name = checked_line(text, what="name of the token", most=NAME_CHARACTERS) if text else ""
+    with transaction.atomic():
+        token = ProjectToken.make(user=request.user, project=request.project, scopes=scopes, name=name)
+        facts = {"act": "made", "token": token[: CONSTANTS.TOKEN_KEY_LENGTH], "scopes": [str(one) for one in scopes]}
+        record(AuditKind.TOKEN, project=request.project.pk, facts=facts)
     answer = redirect("tokens", request.project.slug)
     answer.set_signed_cookie(
         COOKIE,
-        ProjectToken.make(user=request.user, project=request.project, scopes=scopes, name=name),
+        token,
         salt=_salt(request),
         max_age=SHOWN_WITHIN,
         path=request.path,
@@ -111,6 +118,9 @@ def revoke_token(request: ProjectRequest, key: str) -> HttpResponse:
     token = _shown_to(request).filter(token_key=key).first()
     if token is None:
         raise Http404("There is no such page, or it is not yours.")
-    token.delete()
+    with transaction.atomic():
+        facts = {"act": "revoked", "token": token.token_key, "member": token.user_id}
+        record(AuditKind.TOKEN, project=request.project.pk, facts=facts)
+        token.delete()
     messages.success(request, f"The token {token.token_key}… is revoked; it opens nothing any more.")
     return redirect("tokens", request.project.slug)

@@ -7,7 +7,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from labeling.models import Membership, Project, Role, User
+from labeling.audit.recording import record
+from labeling.models import AuditKind, Membership, Project, Role, User
 from labeling.sign_in import one_time_link
 
 
@@ -36,6 +37,8 @@ class Command(BaseCommand):
             )
             if not made:
                 raise CommandError(f"{user} is {membership.role} of {project.slug} already; the admin changes roles.")
+            facts = {"act": "added", "member": user.pk, "role": membership.role}
+            record(AuditKind.ROLE, project=project.pk, by=None, facts=facts)
             link = one_time_link(user, base=options["base"])
         self.stderr.write(f"{user} is now {membership.role} of {project.slug}. This signs them in once, within a day:")
         self.stdout.write(link)

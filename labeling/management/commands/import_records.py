@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
+from labeling.audit.recording import record
 from labeling.imported_rows import NameTaken
 from labeling.importing import EmptyFile, ImportReport, import_file
-from labeling.models import Project
+from labeling.models import AuditKind, Project
 from labeling.record_fields import BadRecord, checked_name
 from labeling.record_lines import UnreadableFile
 from labeling.records import Kind
@@ -42,7 +44,10 @@ class Command(BaseCommand):
         """Whether every line was taken; says what became of the file."""
         try:
             name = checked_name(options["name"] or name_of(path), where="--name", most=MOST_NAME)
-            report = import_file(project, path, name=name, kind=options["kind"], skip_bad=options["skip_bad"])
+            with transaction.atomic():
+                report = import_file(project, path, name=name, kind=options["kind"], skip_bad=options["skip_bad"])
+                if report.written:
+                    record(AuditKind.IMPORT, project=project.pk, by=None, facts={"records": report.read.total()})
         except (UnreadableFile, EmptyFile, NameTaken, BadRecord) as error:
             self.stderr.write(f"{error}. Nothing of {path.name} was imported.")
             return False

@@ -5,8 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from knox.settings import CONSTANTS
 
-from labeling.models import Membership, ProjectToken, User
+from labeling.audit.recording import record
+from labeling.models import AuditKind, Membership, ProjectToken, User
 from labeling.scopes import Scope, ScopeRefused, checked_scopes
 
 MOST_DAYS = 3650
@@ -40,6 +42,9 @@ class Command(BaseCommand):
         token = ProjectToken.make(
             user=users[0], project=membership.project, scopes=scopes, valid_for=timedelta(days=days)
         )
+        key = token[: CONSTANTS.TOKEN_KEY_LENGTH]
+        facts = {"act": "made", "token": key, "member": users[0].pk, "scopes": [str(one) for one in scopes]}
+        record(AuditKind.TOKEN, project=membership.project_id, by=None, facts=facts)
         self.stderr.write(f"A token of {users[0]} for {slug}, valid for {days} days; it is not shown again. To use it:")
         self.stderr.write(
             f"  curl -H 'Authorization: Token …' http://127.0.0.1:8000/api/v1/projects/{slug}/records/rankings"
