@@ -119,9 +119,7 @@ def plan(stage: Stage, sections: Sections, *, models: dict[str, Checkpoint] | No
     models: by role, where they are chosen; else those that the stage needs. more: fields of the query for its required
     records. The config comes first, then the models, then the data: nothing is frozen for a stage that cannot start.
     """
-    models = models_of(stage) if models is None else models
-    if chooses_by_score(stage, sections) and "reward" not in models:
-        models = models | {"reward": judge_of_epochs(stage, models["init"])}
+    models = with_judge(stage, sections, models_of(stage) if models is None else models)
     for role, checkpoint in models.items():
         check_readable(checkpoint, role=role)
     needs = list(needs_met(stage, sections))
@@ -142,12 +140,12 @@ def plan(stage: Stage, sections: Sections, *, models: dict[str, Checkpoint] | No
 def preview(stage: Stage, sections: Sections, *, models: dict[str, Checkpoint] | None = None) -> dict[str, Any]:
     """The config that the stage would get, whether or not its inputs are there yet. models: by role, where they are
     chosen. Raises LaunchRefused."""
-    stand_ins = {
+    shown = models or {
         role: Checkpoint(name=f"checkpoint-of-{maker}", uri="") for role, maker in MODEL_NEEDS[stage.kind].items()
     }
     if chooses_by_score(stage, sections):
-        stand_ins["reward"] = Checkpoint(name="reward-model", uri="")
-    return compose(stage, sections, models=models or stand_ins, needs=needs_of(stage, sections)).to_json()
+        shown = {"reward": Checkpoint(name="reward-model", uri="")} | shown
+    return compose(stage, sections, models=shown, needs=needs_of(stage, sections)).to_json()
 
 
 # --- config -----------------------------------------------------------------------------------------------------------
@@ -257,6 +255,15 @@ def learned_in_common(one: Checkpoint, other: Checkpoint) -> str:
 
 def chooses_by_score(stage: Stage, sections: Sections) -> bool:
     return stage.kind == Kind.SFT and value_at(sections, "sft.select") == "reward_score"
+
+
+def with_judge(stage: Stage, sections: Sections, models: dict[str, Checkpoint]) -> dict[str, Checkpoint]:
+    """The models of a stage, and the reward model that chooses the epoch where one does and none was chosen.
+
+    Raises LaunchRefused where there is none that could."""
+    if not chooses_by_score(stage, sections) or "reward" in models:
+        return models
+    return models | {"reward": judge_of_epochs(stage, models["init"])}
 
 
 def judge_of_epochs(stage: Stage, init: Checkpoint) -> Checkpoint:

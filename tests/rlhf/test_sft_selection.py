@@ -1,19 +1,26 @@
 """Which epoch of SFT is released where a reward model chooses."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from training.rlhf import sft
+from training.rlhf.contract.config import load_config
 from training.rlhf.contract.exit_codes import ExitCode
 from training.rlhf.contract.run_folder import ModelEntry, RunFolder, model_identity, read_status, write_models_manifest
+from training.rlhf.contract.settings import Conditioning, Lengths
+from training.rlhf.demonstrations import encode_demonstrations
+from training.rlhf.ensemble import Ensemble
 from training.rlhf.models import ScalarModel, load_causal_lm
+from training.rlhf.tokens import Budget
 
 from .run_folders import make_reward_model
-from .tiny_runs import finish, lines, numbers, sft_run, tiny_tokens
+from .tiny_runs import demonstrations, finish, lines, numbers, sft_run, tiny_tokens
 
 CPU = torch.device("cpu")
 
@@ -93,3 +100,29 @@ def test_a_judge_and_the_choice_by_it_come_together(
     folder = sft_run(tmp_path / "run", tiny_base, **changes)
     assert finish(folder, "sft", sft.train) == ExitCode.CONFIG_REFUSED
     assert expected in error_of(folder)
+
+
+def test_a_response_to_a_prompt_that_was_told_a_condition_is_scored_by_its_zero(
+    tmp_path: Path, tiny_base: Path
+) -> None:
+    folder = sft_run(tmp_path, tiny_base)
+    conditioning = Conditioning(mode="message", conditions={"terse": "Be brief.", "warm": "Be kind."})
+    config = replace(
+        load_config(folder.config),
+        conditioning=conditioning,
+        lengths=Lengths(prompt_tokens=48, response_tokens=48, context_tokens=96),
+    )
+    tokens = tiny_tokens(conditioning=conditioning)
+    model = load_causal_lm(tiny_base, device=CPU)
+    member = ScalarModel.from_causal_lm(load_causal_lm(tiny_base, device=CPU), seed=1)
+    told = ["terse", None, "warm", "terse"]
+    rows = [replace(row, condition=one) for row, one in zip(demonstrations(4), told, strict=True)]
+    items = encode_demonstrations(rows, tokens, config, Budget(config.lengths), dropout=0.0)
+    run = SimpleNamespace(config=config, device=CPU, micro_batch_tokens=400, phase=lambda name: None, poll=lambda: None)
+
+    def mean(**bias: float) -> float:
+        judge = Ensemble([member], score_bias={"": 0.25} | bias).eval()
+        return sft.score_responses(run, model, tokens, items, judge)  # type: ignore[arg-type]
+
+    plain = mean()
+    assert mean(terse=1.25, warm=-3.75) - plain == pytest.approx((1 - 4 + 1) / 4, abs=1e-5)

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from labeling.models import Campaign, Generator, Labeler, Project, Prompt, Response
 from tests.labeling.work import make_campaign, make_labeler, must_claim, ranked, submit_now
@@ -11,7 +12,7 @@ from training.models import Job
 
 NUMBERS = count(1)
 
-TINY_SFT = {"sft": {"epochs": 1, "sequences_per_step": 4}, "hardware": {"device": "cpu", "threads": 1}}
+TINY_SFT: dict[str, Any] = {"sft": {"epochs": 1, "sequences_per_step": 4}, "hardware": {"device": "cpu", "threads": 1}}
 
 
 def prompt(project: Project, text: str = "", *, split: str = "train", group: str = "", **more: object) -> Prompt:
@@ -83,6 +84,7 @@ def script_stage(monkeypatch, source: str) -> None:  # type: ignore[no-untyped-d
 SCRIPT_HEAD = """
 import json, os, signal, sys, time
 from pathlib import Path
+from typing import Any
 root = Path(sys.argv[1])
 attempt = json.loads((root / "control.json").read_text())["attempt"]
 

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from training.models import Stage
+from training.comparing import StagePair
+from training.models import Job, Stage
 from training.preflight import needs_of
 from training.sizes import beside_responses
+from training.views.comparison import points_beside
 from training.views.figures import beside_of
 
 
@@ -36,3 +38,34 @@ def test_text_is_read_where_its_weight_is_given_or_to_be_set(ptx: dict[str, floa
 def test_what_is_sampled_to_be_set_beside_is_counted() -> None:
     assert beside_responses({"prompts": 10, "temperatures": [1.0, 0.0], "best_of": [2, 8]}) == 100
     assert beside_responses(None) == 0
+
+
+REST: dict[str, Any] = {"label": "PPO", "settings": [], "data": []}
+
+
+def with_points(*points: dict[str, Any]) -> Job:
+    return Job(kind=Job.Kind.PPO, report={"beside": {"prompts": 4, "points": list(points)}})
+
+
+def point(kind: str, at: float, score: float) -> dict[str, Any]:
+    return {"kind": kind, "at": at, "kl": interval(3.0), "score": interval(score), "response_tokens": interval(20.0)}
+
+
+def test_the_points_of_two_rounds_stand_side_by_side_by_what_they_are() -> None:
+    first = with_points(point("policy", 12, 1.0), point("best_of", 4, 0.5))
+    second = with_points(point("best_of", 4, -0.5), point("best_of", 8, 0.7))
+    told = points_beside(StagePair(kind="ppo", first=first, second=second, **REST))
+    assert [(one.name, one.first[:5], one.second[:6]) for one in told] == [
+        ("Policy after iteration 12", "1.000", "–"),
+        ("SFT, best of 4", "0.500", "−0.500"),
+        ("SFT, best of 8", "–", "0.700 "),
+    ]
+    assert told[0].first == "1.000 (0.500 to 1.500); 3.00 nats from SFT, 20.0 tokens a response"
+    assert told[0].note == "score, and KL from SFT"
+
+
+def test_a_round_without_points_and_one_that_is_not_there_have_none() -> None:
+    one = with_points(point("policy", 12, 1.0))
+    told = points_beside(StagePair(kind="ppo", first=one, second=None, **REST))
+    assert [(line.first[:5], line.second) for line in told] == [("1.000", "–")]
+    assert points_beside(StagePair(kind="ppo", first=Job(kind="ppo", report=None), second=None, **REST)) == []

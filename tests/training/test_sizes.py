@@ -44,3 +44,12 @@ def test_members_and_folds_take_their_time() -> None:
     assert amount(told, 100) == 200
     assert amount(reward_config(epochs=2, members=3).to_json(), 100) == 600
     assert amount(reward_config(epochs=2, folds=5).to_json(), 100) == 200 * 5
+
+
+def test_sft_holds_every_member_of_the_model_that_chooses_its_epoch() -> None:
+    models, data = {"init": "models/init", "reward": "models/reward"}, {"train": ["x"], "validation": ["y"]}
+    judged = config("sft", models=models, data=data, sft={"select": "reward_score"})
+    alone = config("sft", models={"init": "models/init"}, data=data, sft={})
+    sizes = {"init": ModelSize(1000), "reward": ModelSize(900, members=2)}
+    plain = memory_bytes(alone, {"init": ModelSize(1000)})
+    assert memory_bytes(judged, sizes) - plain == 2 * 900 * RUN_BYTES

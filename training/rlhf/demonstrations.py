@@ -24,12 +24,13 @@ MIXED_TEXT_TOKENS = 512
 class Item:
     """Something to imitate: a prompt with its demonstration, or a window of pretraining text.
 
-    weight: how much each of its response tokens counts.
+    weight: how much each of its response tokens counts. condition: what its prompt is told; None where nothing is.
     """
 
     id: str
     exchange: Exchange
     weight: float
+    condition: str | None = None
 
     @property
     def response_tokens(self) -> int:
@@ -51,13 +52,13 @@ def encode_demonstrations(
     dropout = config.condition_dropout if dropout is None else dropout
     items = []
     for row in rows:
-        condition = row.condition
+        condition = row.condition if config.conditioning.mode == "message" else None
         if not keeps_condition(row.id, seed=config.seed, dropout=dropout):
             condition = None
-        prompt = tokens.prompt_ids(row.messages, condition=condition if config.conditioning.mode == "message" else None)
+        prompt = tokens.prompt_ids(row.messages, condition=condition)
         response = tokens.response_ids(row.response.text)
         if row.weight > 0 and budget.fits(row, prompt=prompt, responses=[response]):
-            items.append(Item(row.id, Exchange(prompt, [response]), row.weight))
+            items.append(Item(row.id, Exchange(prompt, [response]), row.weight, condition))
     return items
 
 

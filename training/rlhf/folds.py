@@ -2,20 +2,23 @@
 
 The labelers of the training data are dealt into F groups. For each group a model learns from all the others' rankings,
 and is measured on held-out prompts: once on those it learned from, once on those it did not. Ouyang et al. 2022
-(section 4.1) found 72.4 ± 0.4 % and 69.6 ± 0.9 %: what it learned is more than the taste of a few.
+(section 4.1) found 72.4 ± 0.4 % and 69.6 ± 0.9 %: what it learned is more than the taste of a few. The intervals are
+over prompts and labelers both, since the claim is about people who were never met.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training.rlhf.accuracies import Scores, over_prompts
+from training.rlhf.accuracies import Scores
 from training.rlhf.chance import shuffled
 from training.rlhf.contract.exit_codes import DataRefused
+from training.rlhf.intervals import two_way_interval
 from training.rlhf.rankings import Item, Items, agreement
 
 Counted = list[list[Any]]
-"""Of each item: prompt, comparisons ordered alike, comparisons. As numbers and text, to stand in a checkpoint."""
+"""Of each labeler of each item: prompt, labeler, comparisons ordered alike, comparisons. As numbers and text, to stand
+in a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +56,21 @@ def _fold(train: Items, number: int, held_out: frozenset[str]) -> Fold:
     return Fold(number, held_out, items)
 
 
-def measured(fold: Fold, validation: Sequence[Item], scores: Scores) -> dict[str, Any]:
+def measured(fold: Fold, items: Sequence[Item], scores: Scores) -> dict[str, Any]:
     """Agreement on held-out prompts with those it learned from and with all others, as it stands in a checkpoint."""
     known = {judge.labeler for item in fold.train for judge in item.judges}
 
-    def counted(items: Sequence[Item]) -> Counted:
-        found = [(item.id, *agreement(item, said)) for item, said in zip(items, scores, strict=True)]
-        return [list(one) for one in found if one[2]]
+    def counted(labelers: set[str]) -> Counted:
+        found = [
+            [item.id, name, *agreement(item.judged_by(lambda judge, name=name: judge.labeler == name), said)]  # type: ignore[misc]
+            for item, said in zip(items, scores, strict=True)
+            for name in sorted({judge.labeler for judge in item.judges} & labelers)
+        ]
+        return [one for one in found if one[3]]
 
     groups = {
-        "learned_from": counted([item.judged_by(lambda judge: judge.labeler in known) for item in validation]),
-        "held_out": counted([item.judged_by(lambda judge: judge.labeler not in known) for item in validation]),
+        "learned_from": counted(known),
+        "held_out": counted({judge.labeler for item in items for judge in item.judges} - known),
     }
     return {"fold": fold.number, "labelers_held_out": len(fold.held_out), **groups}
 
@@ -74,7 +81,7 @@ def report(done: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return {}
 
     def share(folds: Sequence[dict[str, Any]], name: str) -> Any:
-        return over_prompts((prompt, right, many) for fold in folds for prompt, right, many in fold[name])
+        return two_way_interval([(*row,) for fold in folds for row in fold[name]])
 
     groups = ("learned_from", "held_out")
     return {

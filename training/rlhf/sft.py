@@ -242,10 +242,11 @@ def score_responses(
     run: Run, model: PreTrainedModel, tokens: ChatTokens, items: Sequence[Item], judge: Ensemble
 ) -> float:
     """Mean score of a response to each held-out prompt, up to JUDGED_PROMPTS of them, drawn with the same random
-    numbers at every epoch."""
+    numbers at every epoch. What is told a condition is scored by that condition's zero."""
     run.phase("generate")
     count = min(JUDGED_PROMPTS, len(items))
-    prompts = [items[place * len(items) // count].exchange.prompt for place in range(count)]
+    asked = [items[place * len(items) // count] for place in range(count)]
+    prompts = [item.exchange.prompt for item in asked]
     lengths = run.config.lengths
     answers = sample_responses(
         model, prompts, responses_per_prompt=1, stop_token_ids=tokens.stop_token_ids,
@@ -260,7 +261,10 @@ def score_responses(
     run.phase("score")
     batching = Batching(tokens=run.micro_batch_tokens, shared=False, device=run.device)
     with compute_in(run.config.precision, run.device):
-        scores = score(judge, exchanges, batching=batching, before_batch=run.poll)
+        scores = score(
+            judge, exchanges, batching=batching, before_batch=run.poll,
+            shifts=[judge.shift(item.condition) for item in asked],
+        )  # fmt: skip
     run.phase("train")
     return sum(said[0] for said in scores) / count
 

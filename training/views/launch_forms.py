@@ -22,6 +22,7 @@ from training.preflight import (
     needs_of,
     preview,
     watchers,
+    with_judge,
 )
 from training.rating import rating_guideline
 from training.readiness import Item, report_of
@@ -83,7 +84,7 @@ def checked_launch(stage: Stage, typed: Mapping[str, str]) -> list[Item]:
         return report_of(stage, merged(compared.sections, sections), compared.models, **compared.narrows)
     if stage.kind == Stage.Kind.PPO:
         return report_of(stage, sections, models_with_watch(stage, watch_in(typed)))
-    return report_of(stage, sections, models_of(stage))
+    return report_of(stage, sections, with_judge(stage, sections, models_of(stage)))
 
 
 def watch_in(typed: Mapping[str, str]) -> int | None:
