@@ -122,6 +122,20 @@ def test_raters_of_both_cohorts_speak_for_neither() -> None:
     assert squares(replace(found, cohorts=both)) == []
 
 
+def test_what_a_rater_of_both_said_is_in_no_figure() -> None:
+    found = evaluation(taste, authors=[PLAIN, *TOLD[:2]])
+    theirs = found.said.labelers == 0
+    both = replace(found, cohorts=dict(found.cohorts) | {"warm": found.cohorts["warm"] | theirs})
+    gone = replace(
+        found, said=found.said.only(~theirs), cohorts={name: one[~theirs] for name, one in found.cohorts.items()}
+    )
+    (mixed,), (without,) = squares(both), squares(gone)
+    assert mixed.figure.known() == pytest.approx(without.figure.known())
+    assert [[one.count for one in figures] for _, figures in mixed.rows] == [
+        [one.count for one in figures] for _, figures in without.rows
+    ]
+
+
 def test_several_pairs_are_held_together() -> None:
     weak = evaluation(
         lambda told, cohort: 4.0 + 0.25 * (told == cohort), authors=[PLAIN, *TOLD], prompts=30
