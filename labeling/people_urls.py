@@ -3,6 +3,7 @@
 from django.urls import path
 
 from labeling.views import (
+    audit,
     background,
     cohorts,
     invitation,
@@ -24,6 +25,7 @@ COHORTS = f"{PROJECT}cohorts/"
 COHORT = f"{COHORTS}<int:cohort_id>/"
 WEBHOOKS = f"{PROJECT}webhooks/"
 TOKENS = f"{PROJECT}tokens/"
+AUDIT = f"{PROJECT}audit/"
 
 urlpatterns = [
     path("reference/", reference.reference, name="reference"),
@@ -57,4 +59,7 @@ urlpatterns = [
     ),
     path(TOKENS, tokens.tokens, name="tokens"),
     path(f"{TOKENS}<slug:key>/revoke/", tokens.revoke_token, name="revoke_token"),
+    path(AUDIT, audit.audit, name="audit"),
+    path(f"{AUDIT}entries.csv", audit.audit_csv, name="audit_csv"),
+    path(f"{AUDIT}entries.json", audit.audit_json, name="audit_json"),
 ]

@@ -15,9 +15,10 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from labeling.audit.recording import record
 from labeling.erasing import Erased, erase_words, recall_exports, withdraw_judgments
 from labeling.errors import Refusal
-from labeling.models import Labeler, Project, Submission, User
+from labeling.models import AuditKind, Labeler, Project, Submission, User
 from labeling.rendering import forget_rendered
 from training.jobs import ACTIVE
 from training.models import Checkpoint, Erasure, Job, JobInput, Snapshot
@@ -101,6 +102,8 @@ def erase(labeler: Labeler, *, by: User | None, judgments: bool = True) -> Erasu
         learned = Snapshot.objects.filter(submissions__in=submissions) if judgments else Snapshot.objects.none()
         made = Erasure.objects.create(project=project, labeler=labeler, by=by, counts=erased.counts)
         made.snapshots.set(held)
+        facts = {"act": "words", "erasure": made.pk, "judgments": judgments}
+        record(AuditKind.ERASURE, project=project.pk, by=by.pk if by else None, facts=facts)
         made.checkpoints.set(made_from({one.pk for one in held} | set(learned.values_list("pk", flat=True))))
         transaction.on_commit(lambda: forget_rendered(erased.words))
     return made

@@ -209,6 +209,7 @@ CONSOLE = (
     Screen("model-delete", ("delete_checkpoint",),
            lambda site: site.at("delete_checkpoint", site.checkpoints["sft"].pk),
            "Before the weights of a model are deleted: what rests on it."),
+    Screen("audit", ("audit",), of("audit"), "The audit log: who did what, and when.", pictured=False),
     Screen("erasures", ("erasures",), of("erasures"), "Erasures: somebody asks for their words to go.", pictured=False),
     Screen(
         "status", ("status",), of("status"), "Status: what of the site is well, and what needs somebody.",

@@ -14,6 +14,8 @@ NO_PAGES = {
     "health_ready": "text for machines",
     "metrics": "text for machines",
     "pay": "CSV",
+    "audit_csv": "CSV",
+    "audit_json": "JSON",
     "download_records": "a file",
     "export_file": "a file",
     "export_datasheet": "Markdown",

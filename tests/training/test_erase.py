@@ -12,14 +12,27 @@ from pytest_django import Settings
 from labeling.assigning import labeler_of
 from labeling.checking import Work
 from labeling.intake import fingerprint
-from labeling.models import Background, Export, Labeler, Membership, Project, Prompt, Response, Submission, Task, User
+from labeling.models import (
+    AuditEntry,
+    AuditKind,
+    Background,
+    Export,
+    Labeler,
+    Membership,
+    Project,
+    Prompt,
+    Response,
+    Submission,
+    Task,
+    User,
+)
 from labeling.recounting import drifted
 from tests.conftest import signed_in
 from tests.labeling.work import make_campaign, must_claim, submit_now, written
 from training import jobs
 from training.erasing import ErasureRefused, erase
 from training.errors import JobRefused
-from training.models import Checkpoint, Job, JobInput, Snapshot
+from training.models import Checkpoint, Erasure, Job, JobInput, Snapshot
 from training.rlhf.contract.run_folder import file_sha256
 from training.snapshot_rows import Query
 from training.snapshots import freeze, path_of
@@ -201,6 +214,9 @@ def test_an_owner_asks_for_it_on_a_page(world: World, owner: User) -> None:
     assert client.post(address, {"who": "nobody", "again": "nobody"}).status_code == 409
     assert client.post(address, {"who": "lars", "again": "lars", "judgments": "yes"}).status_code == 302
     assert not Response.objects.filter(text=WORDS).exists()
+    noted = AuditEntry.objects.get(kind=AuditKind.ERASURE)
+    assert (noted.user, noted.project) == (owner.pk, world.project.pk)
+    assert noted.facts == {"act": "words", "erasure": Erasure.objects.get().pk, "judgments": True}
     assert "erased-" in client.get(address).content.decode()
 
 
