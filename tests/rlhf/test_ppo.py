@@ -388,7 +388,11 @@ def test_the_gradient_of_pretraining_text_is_of_its_mean_per_token(
     def look(job: ppo.Job, rollouts: Any, iteration: int) -> dict[str, float]:
         assert job.pretraining is not None
         job.cast.policy.zero_grad()
-        ppo.Mixing(job, iteration).add_gradients([0])
+        mixed_in = ppo.Mixing(
+            policy=job.cast.policy, windows=job.pretraining, settings=job.settings, batching=job.batching,
+            iteration=iteration, coef=job.ptx_coef,
+        )  # fmt: skip
+        mixed_in.add_gradients([0])
         weight = next(job.cast.policy.parameters())
         assert weight.grad is not None
         mixed = weight.grad.clone()
