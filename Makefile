@@ -26,7 +26,7 @@ lint: $(VENV)/test.stamp  ## format, linters, types, import contracts, missing m
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-trial: $(VENV)/test.stamp  ## what takes too long for the tests: make trial PART=bandit
+trial: $(VENV)/test.stamp  ## what takes too long for the tests: make trial PART=kill
 	@test -n "$(PART)" || { echo "PART is empty; one of: $$(ls tests/trials | sed -n 's/^trial_\(.*\)\.py$$/\1/p' | tr '\n' ' ')"; exit 2; }
 	@$(BIN)/python -m pytest -s tests/trials/trial_$(PART).py
 
