@@ -1,7 +1,8 @@
 """Breaks every rule of correctness in a copy of the code and looks whether the tests of the rule notice.
 
 make trial PART=broken_rules (how long it takes is not measured yet). The faults are those of tests/rules/faults.py.
-Before any is planted, the same tests have to pass: a test that fails anyway would prove nothing. ACCORD_RULES="7 24" for some.
+Before any is planted, the same tests have to pass: a test that fails anyway would prove nothing.
+ACCORD_RULES="7 24" for some.
 """
 
 import os
