@@ -23,4 +23,5 @@ def test_a_large_tensor_is_put_where_the_last_one_was() -> None:
         code = FAULTS.format(keep=keep)
         return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
-    assert faults("memory.keep_freed_memory()") < 1000 < faults("pass")
+    # A share, since a first large tensor may be put in pieces whose number is the kernel's choice.
+    assert 4 * faults("memory.keep_freed_memory()") < faults("pass")

@@ -325,7 +325,7 @@ def test_the_epoch_that_predicts_held_out_demonstrations_best_is_released(tiny_b
     folder = sft_run(tmp_path, tiny_base, rows=6, sft=SIX_EPOCHS)
     finish(folder, "sft", sft.train)
     report = json.loads(folder.report.read_text())
-    assert report["best"] == {"step": 2, "validation_loss": 2.0}
+    assert report["best"] == {"step": 2, "validation_loss": 2.0, "reward_score": None}
     assert report["model"] == {"step": 2, "sha256": model_identity(folder.model)}
     assert weights_of(folder.model) == weights_of(folder.checkpoint(2) / "model")
     assert weights_of(folder.model) != weights_of(folder.checkpoint(6) / "model")
