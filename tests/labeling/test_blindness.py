@@ -15,7 +15,7 @@ from tests.labeling.work import make_campaign, make_labeler, make_prompt, must_c
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.threat(13)]
 
-TELLS = re.compile(r"secret-model|big-one|0\.8125|98765\d|generator", re.I)
+TELLS = re.compile(r"secret-model|big-one|0\.8125|\b98765\d\b|generator", re.I)
 JSON = {"accept": "application/json"}
 
 SCREENS = {

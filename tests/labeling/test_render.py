@@ -115,7 +115,7 @@ STRANGE = {
 def test_strange_and_huge_texts_are_rendered_in_time(text: str) -> None:
     start = time.process_time()
     assert render(text)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 4  # a tenth of a second alone; a slow machine took 1.3
 
 
 def test_what_is_too_much_to_format_is_shown_whole_and_plain() -> None:
