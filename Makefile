@@ -8,7 +8,7 @@ PORT ?= 8000
 WORKERS ?= $(shell expr $$(nproc) + 1)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test subset lint lock audit trial screens clean
+.PHONY: run test subset lint docs lock audit trial screens clean
 
 run: $(VENV)/run.stamp  ## start everything on this machine and print two sign-in links
 	@$(BIN)/python manage.py start --port $(PORT)
@@ -19,12 +19,16 @@ test: $(VENV)/test.stamp  ## run every test
 subset: $(VENV)/test.stamp  ## the part of the tests that also holds on SQLite
 	@ACCORD_TEST_DATABASE=sqlite $(BIN)/python -m pytest -m sqlite -n $(WORKERS) --dist worksteal $(ARGS)
 
-lint: $(VENV)/test.stamp  ## format, linters, types, import contracts, missing migrations
+lint: $(VENV)/test.stamp docs  ## format, linters, types, import contracts, missing migrations, the site of docs/
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+# Strict: a link that leads nowhere, or a page that the navigation does not name, is a failure. Nothing is fetched.
+docs: $(VENV)/test.stamp  ## the site of docs/ into .cache/docs: open .cache/docs/index.html
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d .cache/doctrees docs .cache/docs
 
 trial: $(VENV)/test.stamp  ## what takes too long for the tests: make trial PART=kill
 	@test -n "$(PART)" || { echo "PART is empty; one of: $$(ls tests/trials | sed -n 's/^trial_\(.*\)\.py$$/\1/p' | tr '\n' ' ')"; exit 2; }

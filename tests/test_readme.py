@@ -28,13 +28,3 @@ pytestmark = pytest.mark.sqlite
 
 def test_every_room_on_disk_is_on_the_map_and_the_other_way_round() -> None:
     assert rooms_on_the_map() == rooms_on_disk()
-
-
-def test_every_page_that_a_document_links_to_is_there() -> None:
-    missing = [
-        f"{page.relative_to(ROOT)} -> {target}"
-        for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
-        if not (page.parent / target).exists()
-    ]
-    assert not missing
