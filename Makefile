@@ -32,7 +32,7 @@ docs: $(VENV)/test.stamp  ## the site of docs/ into .cache/docs: open .cache/doc
 
 trial: $(VENV)/test.stamp  ## what takes too long for the tests: make trial PART=kill
 	@test -n "$(PART)" || { echo "PART is empty; one of: $$(ls tests/trials | sed -n 's/^trial_\(.*\)\.py$$/\1/p' | tr '\n' ' ')"; exit 2; }
-	@$(BIN)/python -m pytest -s tests/trials/trial_$(PART).py
+	@$(BIN)/python -m pytest -s -m "" tests/trials/trial_$(PART).py
 
 screens: $(VENV)/test.stamp  ## pictures of every screen into docs/screens: make screens ARGS="round rank" for two of them
 	@$(BIN)/python -m tests.screens $(ARGS)

@@ -24,7 +24,7 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _database_of_its_own(url: str, process: int) -> str:
+def database_of_its_own(url: str, process: int) -> str:
     """Each process of tests has one, or what one counts or clears is counted and gone for the other. A process inherits
     the address of the one that started it, never of another process of tests."""
     server, _, database = url.rpartition("/")
@@ -56,7 +56,7 @@ def choose() -> dict[str, str]:
         else:
             missing["redis"] = "no Redis at REDIS_URL or 127.0.0.1:6379"
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-        os.environ["REDIS_URL"] = _database_of_its_own(os.environ.get("REDIS_URL", ""), int(worker.removeprefix("gw")))
+        os.environ["REDIS_URL"] = database_of_its_own(os.environ.get("REDIS_URL", ""), int(worker.removeprefix("gw")))
     if CHROMIUM is None:
         missing["browser"] = "no chromium on the PATH or in ACCORD_CHROMIUM"
     if not DATA.is_dir():

@@ -4,26 +4,18 @@
 or the fault went unseen and the trial fails.
 """
 
-from dataclasses import dataclass
+from tests.planted_faults import Change, Fault
 
 RLHF = "training/rlhf/"
 TESTS = "tests/rlhf/"
 
 
-@dataclass(frozen=True)
-class Fault:
-    """path: of the code, from the root. old stands in it once. tests: the file whose tests of the rule have to fail."""
-
-    rule: int
-    name: str
-    path: str
-    old: str
-    new: str
-    tests: str
-
-
 def _fault(rule: int, name: str, module: str, old: str, new: str, tests: str) -> Fault:
-    return Fault(rule, name, f"{RLHF}{module}.py", old, new, f"{TESTS}test_{tests}.py")
+    return Fault(rule, name, (Change(f"{RLHF}{module}.py", old, new),), (f"{TESTS}test_{tests}.py",))
+
+
+def _elsewhere(rule: int, name: str, path: str, old: str, new: str, tests: str) -> Fault:
+    return Fault(rule, name, (Change(path, old, new),), (tests,))
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -216,13 +208,13 @@ FAULTS: tuple[Fault, ...] = (
     _fault(28, "pretraining resumes with fresh optimizers", "pretrain", "optimizer.load_state_dict(saved)", "pass",
            "pretrain"),
     _fault(28, "the number of threads is not noted", "run", "threads=torch.get_num_threads(),", "", "attempt"),
-    Fault(29, "best of n is drawn without its last term", "training/rehearsal/page.py",
+    _elsewhere(29, "best of n is drawn without its last term", "training/rehearsal/page.py",
           "return math.log(n) - (n - 1) / n", "return math.log(n)", "tests/rehearsal/test_page.py"),
-    Fault(29, "colder SFT is not on the plot", "training/rehearsal/page.py",
+    _elsewhere(29, "colder SFT is not on the plot", "training/rehearsal/page.py",
           "for t in (0.5, 0.0)]\n        panels", "for t in ()]\n        panels", "tests/rehearsal/test_page.py"),
-    Fault(29, "a claim has no gain at equal length", "training/rehearsal/page.py",
+    _elsewhere(29, "a claim has no gain at equal length", "training/rehearsal/page.py",
           "        _signed(found.equal_length),\n", "        _signed(found.gain),\n", "tests/rehearsal/test_page.py"),
-    Fault(29, "two villages are enough", "training/rehearsal/study.py", 'type=int, default=3, help="villages',
+    _elsewhere(29, "two villages are enough", "training/rehearsal/study.py", 'type=int, default=3, help="villages',
           'type=int, default=2, help="villages', "tests/rehearsal/test_page.py"),
     _fault(30, "an interval takes judgments for prompts", "intervals",
            "torch.randint(len(top), (CHUNK, len(top)),", "torch.randint(len(top), (CHUNK, int(bottom.sum())),",
@@ -230,9 +222,9 @@ FAULTS: tuple[Fault, ...] = (
     _fault(30, "the reward model is measured on what it learned", "reward", "    if both:\n", "    if False:\n", "reward"),  # noqa: E501
     _fault(30, "SFT is measured on what it learned", "demonstrations", "    if both:\n", "    if False:\n", "sft"),
     _fault(30, "PPO is measured on what it learned", "ppo", "    if both:\n", "    if False:\n", "ppo"),
-    Fault(30, "a held-out prompt may begin like one that is learned", "training/snapshot_rows.py",
+    _elsewhere(30, "a held-out prompt may begin like one that is learned", "training/snapshot_rows.py",
           '    if query.split in (None, "train"):\n        return set()\n', "    return set()\n",
           "tests/training/test_freeze.py"),
-    Fault(30, "whoever watches may have learned from the same", "training/preflight.py",
+    _elsewhere(30, "whoever watches may have learned from the same", "training/preflight.py",
           "    if shared:\n", "    if False:\n", "tests/training/test_watching.py"),
 )  # fmt: skip

@@ -22,7 +22,7 @@ def page() -> str:
 
 
 def _part(rule: int, holding: list[Holder]) -> str:
-    planted = [f"- {fault.name}" for fault in FAULTS if fault.rule == rule]
+    planted = [f"- {fault.says}" for fault in FAULTS if fault.number == rule]
     tests = [f"- {_link(holder)}" for holder in holding]
     lines = [
         f"## {rule}",
