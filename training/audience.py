@@ -38,6 +38,11 @@ class Audience:
         return tuple(one.cohort for one in self.conditions if one.cohort is not None)
 
     @property
+    def served_alone(self) -> Cohort | None:
+        """The one cohort that the round is for; None for a round of several, and where it was deleted since."""
+        return Cohort.objects.filter(pk__in=self.cohorts).first() if self.mode == "alone" else None
+
+    @property
     def keys(self) -> tuple[str, ...]:
         return tuple(one.key for one in self.conditions)
 

@@ -24,13 +24,12 @@ from labeling.models import (
     WorkKind,
 )
 from training.models import Round, Snapshot, Stage
-from training.rehearsal import material
+from training.rehearsal import material, tastes
 from training.rehearsal.corpus import make_corpus
 from training.rehearsal.instructions import ABOUT, instructions
 from training.rehearsal.phrases import COHORTS, REQUESTS
 from training.rehearsal.prompts import training_prompts
 from training.rehearsal.recipe import FULL
-from training.rehearsal.tastes import RANKERS, RATERS
 from training.rehearsal.world import World, make_world
 from training.rlhf.contract import records
 from training.rounds import open_round
@@ -38,6 +37,11 @@ from training.snapshots import register, write_file
 
 SEED = 1
 """Of the village; docs/rehearsal.md tells of this one and two others."""
+VILLAGERS = {
+    WorkKind.RANKING: (*tastes.RANKERS, *tastes.MORE_RANKERS),
+    WorkKind.RATING: (*tastes.RATERS, *tastes.MORE_RATERS),
+}
+"""Who does which work. Those who rate are other persons than those who rank."""
 NAME, SLUG = "Rehearsal", "rehearsal"
 
 FLAGS = [
@@ -86,18 +90,30 @@ def publish_guidelines(project: Project, world: World) -> None:
 
 def bring_in_labelers(project: Project, demonstrators: dict[str, str]) -> dict[str, Labeler]:
     """Everybody simulated, by name, each in their cohort. demonstrators: name -> cohort."""
-    cohort_of = demonstrators | {one.name: one.cohort for one in (*RANKERS, *RATERS)}
+    for name in COHORTS:
+        Cohort.objects.create(project=project, name=name, about=f"Simulated people who say: {REQUESTS[name]}")
+    villagers = {one.name: one.cohort for kind in VILLAGERS.values() for one in kind}
+    return _settle(project, demonstrators | villagers)
+
+
+def bring_in_newcomers(project: Project) -> None:
+    """Simulated labelers that a project lacks because it was founded before there were so many."""
+    villagers = {one.name: str(one.cohort) for kind in VILLAGERS.values() for one in kind}
+    there = Labeler.objects.filter(project=project, pseudonym__in=villagers).values_list("pseudonym", flat=True)
+    _settle(project, {name: cohort for name, cohort in villagers.items() if name not in set(there)})
+
+
+def _settle(project: Project, cohort_of: dict[str, str]) -> dict[str, Labeler]:
+    """cohort_of: name -> cohort, of those who are not there yet. Whose cohort is gone is in none."""
     now = timezone.now()
-    cohorts = {
-        name: Cohort.objects.create(project=project, name=name, about=f"Simulated people who say: {REQUESTS[name]}")
-        for name in COHORTS
-    }
+    cohorts = {one.name: one for one in Cohort.objects.filter(project=project, name__in=COHORTS)}
     labelers = Labeler.objects.bulk_create(
         Labeler(project=project, pseudonym=name, source=Labeler.Source.SIMULATED) for name in sorted(cohort_of)
     )
     CohortMember.objects.bulk_create(
-        CohortMember(cohort=cohorts[cohort_of[one.pseudonym]], labeler=one, since=now)  # type: ignore[index]
+        CohortMember(cohort=cohorts[cohort_of[one.pseudonym]], labeler=one, since=now)
         for one in labelers
+        if cohort_of[one.pseudonym] in cohorts
     )
     return {one.pseudonym: one for one in labelers}
 

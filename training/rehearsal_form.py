@@ -73,6 +73,11 @@ class RehearsalForm(forms.Form):
         help_text="you find them among your work while and after the simulated labelers rank; nobody waits for you",
     )  # fmt: skip
 
+    told = forms.BooleanField(
+        label="Tell the two cohorts apart", required=False,
+        help_text="one policy, told for whom it writes; raters of both cohorts rate what it writes for each",
+    )  # fmt: skip
+
     def __init__(self, typed: Mapping[str, Any] | None = None, *, project: Project, recipe: str = "rehearsal") -> None:
         settings = default_settings(recipe)
         initial = {
@@ -100,6 +105,7 @@ class RehearsalForm(forms.Form):
         return Settings(
             recipe=found["recipe"], policy=int(found["policy"]) if found["policy"] else None,
             prompts=found["prompts"], responses=found["responses"], judges=found["judges"], by_hand=found["by_hand"],
+            told=found["told"],
         )  # fmt: skip
 
 

@@ -10,21 +10,21 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling.models import Project, User
+from labeling.models import Project, User, WorkKind
 from labeling.opening import RESPONSES_A_TASK
+from training.audience import Audience, audience_in
 from training.errors import RoundRefused
-from training.founding import base_round
+from training.founding import VILLAGERS, base_round, bring_in_newcomers
 from training.models import Checkpoint, Job, Round
 from training.recipes import Sections, merged, recipe_named
 from training.rehearsal.phrases import COHORTS
-from training.rehearsal.tastes import RANKERS, RATERS
 from training.rounds import check_not_recorded, open_round
 from training.snapshot_rows import Query, prompts_asked_for
 
 FEWEST_PROMPTS = 40
 """Fewer leave the reward model without a step to learn from once some are held out."""
 FEWEST_RESPONSES, MOST_RESPONSES = RESPONSES_A_TASK["ranking"]  # type: ignore[index]
-MOST_JUDGES = min(sum(one.cohort == cohort for one in RANKERS) for cohort in COHORTS)
+MOST_JUDGES = min(sum(one.cohort == cohort for one in VILLAGERS[WorkKind.RANKING]) for cohort in COHORTS)
 BY_HAND = 20
 """Tasks with room for somebody who would like to rank too."""
 
@@ -32,7 +32,8 @@ BY_HAND = 20
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What is tried. prompts: whose responses are ranked. judges: of each cohort, a prompt. policy: the round starts
-    from it and not from SFT. by_hand: tasks that leave a slot to somebody who would like to rank."""
+    from it and not from SFT. by_hand: tasks that leave a slot to somebody who would like to rank. told: the models are
+    told for which of the two cohorts they write."""
 
     recipe: str = "rehearsal"
     prompts: int = 1050
@@ -40,6 +41,7 @@ class Settings:
     judges: int = 2
     policy: int | None = None
     by_hand: int = BY_HAND
+    told: bool = False
 
     @property
     def overlap(self) -> int:
@@ -90,16 +92,17 @@ def rehearse(
             raise RoundRefused(f"{project.name} trains no base model, so there is nothing to rehearse from.")
         unanswered = _check(project, settings)
         policy = _policy(project, settings.policy)
+        bring_in_newcomers(project)
         sampled: Sections = {
             "sample": {"responses_per_prompt": settings.responses, "limit_prompts": settings.prompts}
         }  # fmt: skip
         more: dict[str, Any] = {
             "overlap": settings.overlap, "by_hand": settings.by_hand, "rankings": "own", "unanswered": unanswered,
-            "evaluation": {"overlap": len(RATERS), "others": [policy.pk] if policy else []},
+            "evaluation": {"overlap": len(VILLAGERS[WorkKind.RATING]), "others": [policy.pk] if policy else []},
         }  # fmt: skip
         return open_round(
             project, recipe=settings.recipe, base_of=base, policy=policy, runs_itself=True, by=by, more=more,
-            changes=merged({"sample": sampled}, changes or {}),
+            changes=merged({"sample": sampled}, changes or {}), audience=_audience(project, settings),
         )  # fmt: skip
 
 
@@ -112,6 +115,17 @@ def _check(project: Project, settings: Settings) -> str:
     _within("The number of prompts", settings.prompts, FEWEST_PROMPTS, most)
     _within("The number of tasks with room for you", settings.by_hand, 0, settings.prompts)
     return "by anybody" if settings.prompts <= prompts_left(project, unanswered="by anybody") else "by people"
+
+
+def _audience(project: Project, settings: Settings) -> Audience | None:
+    """Raises RoundRefused where the village's cohorts are no longer there."""
+    if not settings.told:
+        return None
+    found = {one.name: str(one.pk) for one in project.cohorts.filter(name__in=COHORTS)}
+    for name in COHORTS:
+        if name not in found:
+            raise RoundRefused(f"{project.name} has no cohort called {name} any more, so it cannot be told apart.")
+    return audience_in(project, "told", [found[name] for name in COHORTS])
 
 
 def _within(what: str, value: int, low: int, high: int) -> None:

@@ -396,7 +396,8 @@ def _refuse_if_it_takes_nothing(round_: Round) -> None:
 def open_ranking_campaign(
     round_: Round, *, guideline: Guideline | None = None, overlap: int = 1, room: int = 0, name: str = ""
 ) -> Campaign:
-    """Hands the newest sampled responses of the round to people: one ranking task a prompt, opened at once.
+    """Hands the newest sampled responses of the round to people: one ranking task a prompt, opened at once. In a round
+    for one cohort alone they are those in it: nobody else's rankings would be read.
 
     guideline: the project's newest ranking guideline where None. room: so many tasks, the first ones, have a slot more
     than the overlap, for somebody who would like to rank too; nobody waits for that. A campaign that is closed makes
@@ -422,7 +423,7 @@ def open_ranking_campaign(
         guideline = guideline or _newest_ranking_guideline(round_.project)
         campaign = Campaign(
             project=round_.project, kind=WorkKind.RANKING, guideline=guideline, overlap=overlap, required=["ranks"],
-            name=name or _free_name(round_),
+            name=name or _free_name(round_), cohort=audience_of(round_).served_alone,
         )  # fmt: skip
         _save_checked(campaign)
         make_tasks(campaign, items)

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
+from labeling.assigning import is_in_cohort
 from labeling.models import (
     Assignment,
     Campaign,
@@ -27,7 +28,7 @@ from labeling.models import (
     TaskResponse,
     WorkKind,
 )
-from training.founding import SEED
+from training.founding import SEED, VILLAGERS
 from training.models import Round, Stage
 from training.rehearsal import tastes
 from training.rehearsal.phrases import COHORTS
@@ -39,8 +40,6 @@ from training.rlhf.contract import records
 
 TASKS_AT_ONCE = 100
 """Of one transaction: short enough that nobody who submits meanwhile waits for long."""
-PEOPLE = {WorkKind.RANKING: tastes.RANKERS, WorkKind.RATING: tastes.RATERS}
-"""Who does which work. Those who rate are other persons than those who rank."""
 
 
 @lru_cache(maxsize=2)
@@ -54,7 +53,7 @@ def campaigns_at_work() -> QuerySet[Campaign]:
         round__runs_itself=True, round__recorded="", round__state=Round.State.OPEN, state=Stage.State.RUNNING
     )
     return Campaign.objects.filter(
-        project__simulated=True, state=Campaign.State.OPEN, kind__in=PEOPLE, stages__in=at_work
+        project__simulated=True, state=Campaign.State.OPEN, kind__in=VILLAGERS, stages__in=at_work
     ).select_related("project", "guideline")
 
 
@@ -85,12 +84,13 @@ class _Piece:
 
 
 def _work(campaign: Campaign, tasks: Sequence[Task]) -> Iterator[_Piece]:
-    people = {one.name: one for one in PEOPLE[WorkKind(campaign.kind)]}
+    people = {one.name: one for one in VILLAGERS[WorkKind(campaign.kind)]}
     labelers = {
         labeler.pseudonym: labeler
         for labeler in Labeler.objects.filter(
             project=campaign.project_id, source=Labeler.Source.SIMULATED, pseudonym__in=people
         )
+        if is_in_cohort(campaign, labeler)
     }
     met = {task.pk: set[str]() for task in tasks}
     for task_id, name in Assignment.objects.filter(task__in=tasks).values_list("task_id", "labeler__pseudonym"):

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from labeling.models import Project
+from labeling.models import Project, WorkKind
 from tests.recorded.conftest import NOTE, REMARK, Recorded
 from training.errors import RecordingRefused
+from training.founding import VILLAGERS
 from training.models import Job, Metric, Round, Stage
 from training.recorded.choosing import MOST_POINTS, evenly, points_kept
 from training.recorded.files import RECORDED, Recording, read_recording
 from training.recorded.recording import check_it_names_no_place, record_rehearsal
-from training.rehearsal.tastes import RATERS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -44,8 +44,8 @@ def test_the_header_says_what_made_it_where_and_how_long_it_took(recorded: Recor
 def test_every_ranking_and_rating_is_there_and_a_round_that_is_not_finished_is_not(recorded: Recorded) -> None:
     recording = read_recording(recorded.file)
     assert recording.tables["round"]["number"] == [1, 2]
-    assert recording.rows("submission") == 60 * 4 + 12 * 3 * len(RATERS)
-    assert recording.rows("judgment") == 60 * 4 * 4 + 12 * 3 * len(RATERS)
+    assert recording.rows("submission") == 60 * 4 + 12 * 3 * len(VILLAGERS[WorkKind.RATING])
+    assert recording.rows("judgment") == 60 * 4 * 4 + 12 * 3 * len(VILLAGERS[WorkKind.RATING])
     assert all(rank in (1, 2, 3, 4) for rank in recording.tables["judgment"]["rank"][: 60 * 4 * 4])
 
 

@@ -5,13 +5,12 @@ import pytest
 from labeling.models import CohortMember, Labeler, Project, Prompt, Response, Role, User
 from labeling.rendering import render
 from training.errors import RoundRefused
-from training.founding import base_round, found_rehearsal
+from training.founding import VILLAGERS, base_round, found_rehearsal
 from training.models import Job, Round, Snapshot
 from training.recipes import recipes_for
 from training.rehearsal import material
 from training.rehearsal.demonstrations import DEMONSTRATORS_PER_COHORT
 from training.rehearsal.recipe import FULL
-from training.rehearsal.tastes import RANKERS, RATERS
 from training.rehearsal.world import field_guide, make_world
 from training.rounds import open_round
 from training.snapshots import freeze, path_of, read_query
@@ -33,7 +32,8 @@ def test_it_holds_the_village_of_the_study_and_says_that_it_is_simulated(rehears
 
 
 def test_its_demonstrations_say_for_which_cohort_they_were_written(rehearsal: Project) -> None:
-    judges = [one for one in (*RANKERS, *RATERS) if one.cohort == "terse"]
+    judges = [one for kind in VILLAGERS.values() for one in kind if one.cohort == "terse"]
+    assert len(judges) == 10
     assert CohortMember.objects.filter(cohort__name="terse").count() == DEMONSTRATORS_PER_COHORT + len(judges)
     frozen = freeze(rehearsal, read_query({"kind": "demonstrations", "split": "train", "simulated": "include"}))
     rows = path_of(frozen).read_text().splitlines()

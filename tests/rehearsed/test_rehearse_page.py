@@ -7,10 +7,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import strip_tags
 
-from labeling.models import Project, User
+from labeling.models import Cohort, Labeler, Project, User
 from tests.conftest import make_member, signed_in
 from tests.rehearsed.conftest import train
 from training import foreseeing
+from training.audience import audience_of
 from training.models import Job, Round, Stage
 from training.outcomes import outcomes
 from training.rehearsing import Settings
@@ -102,7 +103,7 @@ def test_one_press_begins_a_round_that_runs_itself(rehearsal: Project, rita: Cli
         ({"prompts": "39"}, "This is 39; expected 40 or more."),
         ({"prompts": "2105"}, "This is 2105; expected 2104 at most."),
         ({"responses": "10"}, "This is 10; expected 9 at most."),
-        ({"judges": "5"}, "This is 5; expected 4 at most."),
+        ({"judges": "6"}, "This is 6; expected 5 at most."),
         ({"judges": "many"}, "Enter a whole number"),
         ({"by_hand": "81"}, "The number of tasks with room for you is 81; expected 0 to 80"),
         ({"recipe": "paper"}, "paper is not one of the available choices"),
@@ -119,6 +120,34 @@ def test_settings_out_of_range_are_refused_where_they_were_typed(
     assert "These settings cannot be rehearsed." in text_of(answer)
     assert "A round with these settings" not in text_of(answer)
     assert Round.objects.count() == 1
+
+
+def test_the_cohorts_can_be_told_apart(rehearsal: Project, rita: Client) -> None:
+    rita.post(address(rehearsal), TYPED | {"told": "on"})
+    audience = audience_of(Round.objects.get(number=2))
+    assert (audience.mode, audience.keys) == ("told", ("terse", "warm"))
+    rita.post(address(rehearsal), TYPED)
+    assert audience_of(Round.objects.get(number=3)).mode == "everybody"
+
+
+def test_cohorts_that_are_called_otherwise_are_not_told_apart(rehearsal: Project, rita: Client) -> None:
+    Cohort.objects.filter(name="warm").update(name="cold")
+    said = text_of(rita.post(address(rehearsal), TYPED | {"told": "on"}))
+    assert "Rehearsal has no cohort called warm any more, so it cannot be told apart." in said
+    assert Round.objects.count() == 1
+
+
+def test_a_village_founded_with_fewer_labelers_gets_the_others_with_its_next_round(
+    rehearsal: Project, rita: Client
+) -> None:
+    late = ["simulated-terse-8", "simulated-warm-10"]
+    Labeler.objects.filter(pseudonym__in=late).delete()
+    rita.post(address(rehearsal), TYPED)
+    rita.post(address(rehearsal), TYPED)
+    there = Labeler.objects.filter(pseudonym__in=late).order_by("pseudonym")
+    assert [(one.source, one.cohorts.get().cohort.name) for one in there] == [
+        ("simulated", "terse"), ("simulated", "warm")
+    ]  # fmt: skip
 
 
 def test_a_project_of_recorded_rounds_says_that_there_is_nothing_to_rehearse(rehearsal: Project, rita: Client) -> None:

@@ -5,11 +5,25 @@ from django.db.models import Count
 
 from labeling.assigning import claim, labeler_of
 from labeling.checking import Said, Work
-from labeling.models import Assignment, Campaign, Judgment, Labeler, Membership, Project, Response, Submission, Task
+from labeling.models import (
+    Assignment,
+    Campaign,
+    Cohort,
+    Judgment,
+    Labeler,
+    Membership,
+    Project,
+    Response,
+    Submission,
+    Task,
+    WorkKind,
+)
 from labeling.opening import close_campaign, make_tasks, open_campaign
 from tests.labeling.work import recounted_slots, submit_now
+from training.audience import audience_in
+from training.founding import VILLAGERS
 from training.models import Round, Stage
-from training.rehearsal.tastes import RATERS
+from training.rounds import open_ranking_campaign
 from training.simulating import work_a_portion, work_on
 from training.snapshots import freeze, path_of, read_query
 from training.sweeping import sweep
@@ -45,8 +59,21 @@ def test_each_task_is_judged_by_as_many_of_each_cohort(ranked_round: Round) -> N
     said = Assignment.objects.values("task", "labeler__cohorts__cohort__name").annotate(n=Count("pk"))
     assert {(row["labeler__cohorts__cohort__name"], row["n"]) for row in said} == {("terse", 2), ("warm", 2)}
     loads = Assignment.objects.values("labeler").annotate(n=Count("pk")).values_list("n", flat=True)
-    assert len(loads) == 8
+    assert len(loads) == 10
     assert max(loads) - min(loads) <= 2
+
+
+def test_a_round_for_one_cohort_alone_is_ranked_by_it_alone(ranked_round: Round) -> None:
+    terse = Cohort.objects.get(name="terse")
+    close_campaign(campaign_of(ranked_round))
+    audience = audience_in(ranked_round.project, "alone", [str(terse.pk)])
+    ranked_round.recipe["audience"] = audience.to_json()
+    ranked_round.save()
+    campaign = open_ranking_campaign(ranked_round, overlap=4)
+    assert campaign.cohort == terse
+    work_until_done()
+    said = Assignment.objects.filter(campaign=campaign).values("labeler__cohorts__cohort__name")
+    assert {row["labeler__cohorts__cohort__name"]: row["n"] for row in said.annotate(n=Count("pk"))} == {"terse": 240}
 
 
 def test_what_they_say_is_a_ranking_that_a_page_would_take(ranked_round: Round) -> None:
@@ -117,7 +144,7 @@ def test_the_raters_are_other_persons_and_say_all_that_the_guideline_asks(ranked
     assert work_until_done() == 6 * 4 + 60 * 4
     raters = set(Assignment.objects.filter(campaign=campaign).values_list("labeler__pseudonym", flat=True))
     rankers = set(Assignment.objects.exclude(campaign=campaign).values_list("labeler__pseudonym", flat=True))
-    assert raters == {one.name for one in RATERS}
+    assert raters == {one.name for one in VILLAGERS[WorkKind.RATING]}
     assert not raters & rankers
     for judgment in Judgment.objects.filter(submission__assignment__campaign=campaign):
         assert set(judgment.ratings) == set(campaign.guideline.scale_names)

@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
-from labeling.models import Cohort, Labeler, Project, Response, User, WorkKind
+from labeling.models import Cohort, Labeler, Project, Response, User
 from tests.conftest import signed_in
-from training import founding, jobs, simulating
+from training import founding, jobs
 from training.audience import audience_in, known_to
 from training.evaluation import evaluation_of
 from training.launching import supervise
 from training.models import Checkpoint, Job, Round, Snapshot
-from training.rehearsal import corpus, material, prompts, recipe, tastes
-from training.rehearsal.phrases import COHORTS
+from training.rehearsal import corpus, material, prompts, recipe
 from training.rehearsal.world import make_world
 from training.rlhf.contract import records
 from training.rounds import open_round
@@ -47,25 +46,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "evaluate": {"hardware": CPU, "lengths": LENGTHS, "sample": {"limit_prompts": 12}},
 }  # fmt: skip
 PEOPLE = 5
-"""Of each cohort who rank, and as many others who rate: of fewer nothing is told."""
+"""Of each cohort who rank, and as many others who rate."""
 HELD_OUT, RANKED, DEMONSTRATED = 14, 16, 24
 
 
-def people(first: int) -> tuple[tastes.Labeler, ...]:
-    return tuple(
-        tastes.Labeler(f"simulated-{cohort}-{number}", cohort, 0.5)
-        for cohort in COHORTS
-        for number in range(first, first + PEOPLE)
-    )
-
-
 @pytest.fixture
-def village(monkeypatch: pytest.MonkeyPatch, researcher_there: User) -> Project:
-    """A small rehearsal, with as many simulated labelers of a cohort as may be told of."""
-    rankers, raters = people(1), people(101)
-    monkeypatch.setattr(founding, "RANKERS", rankers)
-    monkeypatch.setattr(founding, "RATERS", raters)
-    monkeypatch.setattr(simulating, "PEOPLE", {WorkKind.RANKING: rankers, WorkKind.RATING: raters})
+def village(researcher_there: User) -> Project:
+    """A small rehearsal."""
     world = make_world(founding.SEED)
     project = Project.objects.create(name="Village", slug="village", simulated=True)
     project.memberships.create(user=researcher_there, role="owner")

@@ -76,6 +76,15 @@ RATERS = (
 """Who rate the evaluation: other persons than the rankers; three a cohort, the fewest that an interval over people
 takes."""
 
+MORE_RANKERS = (Labeler("simulated-terse-8", "terse", 0.6), Labeler("simulated-warm-8", "warm", 0.6))
+MORE_RATERS = (
+    Labeler("simulated-terse-9", "terse", 0.6),
+    Labeler("simulated-terse-10", "terse", 0.8),
+    Labeler("simulated-warm-9", "warm", 0.6),
+    Labeler("simulated-warm-10", "warm", 0.8),
+)
+"""Who join them in a project, where nothing is told of fewer than five of a cohort. The study goes without them."""
+
 
 def utility(reading: Reading, cohort: Cohort) -> float:
     """How good a response is to a cohort, before anybody's noise; from about -6 to 4."""

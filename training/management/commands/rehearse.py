@@ -27,7 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--policy", metavar="NAME", help="a policy of the project to start from, in place of SFT")
         parser.add_argument("--by-hand", type=int, help="tasks with room for somebody who would like to rank too")
 
-    def handle(self, *args: Any, project: str, recipe: str, policy: str | None, **options: Any) -> None:
+        parser.add_argument("--told", action="store_true", help="tell the two cohorts apart: one policy, told for whom")
+
+    def handle(self, *args: Any, project: str, recipe: str, policy: str | None, told: bool, **options: Any) -> None:
         asked = {
             name: options[name] for name in ("prompts", "responses", "judges", "by_hand") if options[name] is not None
         }
@@ -36,7 +38,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no project {project!r}.")
         try:
             start = self.policy(found, policy).pk if policy else None
-            round_ = rehearse(found, replace(default_settings(recipe), policy=start, **asked))
+            round_ = rehearse(found, replace(default_settings(recipe), policy=start, told=told, **asked))
         except RoundRefused as refused:
             raise CommandError(str(refused)) from None
         self.stdout.write(f"Round {round_.number} of {found.name} is open. A worker runs it: python manage.py work")
