@@ -62,7 +62,9 @@ class Campaign(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     imported = models.BooleanField(default=False, help_text="holds judgments that came from a file; never handed out")
     blind = models.BooleanField(
-        default=False, help_text="judges models: given to nobody whose role shows which model wrote what"
+        default=False,
+        db_default=False,
+        help_text="judges models: given to nobody whose role shows which model wrote what",
     )
     gold_rate = models.PositiveSmallIntegerField(default=0, db_default=0, validators=[MaxValueValidator(MOST_BESIDE)])
     repeat_rate = models.PositiveSmallIntegerField(default=0, db_default=0, validators=[MaxValueValidator(MOST_BESIDE)])

@@ -35,7 +35,9 @@ class Guideline(models.Model):
     body = models.TextField(help_text="markdown")
     flags = models.JSONField(default=list, blank=True)
     scales = models.JSONField(default=list, blank=True)
-    changes = models.TextField(blank=True, help_text="what is new in this version, for those who know the last one")
+    changes = models.TextField(
+        blank=True, default="", db_default="", help_text="what is new in this version, for those who know the last one"
+    )
     published_at = models.DateTimeField(null=True, blank=True)
     read_from = models.PositiveIntegerField(default=0, db_default=0)
 

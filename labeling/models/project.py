@@ -13,12 +13,20 @@ class Project(models.Model):
         unique=True,
         validators=[RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", "Lower-case letters, digits and single hyphens.")],
     )
-    about = models.TextField(blank=True, help_text="markdown: what is collected here, and what for")
+    about = models.TextField(
+        blank=True, default="", db_default="", help_text="markdown: what is collected here, and what for"
+    )
     simulated = models.BooleanField(
-        default=False, help_text="a rehearsal: its texts are generated and most of its labelers are simulated"
+        default=False,
+        db_default=False,
+        help_text="a rehearsal: its texts are generated and most of its labelers are simulated",
     )
     licence = models.CharField(
-        max_length=200, blank=True, help_text="what others may do with the data; goes into every export's datasheet"
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="what others may do with the data; goes into every export's datasheet",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -35,7 +35,7 @@ class Task(models.Model):
     responses = models.ManyToManyField(Response, through="TaskResponse", related_name="tasks")
     overlap = models.PositiveSmallIntegerField()
     open_slots = models.PositiveSmallIntegerField()
-    room = models.PositiveSmallIntegerField(default=0)
+    room = models.PositiveSmallIntegerField(default=0, db_default=0)
     position = models.BigIntegerField()
     returned = models.BooleanField(default=False)
     aside = models.CharField(max_length=10, choices=Aside, blank=True, default="", db_default="")

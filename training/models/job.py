@@ -52,7 +52,7 @@ class Job(models.Model):
     stage = models.ForeignKey(Stage, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs")
     kind = models.CharField(max_length=12, choices=Kind)
     config = models.JSONField()
-    asks = models.JSONField(default=dict, blank=True)
+    asks = models.JSONField(default=dict, blank=True, db_default=models.Value({}, models.JSONField()))
     queue = models.CharField(max_length=10, choices=Queue, default=Queue.CPU)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     wanted = models.CharField(max_length=10, choices=Wanted, default=Wanted.RUN)

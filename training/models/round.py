@@ -22,8 +22,8 @@ class Round(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rounds")
     number = models.PositiveIntegerField()
     recipe = models.JSONField(default=dict)
-    runs_itself = models.BooleanField(default=False)
-    recorded = models.CharField(max_length=300, blank=True)
+    runs_itself = models.BooleanField(default=False, db_default=False)
+    recorded = models.CharField(max_length=300, blank=True, default="", db_default="")
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="rounds"
@@ -82,7 +82,7 @@ class Stage(models.Model):
     waits_for = models.JSONField(default=list, blank=True)
     # The version before this one knows no such column, and goes on writing while it is replaced.
     enough = models.JSONField(default=dict, blank=True, db_default=models.Value({}, models.JSONField()))
-    refusal = models.TextField(blank=True)
+    refusal = models.TextField(blank=True, default="", db_default="")
     refused_at = models.DateTimeField(null=True, blank=True)
     campaign = models.ForeignKey(Campaign, on_delete=models.SET_NULL, null=True, blank=True, related_name="stages")
     job = models.ForeignKey("training.Job", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
