@@ -26,9 +26,10 @@ lint: $(VENV)/test.stamp docs  ## format, linters, types, import contracts, miss
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-# Strict: a link that leads nowhere, or a page that the navigation does not name, is a failure. Nothing is fetched.
+# Strict: a link that leads nowhere, or a page that the navigation does not name, is a failure. Nothing is fetched. All
+# pages are written anew each time, since each holds the navigation.
 docs: $(VENV)/test.stamp  ## the site of docs/ into .cache/docs: open .cache/docs/index.html
-	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d .cache/doctrees docs .cache/docs
+	@$(BIN)/python -m sphinx -q -W --keep-going -E -a -b html -d .cache/doctrees docs .cache/docs
 
 trial: $(VENV)/test.stamp  ## what takes too long for the tests: make trial PART=kill
 	@test -n "$(PART)" || { echo "PART is empty; one of: $$(ls tests/trials | sed -n 's/^trial_\(.*\)\.py$$/\1/p' | tr '\n' ' ')"; exit 2; }
