@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from allauth.account.auth_backends import AuthenticationBackend
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
-from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling.models import User
+from labeling.models import Session, User
 from labeling.prepared import Prepared
 
 
@@ -46,10 +46,28 @@ _SESSION = Prepared(_session_asked, str, datetime)
 
 
 class SessionStore(DatabaseSessionStore):
-    """Sessions in the database."""
+    """Sessions in the database, each with its user. seen_at: when this one was last used, as it was read; None for one
+    that was not read but made."""
+
+    seen_at: datetime | None = None
+
+    @classmethod
+    def get_model_class(cls) -> type[Session]:
+        return Session
+
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
+        made: Session = super().create_model_instance(data)  # type: ignore[assignment]
+        if SESSION_KEY in data:
+            made.user_id = int(data[SESSION_KEY])
+        made.browser = data.get("browser", "")
+        if began := data.get("began_at"):
+            made.began_at = datetime.fromisoformat(began)
+        return made
 
     def _get_session_from_db(self) -> Session | None:
         found = _SESSION.first([self.session_key, timezone.now()])
         if found is None:
             self._session_key = None
+        else:
+            self.seen_at = found.seen_at
         return found

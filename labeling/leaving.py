@@ -16,6 +16,7 @@ from labeling.leases import held_by
 from labeling.members import lock_owners
 from labeling.models import AuditKind, Cohort, CohortMember, Invitation, Membership, ProjectToken, Submission
 from labeling.releasing import release_all
+from labeling.sessions import sign_out_member
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ def what_leaving_does(membership: Membership) -> Leaving:
     )
 
 
-def leave(membership: Membership) -> Leaving:
+def leave(membership: Membership, *, sign_out: bool = False) -> Leaving:
     """Ends the membership: slots go back, tokens of the project are deleted, time in cohorts ends. Returns what ended.
 
-    Raises LastOwner.
+    sign_out: their sessions end, too, wherever else they use them. Raises LastOwner.
     """
     with transaction.atomic():
         lock_owners(membership, what="leave")
@@ -55,6 +56,8 @@ def leave(membership: Membership) -> Leaving:
         Membership.objects.select_for_update().filter(pk=membership.pk).first()
         ended = what_leaving_does(membership)
         release_all(held_by(membership))
+        if sign_out:
+            sign_out_member(membership)
         ProjectToken.objects.filter(project=membership.project_id, user=membership.user_id).delete()
         CohortMember.objects.filter(labeler__membership=membership, until__isnull=True).update(
             until=Greatest(F("since"), Value(timezone.now()))

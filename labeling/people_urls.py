@@ -3,6 +3,7 @@
 from django.urls import path
 
 from labeling.views import (
+    account,
     audit,
     background,
     cohorts,
@@ -28,6 +29,9 @@ TOKENS = f"{PROJECT}tokens/"
 AUDIT = f"{PROJECT}audit/"
 
 urlpatterns = [
+    path("account/", account.account, name="account"),
+    path("account/sessions/end-others/", account.end_all_others, name="end_other_sessions"),
+    path("account/sessions/<slug:handle>/end/", account.end_one_session, name="end_session"),
     path("reference/", reference.reference, name="reference"),
     path("new-project/", project.new_project, name="new_project"),
     path(f"{PROJECT}settings/", project.project_settings, name="project_settings"),
@@ -39,6 +43,7 @@ urlpatterns = [
     path(f"{PEOPLE}invite/", people.invite_somebody, name="invite"),
     path(f"{PEOPLE}pay.csv", pay.pay, name="pay"),
     path(MEMBER, member.member, name="member"),
+    path(f"{MEMBER}sign-out/", member.sign_out, name="sign_out_member"),
     path(f"{MEMBER}remove/", member.remove_member, name="remove_member"),
     path(f"{INVITATION}resend/", people.resend_invitation, name="resend_invitation"),
     path(f"{INVITATION}withdraw/", people.withdraw_invitation, name="withdraw_invitation"),

@@ -19,6 +19,7 @@ from labeling.models.qualification import Grade, Qualification, QualificationTry
 from labeling.models.question import Question
 from labeling.models.response import Generator, Response
 from labeling.models.review import Review
+from labeling.models.session import Session
 from labeling.models.submission import Judgment, Submission
 from labeling.models.task import ClaimCursor, Task, TaskResponse
 from labeling.models.token import ProjectToken
@@ -63,6 +64,7 @@ __all__ = [
     "Response",
     "Review",
     "Role",
+    "Session",
     "SignInLink",
     "Submission",
     "Task",

@@ -6,13 +6,14 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.access import RESEARCHES, ProjectRequest, project_page
 from labeling.errors import Refusal
 from labeling.leaving import leave, what_leaving_does
 from labeling.members import change_role
 from labeling.models import Membership, Role
+from labeling.sessions import sign_out_member
 
 
 def _member_or_404(request: ProjectRequest, membership_id: int) -> Membership:
@@ -48,6 +49,21 @@ def member(request: ProjectRequest, membership_id: int) -> HttpResponse:
     return render(request, "people/member.html", context, status=409 if problem else 200)
 
 
+@require_POST
+@project_page([Role.OWNER])
+@reauthentication_required
+def sign_out(request: ProjectRequest, membership_id: int) -> HttpResponse:
+    """Ends the sessions of a member, and their tokens of this project: a lost laptop, somebody who is leaving. An owner
+    who does it to themselves keeps the session that they do it with."""
+    found = _member_or_404(request, membership_id)
+    sessions, tokens = sign_out_member(found, but=request.session.session_key)
+    says = gettext(
+        "%(person)s is signed out everywhere. Sessions ended: %(sessions)d; tokens of this project: %(tokens)d."
+    )
+    messages.success(request, says % {"person": name_of(found), "sessions": sessions, "tokens": tokens})
+    return redirect("member", request.project.slug, found.pk)
+
+
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @project_page([Role.OWNER])
@@ -68,7 +84,7 @@ def _leave(request: ProjectRequest, leaver: Membership) -> HttpResponse:
     problem = ""
     if request.method == "POST":
         try:
-            leave(leaver)
+            leave(leaver, sign_out=not own and "sign_out" in request.POST)
         except Refusal as refusal:
             problem = refusal.message
         else:

@@ -146,7 +146,7 @@ def test_a_csv_file_has_no_formula(project: Project, just_signed_in: Client, lab
     done(project, by=labeler, member=3, digits="-1+1")
     [row, *_] = csv.DictReader(fetched(just_signed_in, "csv", f"?person={labeler.pk}").splitlines())
     assert row["user_name"] == "'=HYPERLINK(1)"
-    assert (row["number"], row["kind"], row["user"]) == ("1", "role", str(labeler.pk))
+    assert (row["number"], row["kind"], row["user"]) == ("2", "role", str(labeler.pk))  # signing in was 1
     assert json.loads(row["facts"]) == {"member": 3, "digits": "-1+1"}
     assert row["at"] == "2026-03-01T12:00:00.000000Z"
 

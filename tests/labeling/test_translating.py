@@ -59,7 +59,7 @@ OF_LABELERS_IN_PYTHON = (
     *("screens", "questions", "distress", "reviewing", "access", "own_pages", "names", "places"),
     *("models/content", "models/review", "models/prompt"),
     *(f"views/{name}" for name in ("task", "draft", "skip", "question", "avoided", "guideline", "queue", "my_work")),
-    *(f"views/{name}" for name in ("home", "link", "invitation", "too_large", "member")),
+    *(f"views/{name}" for name in ("home", "link", "invitation", "too_large", "member", "account")),
 )
 DANISH = {
     "Nothing is ranked yet. Rank the responses, skip, or say that none is acceptable.": "Intet er rangeret endnu.",

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
 
-from labeling.models import User
+from labeling.backends import SessionStore
+from labeling.models import Session, User
 from tests.screens.clock import NOW
 from tests.screens.filled import Filled
 from tests.screens.listed import Screen
@@ -32,7 +32,9 @@ PIXELS = """async (png) => {
 
 def cookie_of(user: User, base: str) -> dict[str, str]:
     """Signed in, without the form."""
+    Session.objects.filter(user=user).delete()
     session = SessionStore()
+    session["began_at"], session["browser"] = NOW.isoformat(), "Firefox on Linux"
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()

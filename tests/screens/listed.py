@@ -9,11 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY
 from django.urls import reverse
 from playwright.sync_api import Page
 
+from labeling.backends import SessionStore
 from labeling.exporting.recalling import TAKEN_BACK
-from labeling.models import Export, Import, Qualification, Submission
+from labeling.models import Export, Import, Qualification, Session, Submission
 from tests.screens import people
 from tests.screens.clock import NOW
 from tests.screens.filled import AT_WORK, Filled
@@ -119,6 +121,20 @@ def qualification_of(site: Filled) -> int:
     return made.pk
 
 
+def signed_in_elsewhere(site: Filled) -> str:
+    """The account of the owner, with a telephone."""
+    user = site.user("maren")
+    said = {HASH_SESSION_KEY: user.get_session_auth_hash()}
+    Session.objects.update_or_create(
+        session_key="a-telephone",
+        defaults={
+            "user": user, "session_data": SessionStore().encode(said), "expire_date": NOW + timedelta(days=9),
+            "browser": "Safari on iPhone", "began_at": NOW - timedelta(days=5), "seen_at": NOW - timedelta(hours=11),
+        },
+    )  # fmt: skip
+    return "/account/"
+
+
 def plain(address: str) -> Address:
     return lambda site: address
 
@@ -127,6 +143,8 @@ WORK = (
     Screen("sign-in", ("account_login",), plain("/accounts/login/"), "Signing in, by name or address.", who=""),
     Screen("invitation", ("invitation",), plain(f"/invitation/{people.TOKEN}/"),
            "What an invited person meets: the project, the role, and a name and password to choose.", who=""),
+    Screen("account", ("account",), signed_in_elsewhere,
+           "One's own account: how one signs in, and where one is signed in."),
     Screen("home", ("home",), plain("/?all"), "The projects somebody belongs to, and what waits in each."),
     Screen("queue", ("queue",), of("queue"),
            "A labeler's work: what to do now, what is left in each campaign, what was done today.", who="lars"),

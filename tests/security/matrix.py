@@ -69,6 +69,9 @@ SITE: dict[str, Entry] = {
     "new_project": {"GET": Who(OWNS, outside=(STRANGER,)), "POST": Who(OWNS, outside=(STRANGER,))},
     "sign_in_link": {"GET": ANYBODY},
     "invitation": {"GET": ANYBODY, "POST": ANYBODY},
+    "account": {"GET": SIGNED_IN},
+    "end_session": {"POST": Who(MEMBERS, own=(OWNER,))},
+    "end_other_sessions": {"POST": SIGNED_IN},
 }
 
 WORK: dict[str, Entry] = {
@@ -144,6 +147,7 @@ OWNERS: dict[str, Entry] = {
     "delete_project": careful(*OWNS),
     "member": careful(*OWNS),
     "remove_member": careful(*OWNS),
+    "sign_out_member": {"POST": Who(OWNS, anew=True)},
     "invite": {"POST": Who(OWNS, anew=True)},
     "resend_invitation": sends(*OWNS),
     "withdraw_invitation": sends(*OWNS),

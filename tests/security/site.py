@@ -13,11 +13,11 @@ from allauth.account.internal.flows.login import (
 )
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 
+from labeling.backends import SessionStore
 from labeling.exporting.asked import read_asked
 from labeling.exporting.datasheet import datasheet_of
 from labeling.models import (
@@ -31,6 +31,7 @@ from labeling.models import (
     Question,
     Role,
     Screening,
+    Session,
     Submission,
     User,
 )
@@ -122,13 +123,15 @@ def make_site(folder: Path) -> Site:
         if person not in (OWNER, STRANGER, "staff"):
             role = Membership.objects.get(user=user, project=project).role
             Membership.objects.create(user=user, project=filled.rehearsal, role=role)
+    sessions = {person: session_of(user, seconds_ago=LONG_AGO) for person, user in users.items()}
     rows, apart = _rows(filled, folder)
+    rows["handle"] = Session(session_key=sessions[OWNER]).handle
     own = {STRANGER: elsewhere}
     return Site(
         filled=filled,
         rows=rows,
         apart=apart,
-        sessions={person: session_of(user, seconds_ago=LONG_AGO) for person, user in users.items()} | {NOBODY: ""},
+        sessions=sessions | {NOBODY: ""},
         lately={person: session_of(user, seconds_ago=0) for person, user in users.items()} | {NOBODY: ""},
         tokens={
             person: ProjectToken.make(user=user, project=place, scopes=scopes_for(member.role))
