@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
-from django.contrib.sessions.base_session import AbstractBaseSession, BaseSessionManager
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -25,8 +25,6 @@ class Session(AbstractBaseSession):
     browser = models.CharField(max_length=60, blank=True, default="", db_default="")
     began_at = models.DateTimeField(default=timezone.now, db_default=Now())
     seen_at = models.DateTimeField(default=timezone.now, db_default=Now())
-
-    objects: ClassVar[BaseSessionManager["Session"]] = BaseSessionManager()
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-seen_at"]

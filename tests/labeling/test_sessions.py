@@ -8,11 +8,13 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from labeling.leaving import leave
 from labeling.models import Membership, Project, ProjectToken, Session, User
 from labeling.sessions import browser_of, live_sessions
 from tests.conftest import make_member, signed_in
+from tests.security.quick_passwords import PASSWORD_HASHERS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefox/146.0"
@@ -28,8 +30,9 @@ PASSWORD = "an old-fashioned engine"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_counted() -> Iterator[None]:
+def _quick_and_nothing_counted(settings: Settings) -> Iterator[None]:
     """How often one address may try to sign in is counted in the cache."""
+    settings.PASSWORD_HASHERS = PASSWORD_HASHERS
     cache.clear()
     yield
     cache.clear()
