@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0014_audit_log'),
+        ('labeling', '0015_defaults_for_earlier_releases'),
     ]
 
     operations = [
