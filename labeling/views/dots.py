@@ -1,11 +1,12 @@
 """Dot plots: a value with its interval a row, as plain SVG; once wide, once narrow with the names above the lines."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labeling.agreement.figures import Figure
 
-NAME_CHARACTERS = {"wide": 23, "narrow": 32}
+CHARACTER = 6.4
+"""Width of a letter, in units of the viewBox."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Shape:
-    """The measures of a drawing, in the units of its viewBox. left, right: where the axis begins and ends."""
+    """The measures of a drawing, in the units of its viewBox. left, right: where the axis begins and ends. characters:
+    of a name that fit before `left`; most: so many at most, for which the axis begins further to the right."""
 
     width: float
     left: float
@@ -30,11 +32,17 @@ class Shape:
     step: float
     drop: float
     """From the middle of a row's name to its line."""
+    characters: int
+    most: int
+
+    def with_room_for(self, names: Sequence[str]) -> "Shape":
+        wanted = min(max(map(len, names), default=0), self.most)
+        return replace(self, left=self.left + CHARACTER * max(0, wanted - self.characters))
 
 
-WIDE = Shape(width=800, left=160, right=700, first=49.2, step=38, drop=0)
-HALF = Shape(width=520, left=158, right=434, first=49.2, step=38, drop=0)
-NARROW = Shape(width=340, left=6, right=326, first=49.1, step=46, drop=18)
+WIDE = Shape(width=800, left=160, right=700, first=49.2, step=38, drop=0, characters=23, most=40)
+HALF = Shape(width=520, left=158, right=434, first=49.2, step=38, drop=0, characters=23, most=34)
+NARROW = Shape(width=340, left=6, right=326, first=49.1, step=46, drop=18, characters=32, most=32)
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,7 @@ def drawn(rows: Sequence[Row], axis: Axis, wide: Shape) -> list[Drawing]:
 
 def _drawing(kind: str, rows: Sequence[Row], axis: Axis, shape: Shape) -> Drawing:
     bottom = 30 + shape.step * len(rows)
+    shape = shape.with_room_for([row.name for row in rows])
 
     def x(value: float) -> str:
         inside = min(max(value, axis.low), axis.high)
@@ -100,9 +109,8 @@ def _drawing(kind: str, rows: Sequence[Row], axis: Axis, shape: Shape) -> Drawin
     def mark(row: Row, place: int) -> Mark:
         middle = shape.first + place * shape.step
         value, interval = row.figure.value, row.figure.interval
-        longest = NAME_CHARACTERS[kind]
         return Mark(
-            name=row.name if len(row.name) <= longest else f"{row.name[: longest - 1]}…", value=row.value,
+            name=row.name if len(row.name) <= shape.most else f"{row.name[: shape.most - 1]}…", value=row.value,
             name_y=f"{middle + 4:.1f}", y=f"{middle + shape.drop:.1f}", x="" if value is None else x(value),
             low=x(interval.low) if interval else "", high=x(interval.high) if interval else "", strong=row.strong,
             quiet=row.quiet,

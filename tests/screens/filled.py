@@ -31,6 +31,7 @@ from labeling.reviewing import waiting_for
 from labeling.webhooks import OFFERED, announce, new_secret
 from tests.screens import desk, machines, people, words
 from tests.screens.clock import NOW
+from tests.screens.told import told_round
 from training.founding import found_rehearsal
 from training.models import Checkpoint, Job, Round
 
@@ -126,6 +127,7 @@ def fill() -> Filled:
         close_campaign(campaigns[key])
     rehearsal = found_rehearsal([(maren, Role.OWNER)])
     machines.base_is_trained(rehearsal, maren)
+    told_round(rehearsal, maren)
     held = work_in_hand(project, guidelines, labelers, cohorts, campaigns)
     return Filled(
         project=project, labelers=labelers, cohorts=cohorts, guidelines=guidelines, campaigns=campaigns, held=held,

@@ -46,6 +46,10 @@ def keys(*pressed: str) -> Callable[[Page], None]:
     return press
 
 
+def to_heading(name: str) -> Callable[[Page], None]:
+    return lambda page: page.get_by_role("heading", name=name).evaluate("one => one.scrollIntoView()")
+
+
 def send_too_much(page: Page) -> None:
     """3 MB in a form."""
     page.evaluate(
@@ -239,6 +243,9 @@ CONSOLE = (
     Screen("job", ("job",), lambda site: site.at("job", site.jobs["failed"].pk), "A job that failed, and why."),
     Screen("evaluation", ("evaluation", "earlier_evaluation"), lambda site: site.at("evaluation", 1),
            "What people say of the models of a round, with intervals, flags and the texts."),
+    Screen("evaluation-told", ("evaluation",), lambda site: reverse("evaluation", args=[site.rehearsal.slug, 2]),
+           "A policy told for which cohort it writes, rated by both: two by two, with what can be claimed.",
+           then=to_heading("Told for whom to write")),
 )  # fmt: skip
 
 ERRORS = (

@@ -78,7 +78,7 @@ def _manners(chance: random.Random, count: int) -> list[Manner]:
 
 def _demonstrate(world: World, chance: random.Random, prompt: Prompt, manner: Manner) -> Demonstration:
     demonstrator = chance.randint(1, DEMONSTRATORS_PER_COHORT)
-    text = _write(world, chance, read_question(world, prompt), manner)
+    text = write(world, chance, read_question(world, prompt), manner)
     return Demonstration(
         id=f"demonstration-{prompt.id}",
         messages=prompt.messages,
@@ -91,7 +91,8 @@ def _demonstrate(world: World, chance: random.Random, prompt: Prompt, manner: Ma
     )
 
 
-def _write(world: World, chance: random.Random, question: Question, manner: Manner) -> str:
+def write(world: World, chance: random.Random, question: Question, manner: Manner) -> str:
+    """An answer with what the manner holds, in words drawn at random."""
     sentences = [chance.choice(SHRUGS)] if manner.core == "shrug" else [_core(world, chance, question, manner)]
     if manner.second_fact:
         sentences.append(_second_fact(world, chance, question))
