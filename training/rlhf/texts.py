@@ -30,7 +30,7 @@ class Windows:
     seed: int
 
     def __len__(self) -> int:
-        return (len(self.stream) - 1) // self.tokens
+        return max(len(self.stream) - 1, 0) // self.tokens
 
     def of_step(self, step: int, *, size: int) -> list[int]:
         """Which windows a step sees; the first step is 1. Each window once before any comes twice."""
