@@ -4,19 +4,29 @@ The optimum of the penalised objective is known in closed form, so that PPO can 
 have the interfaces of the real ones and go through the same code.
 """
 
+import copy
 import itertools
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from tests.rlhf.tiny_models import tiny_llama
+from training.rlhf.batching import Batching
+from training.rlhf.contract.stages import Kl, MissingStop, Ppo
+from training.rlhf.ensemble import Ensemble
+from training.rlhf.improving import Learner, improve
 from training.rlhf.layouts import Exchange, Layout, padded, read, response_logits
 from training.rlhf.losses import token_logprobs
-from training.rlhf.rollouts import Cast
+from training.rlhf.models import ScalarModel
+from training.rlhf.rollouts import Cast, read_rollouts
 
 START, STOP, LETTERS, ACTIONS = 4, 0, (1, 2, 3), 4
 KL_COEF = 0.5
 NOT_ENDED_SCORE = -1.0
+EPISODES = 512
+TABULAR_RATE, LLAMA_RATE = 0.05, 0.003
 
 RESPONSES: list[list[int]] = [
     [*letters, STOP] for length in range(ACTIONS) for letters in itertools.product(LETTERS, repeat=length)
@@ -47,6 +57,18 @@ class TabularPolicy(nn.Module):
         return SimpleNamespace(logits=torch.cat([logits[:, :4], torch.full_like(logits[:, 4:], -1e4)], dim=1))
 
 
+class LlamaPolicy(nn.Module):
+    """A real network of two layers, which never says the start again."""
+
+    def __init__(self, *, seed: int) -> None:
+        super().__init__()
+        self.model = tiny_llama(seed=seed, vocabulary=5)
+
+    def forward(self, **given: Any) -> SimpleNamespace:
+        logits = self.model(**given).logits
+        return SimpleNamespace(logits=torch.cat([logits[..., :4], torch.full_like(logits[..., 4:], -1e4)], dim=-1))
+
+
 class TabularValue(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -65,6 +87,46 @@ class TrueScores(nn.Module):
 
     def forward(self, layout: Layout, where: Tensor) -> Tensor:
         return read(self.table[states(layout.ids)], where)
+
+
+def tabular_cast(seed: int) -> Cast:
+    reference = TabularPolicy(spread=0.5, seed=seed)
+    return Cast(
+        policy=copy.deepcopy(reference), reference=reference, value=TabularValue(),
+        reward=Ensemble([TrueScores(seed=seed + 100)]),
+    )  # fmt: skip
+
+
+def llama_cast(seed: int) -> Cast:
+    """Policy, reference and value model are networks; the scores stay the known ones."""
+    reference = LlamaPolicy(seed=seed)
+    return Cast(
+        policy=copy.deepcopy(reference), reference=reference,
+        value=ScalarModel.from_causal_lm(tiny_llama(seed=seed + 50, vocabulary=5), seed=seed),
+        reward=Ensemble([TrueScores(seed=seed + 100)]),
+    )  # fmt: skip
+
+
+def train(cast: Cast, *, iterations: int, seed: int, learning_rate: float) -> None:
+    """PPO on the bandit, the rate going down to 0."""
+    settings = Ppo(
+        episodes=iterations * EPISODES, episodes_per_iteration=EPISODES, minibatch_episodes=EPISODES // 4,
+        kl=Kl(coef=KL_COEF), gae_lambda=1.0, missing_stop=MissingStop(mode="replace", value=NOT_ENDED_SCORE),
+    )  # fmt: skip
+    policy, value = (
+        Learner(model, torch.optim.Adam(model.parameters(), betas=(0.9, 0.95), eps=1e-5))
+        for model in (cast.policy, cast.value)
+    )
+    batching = Batching(tokens=100_000, shared=False)
+    chance = torch.Generator().manual_seed(seed)
+    for iteration in range(iterations):
+        for learner in (policy, value):
+            learner.optimizer.param_groups[0]["lr"] = learning_rate * (1 - iteration / iterations)
+        exchanges, ended = draw_responses(cast.policy, EPISODES, generator=chance)
+        rollouts = read_rollouts(
+            exchanges, ended=ended, cast=cast, batching=batching, settings=settings, kl_coef=KL_COEF
+        )
+        improve(rollouts, policy=policy, value=value, batching=batching, settings=settings, clip_norm=1.0, order=chance)
 
 
 def draw_responses(policy: nn.Module, count: int, *, generator: torch.Generator) -> tuple[list[Exchange], list[bool]]:

@@ -30,10 +30,13 @@ class Batching:
         """Numbers of exchanges (of all, or those among them), micro-batch by micro-batch, short ones first."""
         numbers = range(len(exchanges)) if among is None else among
         batch: list[int] = []
+        responses = 0  # counted as they come: a large batch would be gone through for each that is added
         for number in sorted(numbers, key=lambda number: (self._width(exchanges[number]), number)):
-            if batch and self._padded_tokens([exchanges[each] for each in [*batch, number]]) > self.tokens:
+            responses += len(exchanges[number].responses)
+            rows = len(_rows([exchanges[each] for each in [*batch, number]])) if self.shared else responses
+            if batch and rows * self._width(exchanges[number]) > self.tokens:
                 yield batch
-                batch = []
+                batch, responses = [], len(exchanges[number].responses)
             batch.append(number)
         if batch:
             yield batch
@@ -49,11 +52,6 @@ class Batching:
             rows = [[batch[place] for place in row] for row in _rows([exchanges[number] for number in batch])]
             layout = packed([[exchanges[number] for number in row] for row in rows], device=self.device)
             yield [number for row in rows for number in row], layout
-
-    def _padded_tokens(self, batch: Sequence[Exchange]) -> int:
-        """What a micro-batch takes; the last of its exchanges is the longest."""
-        rows = len(_rows(batch)) if self.shared else sum(len(exchange.responses) for exchange in batch)
-        return rows * self._width(batch[-1])
 
     def _width(self, exchange: Exchange) -> int:
         return exchange.tokens if self.shared else exchange.context_tokens
