@@ -145,11 +145,18 @@ def test_one_that_was_set_aside_is_not_one_of_those_that_are_kept(folder: RunFol
     assert (folder.checkpoints / "damaged-step-00000030").is_dir()
 
 
-def test_half_written_ones_are_swept_away(folder: RunFolder) -> None:
+def test_what_a_killed_attempt_left_half_written_is_swept_away(folder: RunFolder) -> None:
     save(folder, 2)
-    (folder.checkpoints / "tmp-1-00000004" / "model").mkdir(parents=True)
+    for name in ("checkpoints/tmp-1-00000004/model", "tmp-1-model", "output"):
+        (folder.root / name).mkdir(parents=True)
+    for name in ("checkpoints/latest.json.tmp-7", "output/manifest.json.tmp-7", "output/responses.jsonl.tmp"):
+        (folder.root / name).touch()
+    (folder.root / "control.json.tmp-7").touch()  # the launcher's, which may be at it now
     checkpoints.remove_leftovers(folder)
     assert sorted(path.name for path in folder.checkpoints.iterdir()) == ["latest.json", "step-00000002"]
+    assert not (folder.root / "tmp-1-model").exists()
+    assert list((folder.root / "output").iterdir()) == []
+    assert (folder.root / "control.json.tmp-7").exists()
 
 
 def test_the_random_state_comes_back_with_the_trainer_state(folder: RunFolder) -> None:

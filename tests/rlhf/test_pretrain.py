@@ -10,7 +10,7 @@ import torch
 from training.rlhf import pretrain
 from training.rlhf.contract.config import load_config
 from training.rlhf.contract.exit_codes import ExitCode
-from training.rlhf.contract.run_folder import read_error, read_status
+from training.rlhf.contract.run_folder import model_identity, read_error, read_status
 from training.rlhf.contract.settings import Conditioning, Tokens
 from training.rlhf.contract.stages import Pretrain
 from training.rlhf.models import load_causal_lm
@@ -77,7 +77,7 @@ def test_a_run_killed_while_it_saves_goes_on_to_the_same_numbers_to_the_bit(fini
     assert finish(folder, "pretrain", pretrain.train) == ExitCode.DONE
     assert [line["attempt"] for line in lines(folder.metrics)] == [1, 1, 2, 2, 2, 2, 2, 2]
     assert numbers(folder) == numbers(replace(folder, root=finished))
-    assert weights_of(folder.model) == weights_of(finished / "model")
+    assert model_identity(folder.model) == model_identity(finished / "model"), "weights, tokenizer and all"
 
 
 def test_the_model_has_the_asked_shape_one_embedding_matrix_and_our_chat_template(finished: Path) -> None:

@@ -110,6 +110,7 @@ def kill_and_go_on(
     return killed.output("responses").read_bytes(), again
 
 
+@pytest.mark.rule(28)
 def test_a_sampling_that_was_killed_goes_on_from_its_checkpoint_and_writes_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +208,7 @@ def test_each_response_gets_the_score_it_has_alone(tmp_path: Path) -> None:
     assert read_json(folder.report)["rewards"]["rm1"]["generators"]["g"]["prompts"] == 2
 
 
+@pytest.mark.rule(28)
 def test_a_scoring_that_was_killed_goes_on_from_its_checkpoint_and_writes_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

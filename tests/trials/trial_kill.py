@@ -1,12 +1,17 @@
-"""kill -9 of the worker in the middle of every stage that machines do: each goes on from its checkpoint.
+"""kill -9 in every stage that machines do: of the worker in the middle of it, and of the stage at ten random points.
 
-make trial PART=kill (about 5 minutes). Real stages, a real lease that has to lapse by itself, and every stage once more
-without the kill: the numbers and the weights have to be the same to the bit.
+make trial PART=kill. The first kind has real workers and a real lease that has to lapse by
+itself. The second starts the stage in a run folder, kills it at a random moment, also before its first checkpoint, in
+the middle of writing one and while it releases, and starts it again. The numbers, texts, events and released files have
+to be those of a run that nobody killed, to the bit. ACCORD_KILL_SEED repeats a drawing.
 """
 
 import json
+import os
+import random
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +19,11 @@ import pytest
 
 from labeling.models import Project
 from tests.labeling.work import make_labeler, must_claim
+from tests.rlhf.stage_folders import FOLDERS
 from tests.training.evaluated import held_out, rating_guideline
 from tests.training.making import demonstrations, rank_in_order, reload
 from tests.training.workers import environment, is_gone, started, wait_until, worker
+from tests.trials.killing import POINTS, fresh, go_on, kill_at, load, outcome, run_calmly
 from training.models import Job, Metric, Round
 from training.rlhf.contract.metrics import deterministic
 from training.rlhf.contract.run_folder import file_sha256
@@ -24,8 +31,6 @@ from training.rounds import launch, open_ranking_campaign, open_round
 from training.run_folders import run_folder
 from training.sweeping import sweep
 from training.text_import import import_text
-
-pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 LEASE_SECONDS = 6
 CPU = {"device": "cpu", "threads": 1, "micro_batch_tokens": 200}
@@ -80,7 +85,7 @@ def kill_in_the_middle(job: Job, log: Path) -> int:
     return int(json.loads(folder.latest.read_text())["step"])
 
 
-def go_on(log: Path, job: Job) -> Job:
+def go_on_with_another_worker(log: Path, job: Job) -> Job:
     """Another worker, which has to wait for the lease of the first."""
     with started(worker(), log=log, env=environment(ACCORD_JOB_LEASE_SECONDS=str(LEASE_SECONDS))):
         wait_until(lambda: reload(job).state not in ("queued", "running"), log=log, patience_seconds=400)
@@ -106,6 +111,8 @@ def rank_everything(round_: Round) -> None:
     sweep()
 
 
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
 def test_every_stage_goes_on_from_its_checkpoint_after_its_worker_was_killed(
     round_: Round, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,7 +121,7 @@ def test_every_stage_goes_on_from_its_checkpoint_after_its_worker_was_killed(
         job = launch(round_, kind, overrides=overrides)
         killed_at = kill_in_the_middle(job, log)
         began = time.monotonic()
-        ended = go_on(log, job)
+        ended = go_on_with_another_worker(log, job)
         waited = time.monotonic() - began
         assert (ended.state, ended.attempt) == ("done", 2), (kind, ended.error)
         events = [json.loads(line) for line in run_folder(job).events.read_text().splitlines()]
@@ -127,7 +134,35 @@ def test_every_stage_goes_on_from_its_checkpoint_after_its_worker_was_killed(
         if kind == "evaluate":
             continue  # its twin would need the campaign closed first; sample is the same code
         twin = launch(round_, kind, overrides=overrides | {"seed": job.config["seed"]})
-        assert go_on(log, twin).state == "done"
+        assert go_on_with_another_worker(log, twin).state == "done"
         assert found(twin) == found(job), f"{kind} came to other numbers"
         if kind == "sample":
             rank_everything(round_)
+
+
+SEED = int(os.environ.get("ACCORD_KILL_SEED") or random.SystemRandom().randrange(10**6))
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_stage_killed_at_a_random_point_comes_to_the_same_to_the_bit(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chance = random.Random(f"{SEED} {name}")
+    stage, make = FOLDERS[name]
+    load()
+    prepared = make(tmp_path / "prepared").root
+    began = time.monotonic()
+    calm = run_calmly(prepared, stage)
+    kills = []
+    for number, point in enumerate(POINTS):
+        folder, kill = kill_at(point, lambda: fresh(prepared, tmp_path / f"killed{number}"), calm, chance)  # noqa: B023
+        go_on(folder, stage)
+        for part, expected in calm.outcome.items():
+            assert outcome(folder)[part] == expected, f"{part} of {name} differ after {kill}, seed {SEED}"
+        kills.append(kill)
+    with capsys.disabled():
+        points = ", ".join(f"{count} {point}" for point, count in Counter(kill.point for kill in kills).items())
+        print(f"\n{name}: undisturbed {calm.end:.1f} s, {calm.checkpoints} checkpoints; seed {SEED}: killed {points} "
+              f"({', '.join(f'{kill.seconds:.1f}' for kill in kills)} s; last checkpoints "
+              f"{', '.join(str(kill.checkpoint or 'none') for kill in kills)}): equal; "
+              f"{time.monotonic() - began:.0f} s")  # fmt: skip

@@ -160,9 +160,11 @@ def set_aside_newer(folder: RunFolder, *, than: int) -> None:
 
 
 def remove_leftovers(folder: RunFolder) -> None:
-    """Half-written checkpoints of attempts that were killed. Call it only while holding the run's lock."""
-    for path in folder.checkpoints.glob("tmp-*"):
+    """What attempts that were killed left half-written. Call it only while holding the run's lock."""
+    for path in [*folder.checkpoints.glob("tmp-*"), *folder.root.glob("tmp-*-model")]:
         shutil.rmtree(path, ignore_errors=True)
+    for path in [*folder.output_manifest.parent.glob("*.tmp*"), *folder.checkpoints.glob("*.json.tmp-*")]:
+        path.unlink(missing_ok=True)
 
 
 def prune(folder: RunFolder, *, keep: int, keep_steps: Collection[int] = ()) -> None:

@@ -50,6 +50,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         )
     except (OSError, ValueError, KeyError) as error:
         raise InputMissing(f"{folder} holds no tokenizer that can be loaded: {error}") from error
+    for how_it_was_loaded in ("is_local", "local_files_only"):
+        # It would be saved with the tokenizer: a run that was resumed would release other files than one that was not.
+        tokenizer.init_kwargs.pop(how_it_was_loaded, None)
     return tokenizer
 
 
