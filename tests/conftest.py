@@ -8,8 +8,8 @@ from django.test import Client
 from labeling.models import Membership, Project, Role, User
 from tests.emptying import analyze, django_db_setup  # noqa: F401
 
-LONG = {"test_screens.py", "test_short_rehearsal.py"}
-"""Minutes each: they begin first, or the other processes would wait for them at the end."""
+LONG = {"test_screens.py", "test_told_round.py"}
+"""A minute each: they begin first, or the other processes would wait for them at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

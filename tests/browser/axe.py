@@ -7,7 +7,11 @@ AXE = Axe().axe_script
 OPTIONS = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
 OPEN_FOLDS = "document.querySelectorAll('main details:not(form details)').forEach(fold => { fold.open = true; })"
 TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
-WIDE, NARROW = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
+LOOKS = {
+    "wide": ({"width": 1440, "height": 1000}, "light"),
+    "narrow": ({"width": 390, "height": 844}, "dark"),
+}
+"""Viewport and theme."""
 
 
 def violations(page: Page) -> list[str]:
@@ -19,17 +23,24 @@ def violations(page: Page) -> list[str]:
 
 
 def faults_in_both_looks(page: Page) -> list[str]:
-    """What axe finds, and whether the page scrolls sideways: wide and light, then, in the same window, narrow and dark
-    with a finger, all folds open but those of a form (what its dock covers then is scrolled to)."""
+    """Wide and light, then, in the same window, narrow and dark with a finger."""
+    return faults(page, *LOOKS)
+
+
+def faults(page: Page, *looks: str) -> list[str]:
+    """What axe finds, and whether the page scrolls sideways. In the last look all folds are open but those of a form
+    (what its dock covers then is scrolled to)."""
     finger = page.context.new_cdp_session(page)
     found = []
-    for name, size, theme in (("wide", WIDE, "light"), ("narrow", NARROW, "dark")):
+    for name in looks:
+        size, theme = LOOKS[name]
         finger.send("Emulation.setTouchEmulationEnabled", {"enabled": name == "narrow"})
         page.set_viewport_size(size)  # type: ignore[arg-type]
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        if name == looks[-1]:
+            page.evaluate(OPEN_FOLDS)
         page.evaluate(TWO_FRAMES)
         found += [f"{name}: {one}" for one in violations(page)]
         if page.evaluate("document.documentElement.scrollWidth") > size["width"]:
             found.append(f"{name}: it scrolls sideways")
-        page.evaluate(OPEN_FOLDS)
     return found

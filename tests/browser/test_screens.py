@@ -1,5 +1,5 @@
-"""axe finds nothing on any screen of the site, nothing scrolls sideways, and no page logs an error: wide and light,
-then, in the same window, narrow and dark with a finger."""
+"""axe finds nothing on any screen of the site, nothing scrolls sideways, and no page logs an error: every other screen
+wide and light, the others narrow and dark with a finger. Each in both looks: make trial PART=screens."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.axe import faults_in_both_looks
+from tests.browser.axe import LOOKS, faults
 from tests.screens.camera import Camera
 from tests.screens.clock import standing_still
 from tests.screens.filled import fill
@@ -26,10 +26,17 @@ def camera(chromium: Browser, live_server: Any, settings: Any, tmp_path: Path) -
 
 
 def test_axe_finds_nothing_on_any_screen(camera: Camera) -> None:
+    in_turn = list(LOOKS)
+    assert found_on_screens(camera, [[in_turn[place % 2]] for place in range(len(SCREENS))]) == {}
+
+
+def found_on_screens(camera: Camera, looks: list[list[str]]) -> dict[str, list[str]]:
+    """By name of the screen. looks: of each screen, as in LOOKS."""
     found: dict[str, list[str]] = {}
-    for screen in SCREENS:
-        with camera.before(screen, width=1440, theme="light") as page:
-            wrong = faults_in_both_looks(page)
+    for screen, looked in zip(SCREENS, looks, strict=True):
+        size, theme = LOOKS[looked[0]]
+        with camera.before(screen, width=size["width"], theme=theme) as page:
+            wrong = faults(page, *looked)
         if wrong := [*wrong, *camera.errors]:
             found[screen.name] = wrong
-    assert found == {}
+    return found
