@@ -271,7 +271,7 @@ def settling(
         return "Nothing varies between prompts or labelers; how many ratings it takes cannot be told from these."
     times = _times(wanted, variance, power, level)
     if times is None:
-        return f"A difference of {wanted:.3g} would take more than {MOST_TIMES} times the ratings; count it as none."
+        return f"A difference of {wanted:.3g} would take over {MOST_TIMES} times the ratings: too small to settle here."
     if difference is None and variance.reach(level=level) ** 2 * variance.total < seen**2:
         times = 1.0
     floor = max(0.0, variance.labelers - variance.both)

@@ -101,10 +101,10 @@ class Evaluation:
             Answers(prompts=self.said.prompts.codes[own], labelers=self.said.labelers[own], values=answers[own])
         )
 
-    def flag_difference(self, flag: str) -> Figure:
+    def flag_difference(self, flag: str, *, level: float = 0.95) -> Figure:
         """The share of yes for the subject less that for the baseline, prompt by prompt."""
         labelled = replace(self.labelled(), values=self.said.flag(flag))
-        return mean_difference(labelled, generator=self.subject.label, baseline=self.baseline.label)
+        return mean_difference(labelled, generator=self.subject.label, baseline=self.baseline.label, level=level)
 
     def ratings(self, scale: str = OVERALL, *, among: Rated | None = None) -> Ratings:
         """Of all authors, by their keys."""

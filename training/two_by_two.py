@@ -136,13 +136,13 @@ def claimed_of(square: Square, *, over: bool) -> str:
         return f"Nothing can be claimed: {reason[:1].lower()}{reason[1:]}"
     if not over:
         return NOT_YET
-    size = f"{abs(figure.value):.2f} points"
+    size = f"{abs(figure.value) / 2:.2f} points"  # the interaction is the sum of what the two prefer
     if square.adjusted >= SURE:
         return (
             f"It cannot be claimed that it matters to {one} and {other} for which of them {square.model} is told to "
             "write, nor that it does not."
         )
-    prefer = f"It can be claimed that {one} and {other}, taken together, prefer what {square.model} writes for"
+    prefer = f"It can be claimed that {one} and {other}, in the mean of the two, prefer what {square.model} writes for"
     if figure.value < 0:
         return f"{prefer} the other of them to what it writes for themselves, by {size}."
     claim = f"{prefer} themselves to what it writes for the other of them, by {size}"

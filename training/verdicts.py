@@ -184,8 +184,10 @@ NOT_YET = (
 
 
 def verdict_of(found: Evaluation, tests: list[Paired], *, subject: str, baseline: str, over: bool) -> str:
-    """One sentence of what can be claimed and what cannot. subject, baseline: as a sentence speaks of them. over:
-    whether all ratings that will be are in."""
+    """One sentence of what can be claimed and what cannot; empty where a model stands beside itself. subject, baseline:
+    as a sentence speaks of them. over: whether all ratings that will be are in."""
+    if found.subject == found.baseline:
+        return ""
     one = next((test for test in tests if test.author == found.subject), None)
     if one is None or one.difference.value is None:
         return f"Nothing can be claimed of {subject} beside {baseline}: no prompt was rated for both."
@@ -203,18 +205,24 @@ def verdict_of(found: Evaluation, tests: list[Paired], *, subject: str, baseline
         )
     return (
         f"It cannot be claimed that {subject} is better or worse than {baseline}; nor that the two are alike. "
-        f"{more_words(one.settles)}"
+        f"{more_words(one)}"
     )
 
 
-def more_words(settles: Settling | str) -> str:
+def more_words(test: Paired) -> str:
     """How many more ratings would do."""
+    settles = test.settles
     if isinstance(settles, str):
         return settles
-    if not settles.more_ratings:
+    if not settles.more_ratings and test.p_value.value is not None and test.p_value.value < SURE:
         return (
             "By itself it would be settled; beside the other comparisons of this page it is not. Evaluated anew with "
             f"fewer models, its {settles.prompts:,} prompts would do."
+        )
+    if not settles.more_ratings:
+        return (
+            f"A difference of {settles.difference:.2f} would have been settled by these ratings in four studies of "
+            "five: if there is one, it is likely smaller."
         )
     with_whom = "" if settles.same_labelers_suffice else f" by {settles.labelers:,} labelers in all"
     return (

@@ -15,28 +15,33 @@ from labeling.agreement.sums import by_prompt
 Metric = Literal["nominal", "ordinal", "interval"]
 
 
-def krippendorff_alpha(judged: Judged, *, metric: Metric, by: By = "none") -> Figure:
+def krippendorff_alpha(judged: Judged, *, metric: Metric, by: By = "none", mirrored: bool = False) -> Figure:
     """1 - D_o / D_e: 1 is perfect agreement, 0 is what chance gives, below 0 is worse than chance.
 
     With coincidences o_ck = sum over units of (ordered pairs valued c and k) / (m_u - 1), n_c = sum_k o_ck and
     n = sum_c n_c: D_o = sum o_ck d_ck / n and D_e = sum n_c n_k d_ck / (n (n - 1)).
     d_ck: nominal 0 or 1; ordinal (n_c / 2 + n_(c+1) + … + n_k / 2) squared; interval (c - k) squared.
     Units with a single judgment say nothing and are left out. `count` is n, the judgments that could be paired.
+    mirrored: every judgment counts half as it is and half with its value turned over (the first level for the last).
+    Of comparisons, which response is called the first is arbitrary: without it, chance agreement would be larger where
+    the better ones happen to have the lower ids, and alpha smaller for the same agreement.
     """
     numbers = judged.numbers() if metric == "interval" else None
     counts, _ = judged.counts()
     paired = counts[counts.sum(axis=1) >= 2]
     if not len(paired):
         return undefined(NOBODY_TWICE)
-    if (paired.sum(axis=0) > 0).sum() < 2:
-        only = judged.levels[int(paired.sum(axis=0).argmax())]
+    given = paired.sum(axis=0)
+    given = given + given[::-1] if mirrored else given
+    if (given > 0).sum() < 2:
+        only = judged.levels[int(given.argmax())]
         return undefined(f"All judgments are {only!r}; without variation alpha cannot tell agreement from chance.")
-    totals = alpha_totals(judged, metric=metric, numbers=numbers)
+    totals = alpha_totals(judged, metric=metric, numbers=numbers, mirrored=mirrored)
     figure = Figure(value=totals.value(), count=int(paired.sum()))
-    return figure if by == "none" else figure.with_interval(_interval(judged, totals, by))
+    return figure if by == "none" else figure.with_interval(_interval(judged, totals, by, mirrored))
 
 
-def alpha_totals(judged: Judged, *, metric: Metric, numbers: Floats | None) -> Totals:
+def alpha_totals(judged: Judged, *, metric: Metric, numbers: Floats | None, mirrored: bool = False) -> Totals:
     """Coincidences summed over the units of each prompt, (G, C * C), and alpha as a function of them."""
     counts, prompts = judged.counts()
     width = counts.shape[1]
@@ -45,6 +50,8 @@ def alpha_totals(judged: Judged, *, metric: Metric, numbers: Floats | None) -> T
     some = counts[several].astype(np.float64)
     pairs = some[:, :, None] * some[:, None, :]
     pairs[:, np.arange(width), np.arange(width)] -= some
+    if mirrored:
+        pairs = (pairs + pairs[:, ::-1, ::-1]) / 2
     coincidences = pairs.reshape(len(some), width * width) / (sizes[several] - 1)[:, None]
     return Totals(
         sums=by_prompt(coincidences, prompts[several]),
@@ -75,7 +82,7 @@ def _squared_distances(each: Floats, metric: Metric, numbers: Floats | None) -> 
     return np.asarray((place[:, :, None] - place[:, None, :]) ** 2, dtype=np.float64)
 
 
-def _interval(judged: Judged, totals: Totals, by: By) -> Interval | str:
+def _interval(judged: Judged, totals: Totals, by: By, mirrored: bool) -> Interval | str:
     if by == "prompts":
         return bootstrap_by_prompt(totals)
     pairs = LabelerPairs.of(judged)
@@ -84,6 +91,8 @@ def _interval(judged: Judged, totals: Totals, by: By) -> Interval | str:
 
     def influence(gradient: Floats) -> Floats:
         slope = gradient.reshape(width, width)
+        if mirrored:
+            slope = (slope + slope[::-1, ::-1]) / 2
         return np.asarray((slope[one, other] + slope[other, one]) / (pairs.sizes - 1), dtype=np.float64)
 
     return interval_with_labelers(

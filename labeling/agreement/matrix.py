@@ -2,7 +2,8 @@
 
 A pair of responses that a labeler told apart is right where the model scores the better one higher; equal scores are
 half right. Every such pair counts once. Beside the models stands the cohort itself: how often another of its labelers
-orders the pair alike, which is about as far as anything learned from the cohort can come.
+orders the pair alike. A model may come above that: what labelers differ in by chance is in both of two labelers, and in
+one only where a model is one of the two.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -61,8 +62,9 @@ class HeldOut:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """model less than_model on the same pairs of a cohort (of all cohorts where that is ""), in shares. p_value: two-
-    sided, of no difference. Both are of these trained models: prompts and labelers vary in them, training does not."""
+    """model less than_model on the same pairs of a cohort, in shares; where the cohort is "", the mean of all cohorts,
+    each alike however many pairs it has. p_value: two-sided, of no difference. Both are of these trained models:
+    prompts and labelers vary in them, training does not."""
 
     cohort: str
     model: str
@@ -189,13 +191,17 @@ class _Pairs:
         rows = self._rows(cohort, [model, than_model])
         if not rows.any():
             return undefined(f"{model!r} and {than_model!r} scored no pair both.")
-        apart = self.right[model][rows] - self.right[than_model][rows]
-        value = float(apart.mean())
-        return Figure(value=value, count=len(apart)).with_interval(
-            clustered_interval(
-                value, (apart - value) / len(apart), prompts=self.prompts[rows], first=self.labelers[rows]
-            )
+        value, influences = self._mean_of_cohorts(rows, self.right[model][rows] - self.right[than_model][rows])
+        return Figure(value=value, count=len(influences)).with_interval(
+            clustered_interval(value, influences, prompts=self.prompts[rows], first=self.labelers[rows])
         )
+
+    def _mean_of_cohorts(self, rows: Bools, apart: Floats) -> tuple[float, Floats]:
+        """Each cohort alike; and how far each pair moves it. apart: of these rows."""
+        cohort = codes([one for one, asked in zip(self.cohorts, rows, strict=True) if asked])
+        sizes = np.bincount(cohort)
+        means = np.bincount(cohort, weights=apart) / sizes
+        return float(means.mean()), (apart - means[cohort]) / (len(sizes) * sizes[cohort])
 
     def p_value(self, model: str, than_model: str, cohort: str) -> Figure:
         """From the same standard error and degrees of freedom as the interval of the difference."""
@@ -206,13 +212,12 @@ class _Pairs:
         few = too_few_clusters(prompts, labelers)
         if few:
             return undefined(few)
-        apart = self.right[model][rows] - self.right[than_model][rows]
-        value = float(apart.mean())
-        variance = shared_variance((apart - value) / len(apart), prompts=prompts, first=labelers)
+        value, influences = self._mean_of_cohorts(rows, self.right[model][rows] - self.right[than_model][rows])
+        variance = shared_variance(influences, prompts=prompts, first=labelers)
         if variance.total <= NO_VARIANCE:
             return undefined("Nothing varies between prompts or labelers; a test needs variation to compare with.")
         distance = abs(value) / float(np.sqrt(variance.total))
-        return Figure(value=float(2 * stdtr(variance.degrees(), -distance)), count=len(apart))
+        return Figure(value=float(2 * stdtr(variance.degrees(), -distance)), count=len(influences))
 
 
 def told_apart(ranks: Sequence[int | None]) -> Iterator[tuple[int, int]]:
@@ -281,7 +286,7 @@ def claim_of(matrix: Matrix) -> str:
     surely = {
         (one.model, one.than_model): one.figure
         for one, p_value in zip(tested, adjusted, strict=True)
-        if p_value <= LEVEL and one.figure.known() > 0
+        if p_value <= LEVEL
     }
     if not surely:
         return (
@@ -290,12 +295,18 @@ def claim_of(matrix: Matrix) -> str:
         )
     said = []
     if named := surely.get((TOLD, WRONG)):
-        said.append(f"told the right cohort's name a reward model orders {_points(named)} more of their pairs rightly")
+        said.append(
+            f"told the right cohort's name a reward model orders {_points(named)} of their pairs rightly than told the "
+            f"wrong one's{_though(matrix, ready, TOLD, WRONG)}"
+        )
     if own := surely.get((OWN, EQUAL)):
-        said.append(f"rankings of its own cohort are worth {_points(own)} more than as many of everybody's")
+        said.append(
+            f"learned from its own cohort's rankings it orders {_points(own)} than learned from as many of everybody's"
+            f"{_though(matrix, ready, OWN, EQUAL)}"
+        )
     return (
-        "It can be claimed of these trained models, each trained once, on labelers like these of "
-        f"{' and '.join(ready)} and prompts like these: {'; and '.join(said)}. Another training run, or another draw "
+        "It can be claimed of these trained models, each trained once, on labelers like these and prompts like these, "
+        f"in the mean of {' and '.join(ready)}: {'; and '.join(said)}. Another training run, or another draw "
         "of as many rankings, may differ by more than the intervals say. Not that a policy trained with it would "
         "please them more: that is for people to rate."
     )
@@ -303,4 +314,13 @@ def claim_of(matrix: Matrix) -> str:
 
 def _points(figure: Figure) -> str:
     assert figure.interval is not None
-    return f"{100 * figure.known():.1f} points ({100 * figure.interval.low:.1f} to {100 * figure.interval.high:.1f})"
+    low, high = sorted((100 * abs(figure.interval.low), 100 * abs(figure.interval.high)))
+    word = "more" if figure.known() > 0 else "fewer"
+    return f"{100 * abs(figure.known()):.1f} points ({low:.1f} to {high:.1f}) {word}"
+
+
+def _though(matrix: Matrix, ready: Sequence[str], model: str, than_model: str) -> str:
+    """Of which cohorts the opposite was seen of what is claimed of all in the mean; empty where of none."""
+    whole = matrix.difference(model, than_model).known()
+    others = [cohort for cohort in ready if (matrix.difference(model, than_model, cohort).value or 0.0) * whole < 0]
+    return f", though not of {' and '.join(others)} taken alone" if others else ""

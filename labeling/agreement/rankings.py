@@ -61,13 +61,18 @@ def comparisons_of(ranks: Floats, *, tasks: Ints, prompts: Ints, labelers: Ints,
     signs = _signs(ranks)
     who, pair = np.nonzero(np.isfinite(signs))
     return Judged(
-        units=tasks[who] * max(1, signs.shape[1]) + pair,
+        units=tasks[who] * pairs_a_task(ranks) + pair,
         prompts=prompts[who],
         labelers=labelers[who],
         values=signs[who, pair].astype(np.int64) - WORSE,
         levels=ORDERS,
         names=names,
     )
+
+
+def pairs_a_task(ranks: Floats) -> int:
+    """How many units of comparisons_of(ranks, …) a task has."""
+    return max(1, ranks.shape[1] * (ranks.shape[1] - 1) // 2)
 
 
 def compared_rows(ranks: Floats) -> Ints:

@@ -189,11 +189,12 @@ class AgreementReport:
 
     @cached_property
     def tau_b(self) -> Figure:
-        return self._whole(lambda judged: mean_tau_b_of(judged, bootstrap=True))
+        pairs = self.said.pairs_a_task
+        return self._whole(lambda judged: mean_tau_b_of(judged, pairs_a_task=pairs, bootstrap=True))
 
     @cached_property
     def alpha(self) -> Figure:
-        return self._whole(lambda judged: krippendorff_alpha(judged, metric="nominal", by="prompts"))
+        return self._whole(lambda judged: krippendorff_alpha(judged, metric="nominal", by="prompts", mirrored=True))
 
     def _whole(self, figure: Callable[[Judged], Figure]) -> Figure:
         return figure(self.judged) if len(self.judged) else self._not_ranked
@@ -391,7 +392,7 @@ class AgreementReport:
             name,
             *self._counts(rows),
             figure=pairwise_agreement(judged, by="prompts") if ranked else self._not_ranked,
-            tau_b=mean_tau_b_of(judged) if ranked else self._not_ranked,
+            tau_b=mean_tau_b_of(judged, pairs_a_task=self.said.pairs_a_task) if ranked else self._not_ranked,
             near=pairwise_agreement(rated, near=NEAR, by="prompts") if was_rated else undefined(NOT_RATED),
             alpha=krippendorff_alpha(rated, metric="ordinal", by="prompts") if was_rated else undefined(NOT_RATED),
             flags={flag: gwet_ac1(of) for flag, of in flags if len(of)},

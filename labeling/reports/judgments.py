@@ -17,7 +17,7 @@ from django.db.models.functions import Length
 
 from labeling.agreement import Judged
 from labeling.agreement.figures import Bools, Floats, Ints
-from labeling.agreement.rankings import compared_rows, comparisons_of
+from labeling.agreement.rankings import compared_rows, comparisons_of, pairs_a_task
 from labeling.checking import scales_of
 from labeling.models import (
     Assignment,
@@ -152,6 +152,10 @@ class Judgments:
             labelers=self.of.labelers.codes[rows],
             names=self.names,
         )
+
+    @property
+    def pairs_a_task(self) -> int:
+        return pairs_a_task(self.ranked.ranks)
 
     def rated(self, scale: str) -> Judged:
         """Every response with its ratings 1 to 7."""

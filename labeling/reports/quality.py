@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from labeling.agreement import Figure, undefined
 from labeling.agreement.ability import Ability, abilities
@@ -28,6 +28,7 @@ from labeling.reports.scope import Scope
 FAST = 1 / 3
 """Of the median time of who did the like: below it is fast."""
 SURE = 0.05
+LEVEL = 0.95
 TOO_FEW = f"Fewer than {FEWEST_SHOWN} people of the cohort did this, and nothing is told of so few."
 FEWEST_TO_DRIFT = 60
 
@@ -129,8 +130,10 @@ class QualityReport:
                 self.gold.of(person.pk), self_agreement(repeats[person.pk]), drifts[code], times[code], linings[code],
                 self.abilities.get(person.pseudonym), (),
             )  # fmt: skip
-            lines.append(_with_remarks(line, apart=person.pk in apart, pace=paces.get(code)))
-        return sorted(lines, key=lambda line: (-len(line.remarks), line.person.pseudonym))
+            lines.append((line, person.pk in apart, paces.get(code)))
+        among = len(lines)
+        found = [_with_remarks(line, apart=far, pace=pace, among=among) for line, far, pace in lines]
+        return sorted(found, key=lambda line: (-len(line.remarks), line.person.pseudonym))
 
     def _median_times(self) -> list[float | None]:
         of = self.said.of
@@ -228,7 +231,19 @@ def _no_p_value(early: Figure, late: Figure) -> str:
     return early.interval_reason or late.interval_reason or "Neither half varies."
 
 
-def _with_remarks(line: QualityLine, *, apart: bool, pace: float | None) -> QualityLine:
+def surely_apart(figure: Figure, than: float, *, among: int) -> bool:
+    """Whether it is not `than`, at 95 % for all that are looked at together (Bonferroni): among 40 labelers without any
+    fault two would stand out one by one. By its own interval, stretched on either side."""
+    if figure.value is None or figure.interval is None:
+        return False
+    stretch = float(ndtri(1 - (1 - LEVEL) / 2 / max(among, 1)) / ndtri((1 + LEVEL) / 2))
+    low = figure.value - stretch * (figure.value - figure.interval.low)
+    high = figure.value + stretch * (figure.interval.high - figure.value)
+    return not low <= than <= high
+
+
+def _with_remarks(line: QualityLine, *, apart: bool, pace: float | None, among: int) -> QualityLine:
+    """among: how many labelers are looked at."""
     remarks = []
     if apart:
         remarks.append("agrees less than the others")
@@ -240,11 +255,10 @@ def _with_remarks(line: QualityLine, *, apart: bool, pace: float | None) -> Qual
         remarks.append("fast")
     if line.lining and line.lining.run_probability.value is not None and line.lining.run_probability.value < 0.001:
         remarks.append(f"{line.lining.longest_run} equal answers in a row")
-    if line.ability and line.ability.first.interval and not line.ability.first.interval.holds(0):
-        lean = line.ability.first.value
-        assert lean is not None
+    if line.ability and surely_apart(line.ability.first, 0.0, among=among):
+        lean = line.ability.first.known()
         remarks.append("leans to what is shown first" if lean > 0 else "leans to what is shown last")
-    if line.gold.interval and line.gold.interval.high < 0.75:
+    if line.gold.value is not None and line.gold.value < 0.75 and surely_apart(line.gold, 0.75, among=among):
         remarks.append("often wrong on gold")
     return QualityLine(**{**vars(line), "remarks": tuple(remarks)})
 

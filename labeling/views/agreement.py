@@ -290,8 +290,8 @@ def basis_of(report: AgreementReport) -> str:
         )
     if report.left_out:
         sentences.append(
-            f"{plural(report.left_out, 'judgment')} beyond the planned overlap left out: asked for where two disagreed,"
-            " they would bias it."
+            f"{plural(report.left_out, 'judgment')} beyond the planned overlap left out: those asked for where two"
+            " disagreed would bias it."
         )
     if not report.rankings:
         return " ".join(sentences)

@@ -1,6 +1,7 @@
 """Krippendorff's alpha: by hand, against the plain definition, against a library, and where it is undefined."""
 
 from itertools import permutations
+from typing import Any
 
 import krippendorff
 import numpy as np
@@ -108,3 +109,19 @@ def test_an_interval_scale_needs_numbers() -> None:
     judged = Judged.of([(0, 0, w, v) for w, v in enumerate(("Yes", "No"))])
     with pytest.raises(ValueError, match="The level 'Yes' is not a number"):
         krippendorff_alpha(judged, metric="interval")
+
+
+def test_of_comparisons_it_does_not_matter_which_response_is_called_the_first() -> None:
+    """The same answers, once with the better response always first, once turned over at random."""
+    chance = np.random.default_rng(3)
+    better = chance.random((200, 1)) < 0.9
+    said = np.where(chance.random((200, 2)) < 0.9, better, ~better)
+    turned = chance.random((200, 1)) < 0.5
+
+    def alpha(values: Any, **how: bool) -> float:
+        rows = [(unit, unit, f"L{who}", int(values[unit, who])) for unit in range(200) for who in range(2)]
+        return krippendorff_alpha(Judged.of(rows, levels=(0, 1)), metric="nominal", by="prompts", **how).known()
+
+    assert alpha(said) < alpha(said ^ turned) - 0.2
+    assert alpha(said, mirrored=True) == pytest.approx(alpha(said ^ turned, mirrored=True))
+    assert alpha(said, mirrored=True) == pytest.approx(alpha(said ^ turned), abs=0.02)

@@ -7,6 +7,8 @@ import pytest
 from scipy.stats import friedmanchisquare, kendalltau
 
 from labeling.agreement import Ranking, concordance, mean_concordance, mean_tau_b, tau_b
+from labeling.agreement.rank_correlation import mean_tau_b_of
+from labeling.agreement.rankings import comparisons_of, pairs_a_task
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -87,3 +89,14 @@ def test_it_refuses_two_rankings_by_one_labeler() -> None:
     for mean in (mean_tau_b, mean_concordance):
         with pytest.raises(ValueError, match="Labeler 'ada' ranked prompt 'p' twice"):
             mean(twice)
+
+
+def test_two_who_ranked_one_prompt_in_two_tasks_have_two_taus() -> None:
+    """The same order in one task, the opposite in the other."""
+    ranks = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
+    judged = comparisons_of(
+        ranks, tasks=np.array([0, 0, 1, 1]), prompts=np.zeros(4, dtype=np.int64), labelers=np.array([0, 1, 0, 1]),
+        names=("one", "other"),
+    )  # fmt: skip
+    found = mean_tau_b_of(judged, pairs_a_task=pairs_a_task(ranks))
+    assert (found.known(), found.count) == (pytest.approx(0.0), 2)

@@ -69,7 +69,7 @@ def test_a_round_for_two_cohorts_is_opened_evaluated_and_read(
     Cohort.objects.filter(name="Terse").update(name="Brief")
     page = visitor.open(f"{ROUNDS}1/evaluation/")
     told = page.get_by_role("region", name="Told for whom to write")
-    expect(told).to_contain_text("It can be claimed that Brief and Warm, taken together, prefer")
+    expect(told).to_contain_text("It can be claimed that Brief and Warm, in the mean of the two, prefer")
     expect(told.get_by_role("row")).to_have_count(6)
     expect(told.get_by_role("columnheader", name="rated by Brief")).to_be_visible()
     expect(told.get_by_role("rowheader", name="told nothing", exact=True)).to_be_visible()

@@ -3,9 +3,18 @@
 from labeling.agreement.matrix import ALL, EQUAL, OWN, TOLD, WRONG, HeldOut
 from labeling.evaluating import Rating
 from training.rehearsal.groups import as_many, only_by
-from training.rehearsal.groups_page import POOLED, Groups, interaction_of, page_of, shared_quality_of, told_name
+from training.rehearsal.groups_page import (
+    NOT_LOWER,
+    POOLED,
+    Groups,
+    interaction_of,
+    page_of,
+    shared_quality_of,
+    told_name,
+)
 from training.rehearsal.phrases import COHORTS
 from training.rlhf.contract.records import Answer, Message, Ranking, RankingJudgment
+from training.verdicts import MARGIN
 
 
 def rankings() -> list[Ranking]:
@@ -65,3 +74,7 @@ def test_the_page_has_the_matrix_the_interaction_and_what_can_be_claimed() -> No
     assert "| conditioned, wrong name | 0.000" in page
     assert "the interaction is 5.00" in page
     assert "| 4 | terse | 1.000 | 0.000 | 1.000 | 1.000 | 0.000 | 1.000 |" in page
+
+
+def test_a_loss_counts_as_none_here_as_on_the_page_of_an_evaluation() -> None:
+    assert NOT_LOWER == MARGIN

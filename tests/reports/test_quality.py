@@ -1,14 +1,16 @@
 """The report of quality: gold, hidden repeats, drift, runs; signals, each with its reason where there is none."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from labeling.agreement.figures import Figure, Interval
 from labeling.models import Campaign, Cohort, CohortMember, GoldAnswer, Project, Task, User, WorkKind
 from labeling.reports.agreement import agreement_report
 from labeling.reports.beside import against_ratings, contradiction, gold_report
-from labeling.reports.quality import QualityReport, quality_report
+from labeling.reports.quality import QualityReport, quality_report, surely_apart
 from labeling.reports.scope import Scope
 from tests.conftest import signed_in
 from tests.labeling.work import make_campaign
@@ -237,3 +239,13 @@ def test_nothing_is_no_error_and_nobody_else_sees_it(
         assert signed_in(owner).get(address).status_code == 200
         assert signed_in(labeler).get(address).status_code == 403
         assert signed_in(stranger).get(address).status_code == 404
+
+
+def test_who_stands_out_stands_out_among_all_who_are_looked_at() -> None:
+    """By its own 95 % interval it is above 0; among forty labelers one or two are so by chance."""
+    interval = Interval(low=0.1, high=1.1, clusters="prompts")
+    leans = Figure(value=0.6, interval=interval)
+    assert surely_apart(leans, 0.0, among=1)
+    assert not surely_apart(leans, 0.0, among=40)
+    assert surely_apart(Figure(value=2.6, interval=replace(interval, low=2.1, high=3.1)), 0.0, among=40)
+    assert not surely_apart(Figure(value=None, reason="Nothing."), 0.0, among=1)

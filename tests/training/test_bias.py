@@ -76,7 +76,7 @@ def test_it_says_who_labeled_what_was_chosen_and_where_prompts_came_from(project
     assert found["effects"]["agreement"]["value"] == 0.5
     html = signed_in(researcher).get(PAGE).content.decode()
     for words in (
-        "What models learn here is what 6 labelers said of 5 prompts",
+        "What was said here was said by 6 labelers of 5 prompts",
         "The census of 2021",
         "Ties are welcome",
     ):
@@ -107,7 +107,7 @@ def test_only_what_counts_is_said_and_by_people(project: Project, researcher: Us
     Assignment.objects.filter(pk=old.assignment_id).update(current_submission=newer)
     make_prompt(project)
     found = signed_in(researcher).get(JSON).json()
-    assert found["claim"].startswith("What models learn here is what 2 labelers said of 2 prompts")
+    assert found["claim"].startswith("What was said here was said by 2 labelers of 2 prompts")
     assert found["who"]["labelers"] == [{"name": "Imported", "number": 2, "share": 1.0}]
     assert [one["submissions"] for one in found["chosen"]["guidelines"]] == [3]
     assert found["who"]["busiest_tenth"] == pytest.approx(2 / 3)

@@ -224,7 +224,7 @@ class TestThePage:
         Cohort.objects.filter(name="Terse").update(name="Brief")
         page = signed_in(researcher).get(f"/projects/{rated.project.slug}/rounds/1/evaluation/").content.decode()
         assert "Told for whom to write" in page
-        assert "It can be claimed that Brief and Warm, taken together, prefer what PPO, round 1 writes for" in page
+        assert "It can be claimed that Brief and Warm, in the mean of the two, prefer what PPO, round 1" in page
         assert "rated by Brief" in page
         assert "told Brief" in page
 

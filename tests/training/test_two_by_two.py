@@ -73,7 +73,7 @@ def test_it_is_claimed_with_shared_quality_and_with_what_cannot_be_claimed() -> 
     found = evaluation(taste, authors=[PLAIN, *TOLD[:2]])
     sentence = claimed_of(squares(found)[0], over=True)
     assert sentence.startswith(
-        "It can be claimed that terse and warm, taken together, prefer what PPO, round 1 writes for"
+        "It can be claimed that terse and warm, in the mean of the two, prefer what PPO, round 1 writes for"
     )
     assert "that for one's own it is at most 0.25 worse than told nothing; not that it is so of other" in sentence
     assert claimed_of(squares(found)[0], over=False).startswith("Nothing is claimed while ratings still come in")

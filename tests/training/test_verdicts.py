@@ -12,7 +12,7 @@ from labeling.reports.columns import Codes
 from training.authors import Author
 from training.evaluation import Evaluation
 from training.rated import Rated
-from training.verdicts import interactions, is_settled, paired_tests, said_of, verdict_of
+from training.verdicts import interactions, is_settled, more_words, paired_tests, said_of, verdict_of
 from training.views.findings import claim_of
 from training.virtues import VIRTUES, shows, virtues_of
 
@@ -174,3 +174,16 @@ def test_only_what_the_guideline_asks_makes_a_column() -> None:
     assert [one.name for one in found] == ["Helpful", "Honest"]
     honest = {author.key: figure.value for author, figure in found[1].shares}
     assert honest == {"policy": 1.0, "sft": 1.0, "base": 0.0}
+
+
+def test_a_difference_that_these_ratings_would_have_found_is_not_called_settled() -> None:
+    found = evaluation(lambda author, rater: 4.0 + 0.3 * ((rater + len(author)) % 3))
+    (test,) = [one for one in paired_tests(found, difference=2.0) if one.author == POLICY]
+    assert not test.is_settled
+    assert more_words(test).startswith("A difference of 2.00 would have been settled by these ratings")
+
+
+def test_a_model_beside_itself_has_no_verdict() -> None:
+    found = evaluation(lambda author, _: 4.0)
+    alone = replace(found, subject=found.baseline)
+    assert verdict_of(alone, paired_tests(alone), subject="SFT", baseline="SFT", over=True) == ""

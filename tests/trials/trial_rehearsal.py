@@ -1,6 +1,5 @@
 """The rehearsal in its shortened form: fixed steps, one thread. make trial PART=rehearsal, about two minutes.
 
-
 It asserts what the loop is for, on prompts that no stage has seen, and nothing about absolute values.
 """
 

@@ -12,8 +12,8 @@ from training.rehearsal.tastes import RANKERS, RATERS
 
 POOLED = "policy"
 PEOPLE: dict[str, int] = {cohort: sum(one.cohort == cohort for one in (*RANKERS, *RATERS)) for cohort in COHORTS}
-NOT_LOWER = 0.2
-"""A loss of shared quality up to this many points of 7 counts as none."""
+NOT_LOWER = 0.25
+"""A loss of shared quality up to this many points of 7 counts as none; as on the page of an evaluation."""
 SHARED_TRAITS = ("right", "second fact", "idle sentences", "own questions", "ended", "words")
 
 

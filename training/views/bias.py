@@ -62,7 +62,7 @@ def claim_of(report: BiasReport) -> str:
     who = plural(people, "labeler")
     if not report.prompts_worked_on:
         return f"{who[:1].upper()}{who[1:]} wrote prompts here, and nobody has said anything of one yet."
-    found = f"What models learn here is what {who} said of {plural(report.prompts_worked_on, 'prompt')}"
+    found = f"What was said here was said by {who} of {plural(report.prompts_worked_on, 'prompt')}"
     if report.concentration and report.concentration[0] >= 0.3:
         share, busiest = report.concentration
         tenth = "one of them" if busiest == 1 else f"{busiest} of them"

@@ -17,11 +17,21 @@ LARGE_SHARE = 0.3
 """Of all ratings, by one labeler."""
 
 
-def doubts_of(evaluation: Evaluation, *, left_out: int) -> list[str]:
-    """left_out: prompts that not every model could be asked. Two queries."""
+def doubts_of(evaluation: Evaluation, *, left_out: int, missing: int = 0) -> list[str]:
+    """left_out: prompts that not every model could be asked. missing: ratings that were asked for and not waited for.
+    Two queries."""
     if not len(evaluation.said):
         return []
-    return [*_length(evaluation), *_cut(evaluation), *_raters(evaluation), *_prompts(evaluation, left_out)]
+    doubts = [*_length(evaluation), *_cut(evaluation), *_raters(evaluation), *_prompts(evaluation, left_out)]
+    return [*_cut_short(missing), *doubts]
+
+
+def _cut_short(missing: int) -> Iterator[str]:
+    if missing:
+        yield (
+            f"The campaign was closed with {plural(missing, 'rating')} still to come. If the figures decided when, "
+            "they find differences that are not there: intervals and tests are of studies whose end was set beforehand."
+        )
 
 
 def _length(evaluation: Evaluation) -> Iterator[str]:

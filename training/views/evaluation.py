@@ -152,7 +152,10 @@ def _figures(found: Evaluation, stage: Stage, campaign: Campaign, *, difference:
         "squares": [(one, *square_table(one), claimed_of(one, over=over)) for one in squares(found)],
         "no_squares": wanting_of_squares(found), "use_cases": use_case_table(found),
         **_verdict(found, over=over, difference=difference), "virtues": virtue_table(found),
-        "doubts": doubts_of(found, left_out=rating.get("prompts_left_out", 0)),
+        "doubts": doubts_of(
+            found, left_out=rating.get("prompts_left_out", 0),
+            missing=max(0, progress.wanted - progress.done) if campaign.state == Campaign.State.CLOSED else 0,
+        ),
         "newer": stage.job if newest and stage.job != job else None,
         "snapshot": _snapshot(job),
     }  # fmt: skip
@@ -166,7 +169,7 @@ def _verdict(found: Evaluation, *, over: bool, difference: float | None) -> dict
         "verdict": verdict_of(found, tests, **spoken, over=over),
         "tests": [
             (one, cell(one.difference, sign=True), p_words(one.p_value.value) if one.p_value.value is not None else "",
-             p_words(one.adjusted) if one.adjusted is not None else "", more_words(one.settles))
+             p_words(one.adjusted) if one.adjusted is not None else "", more_words(one))
             for one in tests
         ],
         "interactions": [

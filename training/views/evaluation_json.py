@@ -31,13 +31,16 @@ def json_of(
             }
             for author in found.authors
         ],
+        "flags_less_baseline": {
+            flag: as_json(found.flag_difference(flag)) for flag in flags if found.subject != found.baseline
+        },
         "virtues": {
             one.name.lower(): {author.key: as_json(figure) for author, figure in one.shares}
             for one in virtues_of(found)
         },
         "tests": [
             {"generator": one.author.key, "p_value": one.p_value.value, "holm": one.adjusted,
-             "reason": one.p_value.reason, "more": more_words(one.settles)}
+             "reason": one.p_value.reason, "more": more_words(one)}
             for one in tests
         ],
         "cohorts": {

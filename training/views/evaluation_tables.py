@@ -13,6 +13,7 @@ from training.authors import Author
 from training.evaluation import ENOUGH_PROMPTS, Evaluation
 from training.rated import Rated
 from training.two_by_two import Square
+from training.verdicts import SURE
 from training.virtues import virtues_of
 
 FLAG_LEFT, FLAG_RIGHT = 5.0, 219.0
@@ -113,12 +114,13 @@ def _part(found: Evaluation, name: str, said: Rated) -> Line:
 
 @dataclass(frozen=True)
 class FlagLine:
-    """A flag's rates. x: of the baseline (open) and the subject (filled) in the drawing. reading: at 95 %."""
+    """A flag's rates. x: of the baseline (open) and the subject (filled) in the drawing. difference: in points of 100.
+    reading: at 95 % for all flags together (Bonferroni)."""
 
     label: str
     cells: list[tuple[Cell, bool]]
     x: tuple[str, str] | None
-    difference: str
+    difference: Cell
     reading: str
 
 
@@ -150,19 +152,36 @@ def _flag_line(found: Evaluation, flag: dict[str, str], rates: list[Figure], top
     cells = [
         (cell(rate, share=True), author == found.subject) for author, rate in zip(found.authors, rates, strict=True)
     ]
-    shown = ""
-    if difference is not None and difference.value is not None:
-        shown = number(difference.value * 100, sign=True)[:-1] if difference.value else "0.0"
-    return FlagLine(flag["label"], cells, places, shown, _reading(difference))
+    reading = ""
+    if found.subject != found.baseline:
+        asked = len(found.campaign.guideline.flags)
+        reading = _reading(found.flag_difference(flag["name"], level=1 - SURE / asked), theirs, ours)
+    return FlagLine(flag["label"], cells, places, _in_points(difference), reading)
+
+
+def _in_points(difference: Figure | None) -> Cell:
+    """Of 100, one digit."""
+    if difference is None or difference.value is None:
+        return Cell("–", why=difference.reason if difference else "")
+    between = difference.interval
+    return Cell(
+        _signed(difference.value), f"{_signed(between.low)} to {_signed(between.high)}" if between else "",
+        difference.interval_reason,
+    )  # fmt: skip
+
+
+def _signed(share: float) -> str:
+    text = f"{100 * share:+.1f}"
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
 
 
 def _flag_x(share: float, top: float) -> str:
     return f"{FLAG_LEFT + share / top * (FLAG_RIGHT - FLAG_LEFT):.1f}"
 
 
-def _reading(difference: Figure | None) -> str:
-    if difference is None:
-        return ""
+def _reading(difference: Figure, theirs: float | None, ours: float | None) -> str:
+    if theirs == ours == 0:
+        return "never raised"
     if difference.value is None or difference.interval is None:
         return "too few"
     if difference.interval.holds(0):
