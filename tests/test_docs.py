@@ -23,6 +23,13 @@ pytestmark = pytest.mark.sqlite
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MARKDOWN = MarkdownIt().enable("table")
+OF_SCREENS = ("labelers", "reviewers", "researchers", "tutorial")
+"""Pages on which italics are what a screen says."""
+PUT_TOGETHER = {
+    *("Saved 12:04:31", "Saved on this device, no connection", "It is yours until …", "gold of …", "Publish version 1"),
+    *("Launch SFT", "Launch Sample", "Launch Reward model", "Launch PPO", "Launch Evaluate", "Rollouts to read"),
+}
+"""Words that a screen puts together from parts, and that were looked up there by hand."""
 
 
 def inline(text: str) -> Iterator[Token]:
@@ -36,6 +43,30 @@ def links(text: str) -> list[str]:
 
 def pictures(text: str) -> list[str]:
     return [str(token.attrs["src"]) for token in inline(text) if token.type == "image"]
+
+
+def italics(text: str) -> Iterator[str]:
+    """What stands in italics, on one line."""
+    for block in MARKDOWN.parse(text):
+        tokens = block.children or []
+        ends = [number for number, token in enumerate(tokens) if token.type == "em_close"]
+        begins = [number for number, token in enumerate(tokens) if token.type == "em_open"]
+        for begin, end in zip(begins, ends, strict=True):
+            yield " ".join(" ".join(token.content or " " for token in tokens[begin:end]).split())
+
+
+@cache
+def said_by_screens() -> str:
+    """Templates, scripts and sentences of the code, each with its markup and once without."""
+    files = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "static" / "js").rglob("*.js")]
+    files += [*(ROOT / "labeling").rglob("*.py"), *(ROOT / "training").rglob("*.py")]
+    text = " ".join(path.read_text(encoding="utf-8") for path in files)
+    bare = re.sub(r"<[^>]*>|\{%[^%]*%\}|\{\{[^}]*\}\}", " ", text)
+    return " ".join([*text.split(), *bare.split()])
+
+
+def not_on_a_screen(text: str) -> list[str]:
+    return [words for words in italics(text) if words not in PUT_TOGETHER and words not in said_by_screens()]
 
 
 @cache
@@ -100,6 +131,15 @@ def test_a_link_within_code_is_no_link() -> None:
 )
 def test_a_malformed_address_is_noticed(address: str) -> None:
     assert malformed(f"See [this]({address}).") == [address]
+
+
+@pytest.mark.parametrize("name", OF_SCREENS)
+def test_what_a_page_calls_a_button_stands_on_a_screen(name: str) -> None:
+    assert not_on_a_screen((ROOT / "docs" / f"{name}.md").read_text("utf-8")) == []
+
+
+def test_a_button_that_is_not_there_is_noticed() -> None:
+    assert not_on_a_screen("Press *Submit and\nnext*, then *Submit the parcel*.") == ["Submit the parcel"]
 
 
 def test_a_page_of_the_site_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
