@@ -106,6 +106,8 @@ class ScopeFilters(Filters):
             "cohort": list(Cohort.objects.filter(project=project).values_list("pk", "name")),
         }
         super().__init__(typed, **offered)
+        default = default_raters(project)  # first in the list, which is what a browser shows where none was chosen
+        self.fields["raters"].choices = sorted(RATERS, key=lambda one: one[0] != default)  # type: ignore[attr-defined]
         for name in ("guideline", "cohort"):
             if not offered[name]:
                 del self.fields[name]

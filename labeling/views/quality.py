@@ -95,8 +95,15 @@ def _agreement(line: QualityLine) -> Cell:
 def _drift(line: QualityLine) -> Cell:
     early, late = line.drift.early, line.drift.late
     if early.value is None or late.value is None:
-        return Cell("–", why=early.reason or late.reason)
-    return Cell(f"{percent(early.value)} → {percent(late.value)}")
+        which = (
+            "both halves" if early.value is late.value else "the first half" if early.value is None else "the second"
+        )
+        return Cell("–", why=f"Of {which}: {early.reason or late.reason}")
+    p_value = line.drift.p_value
+    return Cell(
+        f"{percent(early.value)} → {percent(late.value)}",
+        why=f"p = {p_value:.3f}" if p_value is not None else line.drift.p_reason,
+    )  # fmt: skip
 
 
 def _share(figure: Figure) -> Cell:

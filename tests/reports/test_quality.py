@@ -11,7 +11,7 @@ from labeling.models import Campaign, Cohort, CohortMember, GoldAnswer, Project,
 from labeling.reports.agreement import agreement_report
 from labeling.reports.beside import against_ratings, contradiction, gold_report
 from labeling.reports.quality import QualityReport, quality_report, surely_apart
-from labeling.reports.scope import Scope
+from labeling.reports.scope import Scope, ScopeFilters
 from tests.conftest import signed_in
 from tests.labeling.work import make_campaign
 from tests.reports.judged import labelers_of, ranked_campaign, rated_campaign, say
@@ -249,3 +249,12 @@ def test_who_stands_out_stands_out_among_all_who_are_looked_at() -> None:
     assert not surely_apart(leans, 0.0, among=40)
     assert surely_apart(Figure(value=2.6, interval=replace(interval, low=2.1, high=3.1)), 0.0, among=40)
     assert not surely_apart(Figure(value=None, reason="Nothing."), 0.0, among=1)
+
+
+def test_who_judged_is_never_anybody_unless_it_is_asked_for(project: Project, owner: User) -> None:
+    form = ScopeFilters({}, project=project)
+    assert [name for name, _ in form.fields["raters"].choices] == ["people", "simulated", "both"]  # type: ignore[attr-defined]
+    project.simulated = True
+    form = ScopeFilters({}, project=project)
+    assert form.fields["raters"].choices[0][0] == "simulated"  # type: ignore[attr-defined]
+    assert ScopeFilters({"raters": "people"}, project=project).is_valid()
