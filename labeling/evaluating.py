@@ -90,6 +90,8 @@ def mean_rating(ratings: Given, *, generator: Hashable, level: float = 0.95) -> 
 
 def mean_difference(ratings: Given, *, generator: Hashable, baseline: Hashable, level: float = 0.95) -> Figure:
     """generator less baseline, paired: only prompts rated for both count, each alike. `count` is the ratings."""
+    if generator == baseline:
+        return undefined("This is the baseline; it differs by nothing from itself.")
     return contrast(ratings, {generator: 1.0, baseline: -1.0}, level=level)
 
 
@@ -271,7 +273,7 @@ def settling(
         return "Nothing varies between prompts or labelers; how many ratings it takes cannot be told from these."
     times = _times(wanted, variance, power, level)
     if times is None:
-        return f"A difference of {wanted:.3g} would take over {MOST_TIMES} times the ratings: too small to settle here."
+        return f"A difference of {wanted:.3g} would take more than {MOST_TIMES} times the ratings: too small to settle."
     if difference is None and variance.reach(level=level) ** 2 * variance.total < seen**2:
         times = 1.0
     floor = max(0.0, variance.labelers - variance.both)

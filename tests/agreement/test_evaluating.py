@@ -119,6 +119,10 @@ def test_a_baseline_nobody_rated_is_named() -> None:
     assert paired_p_value(ratings, generator="policy", baseline="base").reason == "Nobody rated base."
 
 
+def test_the_baseline_has_no_difference_from_itself() -> None:
+    assert mean_difference(study(0.5), generator="baseline", baseline="baseline").value is None
+
+
 def test_two_generators_on_different_prompts_cannot_be_paired() -> None:
     ratings = [rate("policy", 0, 0, 5), rate("base", 1, 0, 3)]
     assert "No prompt was rated for all of policy, base" in contrast(ratings, {"policy": 1.0, "base": -1.0}).reason
