@@ -7,6 +7,7 @@ two numbers, ACCORD_AT_ONCE says how many trees are broken side by side.
 """
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -192,12 +193,18 @@ def missed(faults: Sequence[Fault]) -> list[str]:
             verdicts = list(pool.map(lambda fault: _in_a_free_tree(fault, free), chosen))
     kinds = [verdict.kind for verdict in verdicts]
     print(f"{kinds.count('seen')} of {len(chosen)} seen, {kinds.count('not seen')} not seen, "
-          f"{kinds.count('error')} errors, {time.monotonic() - began:.0f} s", flush=True)  # fmt: skip
+          f"{kinds.count('error')} errors, {time.monotonic() - began:.0f} s, {_core_seconds():.0f} of a core",
+          flush=True)  # fmt: skip
     return [
         f"{fault.number} {fault.says}: {verdict.kind} {verdict.why}"
         for fault, verdict in zip(chosen, verdicts, strict=True)
         if verdict.kind != "seen"
     ]
+
+
+def _core_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _must_pass(tree: Tree, tests: Sequence[str]) -> None:

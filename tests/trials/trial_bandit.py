@@ -5,9 +5,11 @@ Llama of two layers, and with faults planted, each of which has to miss it. The 
 known scores: how its scores of held-out responses go with them.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.rlhf.bandit import LLAMA_RATE, TABULAR_RATE, distance_to_optimum, llama_cast, tabular_cast, train
 from tests.rlhf.bandit_faults import FAULTS, BanditFault
@@ -19,6 +21,15 @@ LLAMA_BOUND = 0.015
 FAULTY_ITERATIONS = 100
 FAR = 0.2
 """Where every run begins, at least."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Several wait for each other longer than they compute, on a model as small as this."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def trained(cast: Cast, *, seed: int, learning_rate: float, iterations: int = 300) -> tuple[float, float]:

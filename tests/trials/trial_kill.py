@@ -1,9 +1,13 @@
 """kill -9 in every stage that machines do: of the worker in the middle of it, and of the stage at ten random points.
 
-make trial PART=kill. The first kind has real workers and a real lease that has to lapse by
-itself. The second starts the stage in a run folder, kills it at a random moment, also before its first checkpoint, in
+make trial PART=kill. The first kind has real workers and a real lease that has to lapse by itself.
+The second starts the stage in a run folder, kills it at a random moment, also before its first checkpoint, in
 the middle of writing one and while it releases, and starts it again. The numbers, texts, events and released files have
 to be those of a run that nobody killed, to the bit. ACCORD_KILL_SEED repeats a drawing.
+
+Seen: 70 of 70 equal with the seeds 906537 (pretrain, sft) and 825703 (sample, reward, ppo, evaluate, score), in 19
+minutes on two cores that had nine times as much to do as they could. It found that a resumed pretraining released
+another tokenizer_config.json, and half-written files beside an output.
 """
 
 import json
