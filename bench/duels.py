@@ -25,13 +25,19 @@ WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
 TURN_SECONDS = 900
 
 
+KNOWN = ("seconds", "processor_seconds", "units", "phases", "peak_mib")
+
+
 class SideFailed(Exception):
     """A side ended before its turns did; the end of what it said is in the sentence."""
 
 
 @dataclass(frozen=True)
 class Turn:
+    """processor_seconds: how long its threads had a core, all of them together; neighbours hardly change it."""
+
     seconds: float
+    processor_seconds: float
     units: float
     phases: dict[str, float]
     peak_mib: float
@@ -40,6 +46,11 @@ class Turn:
     def rate(self) -> float:
         """Units of work a second."""
         return self.units / self.seconds
+
+    @property
+    def processor_rate(self) -> float:
+        """Units of work a second of one core."""
+        return self.units / self.processor_seconds
 
 
 class Side:
@@ -75,7 +86,7 @@ class Side:
         except BrokenPipeError:
             raise SideFailed(self._why()) from None
         told = self._answer()
-        self.turns.append(Turn(told["seconds"], told["units"], told["phases"], told["peak_mib"]))
+        self.turns.append(Turn(**{name: told[name] for name in KNOWN}))
         return self.turns[-1]
 
     def _answer(self) -> dict[str, Any]:
@@ -87,8 +98,7 @@ class Side:
             for line in self._process.stdout:
                 if line.startswith(MARK):
                     told: dict[str, Any] = json.loads(line.removeprefix(MARK))
-                    known = ("seconds", "units", "phases", "peak_mib")
-                    self.facts |= {name: value for name, value in told.items() if name not in known}
+                    self.facts |= {name: value for name, value in told.items() if name not in KNOWN}
                     return told
                 self._said.write(line)
         finally:
@@ -115,11 +125,15 @@ class Side:
 
 @dataclass
 class Duel:
-    """What was measured: ours against each peer, as ratios of neighbouring turns."""
+    """What was measured: ours against each peer, as ratios of neighbouring turns.
+
+    processor_ratios: the same of the time that a side's threads had a core.
+    """
 
     ours: Side
     peers: list[Side]
     ratios: dict[str, list[float]] = field(default_factory=dict)
+    processor_ratios: dict[str, list[float]] = field(default_factory=dict)
 
 
 def duel(ours: Side, *peers: Side, pairs: int, before_turns: Callable[[], None] = lambda: None) -> Duel:
@@ -127,14 +141,17 @@ def duel(ours: Side, *peers: Side, pairs: int, before_turns: Callable[[], None] 
 
     before_turns: called when every side has warmed up and before the first is timed: what has to be equal is compared.
     """
-    found = Duel(ours, list(peers), {peer.name: [] for peer in peers})
+    names = [peer.name for peer in peers]
+    found = Duel(ours, list(peers), {name: [] for name in names}, {name: [] for name in names})
     sides = [ours, *peers]
     before_turns()
     for round_ in range(pairs):
         for side in sides if round_ % 2 == 0 else reversed(sides):
             side.take_turn()
         for peer in peers:
-            found.ratios[peer.name].append(ours.turns[-1].rate / peer.turns[-1].rate)
+            mine, theirs = ours.turns[-1], peer.turns[-1]
+            found.ratios[peer.name].append(mine.rate / theirs.rate)
+            found.processor_ratios[peer.name].append(mine.processor_rate / theirs.processor_rate)
     return found
 
 

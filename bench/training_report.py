@@ -70,6 +70,7 @@ def page(where: str, results: Sequence[Result], *, shape: Shape, gflops: float, 
         f"{(shape.trunk_weights + 2 * shape.head_weights) / 1e6:.1f}M weights ({shape.layers} layers of {shape.width}, "
         f"vocabulary {shape.vocabulary:,}), float32, sdpa, {THREADS} threads. Other programs shared the cores: the two "
         f"sides took turns, {pairs} each, and a ratio is that of neighbouring turns. Ranges are in parentheses. "
+        "By time on a core counts how long a side's threads had one, which neighbours change less than the clock. "
         "Waiting threads sleep on both sides (OMP_WAIT_POLICY=PASSIVE); TRL's side has transformers 5.24.0. Above K = "
         "2 the responses of a prompt are its own two and the better ones of the dialogues that follow it.",
         "## Ratios",
@@ -99,8 +100,9 @@ def ratio_table(results: Iterable[Result]) -> str:
             if goal is not None and _asked(result, name):
                 kept = "kept" if median(ratios) >= goal.times else "not reached"
                 asked = f"{goal.times:g}{f', aim {goal.aim:g}' if goal.aim else ''}: {kept}"
-            rows.append([result.name, name, median_and_range(ratios), asked])
-    return table(("work", "Accord's rate in times of", "median (range)", "asked"), rows)
+            worked = median_and_range(result.duel.processor_ratios[name])
+            rows.append([result.name, name, median_and_range(ratios), worked, asked])
+    return table(("work", "Accord's rate in times of", "median (range)", "by time on a core", "asked"), rows)
 
 
 def rate_table(results: Iterable[Result]) -> str:
@@ -164,6 +166,7 @@ def figures(results: Iterable[Result]) -> dict[str, Figure]:
         name = _plain(result.name)
         for other, ratios in result.duel.ratios.items():
             told[f"{name}_times_{_plain(other)}"] = median(ratios)
+            told[f"{name}_times_{_plain(other)}_by_core_time"] = median(result.duel.processor_ratios[other])
         for side in (result.duel.ours, *result.duel.peers):
             told[f"{name}_{_plain(side.name)}_{_plain(result.unit)}_per_s"] = side.rate
             told[f"{name}_{_plain(side.name)}_peak_mib"] = side.peak_mib

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from training.rlhf.logprobs import PIECE_NUMBERS
 from training.rlhf.losses import (
     collect_pairs,
     policy_loss,
@@ -136,3 +137,29 @@ def test_the_value_loss_is_half_the_square_and_its_clip_takes_the_larger_error()
 def test_shapes_that_would_broadcast_are_refused() -> None:
     with pytest.raises(ValueError, match="differ"):
         policy_loss(logprobs=torch.zeros(3), old_logprobs=torch.zeros(3, 1), advantages=torch.zeros(3), clip_range=0.2)
+
+
+@pytest.mark.rule(21)
+@pytest.mark.parametrize("numbers", [16, 2**18])
+def test_the_gradient_that_is_written_over_the_logits_is_that_of_a_plain_softmax(
+    monkeypatch: pytest.MonkeyPatch, numbers: int
+) -> None:
+    """Row by row and all rows at once, at a temperature, and beside an entropy that has none."""
+    monkeypatch.setitem(PIECE_NUMBERS, "cpu", numbers)
+    draw = torch.Generator().manual_seed(4)
+    hidden, head = (torch.randn(*shape, generator=draw, dtype=torch.float64) for shape in ((5, 3), (3, 9)))
+    targets, weights = torch.tensor([0, 8, 3, 3, 5]), torch.randn(5, generator=draw, dtype=torch.float64)
+    found = []
+    for plain in (True, False):
+        inputs = [tensor.clone().requires_grad_() for tensor in (hidden, head)]
+        logits = inputs[0] @ inputs[1]
+        if plain:
+            said = (logits / 0.7).log_softmax(-1)
+            logprobs, entropy = said.gather(1, targets[:, None])[:, 0], -(said.exp() * said).sum(-1)
+        else:
+            logprobs, entropy = token_logprobs_and_entropy(logits, targets, temperature=0.7)
+            assert not entropy.requires_grad
+        (weights * logprobs).sum().backward()
+        found.append([logprobs.detach(), entropy.detach(), *(tensor.grad for tensor in inputs)])
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, atol=1e-12)  # type: ignore[arg-type]

@@ -99,7 +99,10 @@ def test_sides_take_turns_and_a_ratio_is_of_neighbouring_turns(tmp_path: Path) -
         found = duel(a, b, pairs=3, before_turns=lambda: refuse_different_losses(a, b))
     assert [turn.units for turn in a.turns] == [6.0] * 3
     assert a.phases() == {"update": 1.0}
-    assert found.ratios["b"] == [one.rate / other.rate for one, other in zip(a.turns, b.turns, strict=True)]
+    turns = list(zip(a.turns, b.turns, strict=True))
+    assert found.ratios["b"] == [one.rate / other.rate for one, other in turns]
+    assert found.processor_ratios["b"] == [one.processor_rate / other.processor_rate for one, other in turns]
+    assert all(0 < turn.processor_seconds < 60 for turn in a.turns)
 
 
 def test_no_speed_is_compared_where_the_first_losses_differ(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from training.rlhf.logprobs import TargetLogprobs
+
 
 def token_logprobs(logits: Tensor, targets: Tensor, *, temperature: float = 1.0) -> Tensor:
     """Log probability of each target, (N,) in nats, from logits (N, V) divided by the temperature; in float32.
@@ -19,15 +21,13 @@ def token_logprobs(logits: Tensor, targets: Tensor, *, temperature: float = 1.0)
     The same temperature has to stand in sampling, reference and update passes: otherwise the ratio compares two
     different distributions. The softmax of bfloat16 logits is wrong in the second digit, hence float32.
     """
-    return -F.cross_entropy(_tempered(logits, temperature), targets, reduction="none")
+    logprobs, _ = TargetLogprobs.apply(_tempered(logits, temperature), targets, False)
+    return logprobs
 
 
 def token_logprobs_and_entropy(logits: Tensor, targets: Tensor, *, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
     """`token_logprobs`, and the entropy of each distribution in nats, (N,), without gradient: it is for watching."""
-    log_distribution = _tempered(logits, temperature).log_softmax(-1)
-    logprobs = log_distribution.gather(1, targets[:, None])[:, 0]
-    with torch.no_grad():
-        entropy = -(log_distribution.exp() * log_distribution).sum(-1)
+    logprobs, entropy = TargetLogprobs.apply(_tempered(logits, temperature), targets, True)
     return logprobs, entropy
 
 
