@@ -23,7 +23,7 @@ from tests.rlhf.run_folders import (
     run_here,
     run_in_process,
 )
-from training.rlhf import ppo
+from training.rlhf import measuring, ppo, ppo_job, trust
 from training.rlhf.contract.exit_codes import ExitCode
 from training.rlhf.contract.metrics import deterministic
 from training.rlhf.contract.records import Message, Prompt, Text
@@ -255,11 +255,11 @@ def test_a_run_killed_and_resumed_gives_the_numbers_of_one_that_was_not(tmp_path
 def test_a_sampler_that_computes_something_else_is_seen_in_the_metrics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = ppo.sample_responses
+    real = ppo_job.sample_responses
     found = []
     for name, factor in (("same", 1.0), ("other", 0.5)):
         monkeypatch.setattr(
-            ppo, "sample_responses",
+            ppo_job, "sample_responses",
             lambda *given, temperature, factor=factor, **more: real(*given, temperature=factor * temperature, **more),
         )  # fmt: skip
         folder = make(tmp_path / name, episodes=16)
@@ -269,6 +269,43 @@ def test_a_sampler_that_computes_something_else_is_seen_in_the_metrics(
     assert same["sampler_error_max"] <= 1e-4
     assert 0.05 < other["sampler_error_mean"] < other["sampler_error_max"]
     assert other["ratio_first_error"] <= 1e-4  # reading and update agree with one another all the same
+
+
+@pytest.mark.rule(7)
+def test_a_sampler_that_was_right_is_believed_until_it_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy reads the first iteration, and goes on reading once a first minibatch shows another sampler's
+    numbers. What is believed changes no number by more than float32 does."""
+    real, calls = ppo_job.sample_responses, 0
+    lines = {}
+    for name, off_from in (("read", 99), ("right", 99), ("off", 3)):
+        calls = 0
+
+        def sample(*given: Any, temperature: float, off_from: int = off_from, **more: Any) -> Any:
+            nonlocal calls
+            calls += 1  # the first answers the held-out prompts
+            return real(*given, temperature=temperature * (0.5 if calls > off_from else 1.0), **more)
+
+        monkeypatch.setattr(ppo_job, "sample_responses", sample)
+        monkeypatch.setattr(trust, "READ_EVERY", 1 if name == "read" else 10)
+        folder = make(tmp_path / name, episodes=80)
+        assert run_here(folder, ppo) == ExitCode.DONE
+        lines[name] = read_lines(folder.metrics)
+        told = [line for line in read_lines(folder.events) if line["kind"] == "sampler_is_off"]
+        assert [line["step"] for line in told] == ([3] if name == "off" else [])
+    assert ["sampler_error_max" in line for line in lines["right"]] == [True, False, False, False, False]
+    assert ["sampler_error_max" in line for line in lines["off"]] == [True, False, False, True, True]
+    assert lines["off"][2]["ratio_first_error"] > 0.05
+    for read, believed in zip(lines["read"], lines["right"], strict=True):
+        for key in ("score_mean", "kl_sequence", "policy_loss", "ratio_max"):
+            assert believed[key] == pytest.approx(read[key], abs=1e-4)
+
+
+@pytest.mark.rule(7)
+def test_in_bfloat16_the_policy_reads_every_rollout_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trust, "TOLERANCE", 1.0)  # however far off the sampler is
+    folder = make(tmp_path, extra={"precision": {"compute": "bfloat16"}})
+    assert run_here(folder, ppo) == ExitCode.DONE
+    assert ["sampler_error_max" in line for line in read_lines(folder.metrics)] == [True] * 4
 
 
 @pytest.mark.parametrize(("role", "what"), [("reward", "scores"), ("value", "values"), ("reference", "logprobs")])
@@ -292,7 +329,7 @@ def test_a_model_that_answers_nan_ends_the_run_with_step_and_prompts(
 def test_it_learns_from_the_ids_that_were_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts may not survive decoding and encoding; what was sampled is what every model reads."""
     folder, sampled, seen = make(tmp_path), [], []
-    real_sample, real_read = ppo.sample_responses, ppo.read_rollouts
+    real_sample, real_read = ppo_job.sample_responses, ppo.read_rollouts
 
     def sample(*arguments: Any, **named: Any) -> Any:
         answers = real_sample(*arguments, **named)
@@ -303,8 +340,9 @@ def test_it_learns_from_the_ids_that_were_sampled(tmp_path: Path, monkeypatch: p
         seen.append([list(response) for exchange in exchanges for response in exchange.responses])
         return real_read(exchanges, **named)
 
-    monkeypatch.setattr(ppo, "sample_responses", sample)
-    monkeypatch.setattr(ppo, "read_rollouts", read)
+    monkeypatch.setattr(ppo_job, "sample_responses", sample)
+    for module in (ppo, measuring):
+        monkeypatch.setattr(module, "read_rollouts", read)
     assert run_here(folder, ppo) == ExitCode.DONE
     assert sampled == seen
     tokens = make_tokens()
@@ -346,7 +384,7 @@ def test_the_log_says_what_share_ended_and_the_kl_of_a_response_and_of_a_token(
 
 @pytest.mark.rule(14)
 def test_a_kl_that_cannot_be_true_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ppo, "sequence_kl", lambda *, logprobs, **more: -1 - 0.01 * torch.rand(len(logprobs)))
+    monkeypatch.setattr(ppo_job, "sequence_kl", lambda *, logprobs, **more: -1 - 0.01 * torch.rand(len(logprobs)))
     folder = make(tmp_path, episodes=16 * 6)
     assert run_here(folder, ppo) == ExitCode.DONE
     assert [event["step"] for event in read_lines(folder.events) if event["kind"] == "negative_kl"] == [5, 6]

@@ -104,10 +104,13 @@ def compute_in(precision: Precision, device: torch.device) -> Iterator[None]:
     Without autocast's cache: it keeps bfloat16 copies of the weights until the block ends, and every step that the
     optimizer takes inside it would go unseen.
     """
-    wanted = precision.compute
-    bfloat16 = wanted == "bfloat16" or (wanted == "auto" and device.type == "cuda")
+    bfloat16 = computes_in_bfloat16(precision, device)
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16, cache_enabled=False):
         yield
+
+
+def computes_in_bfloat16(precision: Precision, device: torch.device) -> bool:
+    return precision.compute == "bfloat16" or (precision.compute == "auto" and device.type == "cuda")
 
 
 def trunk_of(model: PreTrainedModel) -> PreTrainedModel:

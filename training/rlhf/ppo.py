@@ -6,106 +6,38 @@ weights. An iteration samples, lets every model read the samples once (rollouts.
 (improving.py). Every random choice is a function of seed and iteration, so that a resumed run repeats to the bit.
 """
 
-import contextlib
-import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from training.rlhf.advantages import explained_variance
 from training.rlhf.attempt import run_stage
-from training.rlhf.batching import Batching
+from training.rlhf.casting import check_tokenizers, choose_layout, load_cast, note_missing_zero
 from training.rlhf.chance import generator, shuffled
 from training.rlhf.checkpoints import Checkpoint, load_trainer, save_trainer
 from training.rlhf.contract.exit_codes import ConfigRefused, DataRefused, StoppedEarly
 from training.rlhf.contract.records import Text
-from training.rlhf.contract.settings import WATCH
-from training.rlhf.contract.stages import Ppo
-from training.rlhf.ensemble import Ensemble
-from training.rlhf.frontier import Point, policy_point, reference_points
 from training.rlhf.improving import Learner, improve
 from training.rlhf.inputs import only
-from training.rlhf.intervals import interval
-from training.rlhf.kl import KlCoefficient, is_impossibly_negative, sequence_kl
-from training.rlhf.layouts import Exchange, obeys_masks
+from training.rlhf.kl import KlCoefficient, is_impossibly_negative
+from training.rlhf.measuring import compare, make_report, measure, measure_on_the_way
 from training.rlhf.mixing import Mixing
-from training.rlhf.models import (
-    ScalarModel,
-    check_context,
-    compute_in,
-    grow_vocabulary,
-    load_causal_lm,
-    save_causal_lm,
-    trunk_of,
-)
-from training.rlhf.prompts import EncodedPrompts, read_prompts
-from training.rlhf.release import ACCORD_FILE, ModelFacts
-from training.rlhf.rollouts import Cast, Rollouts, read_rollouts
+from training.rlhf.models import check_context, compute_in, computes_in_bfloat16, save_causal_lm
+from training.rlhf.ppo_job import Job, Sampled, answer, averaged, kl_of
+from training.rlhf.prompts import read_prompts
+from training.rlhf.release import ModelFacts
+from training.rlhf.rollouts import Rollouts, read_rollouts
 from training.rlhf.run import Run
-from training.rlhf.sampling import Limits, sample_responses
 from training.rlhf.scaling import RunningSpread
 from training.rlhf.steps import Ema, adam, rate_factor, set_rate
 from training.rlhf.texts import Windows, read_windows
 from training.rlhf.tokens import ChatTokens, load_tokenizer, prepare_tokens
+from training.rlhf.trust import SamplerTrust, sampler_error
 
 HELD_OUT_PROMPTS = 256
 """Answered before and after, to tell what the run did."""
-SAMPLING_TOKENS = 8
-"""Times micro_batch_tokens may be held in a cache: sampling keeps no activations."""
 KL_HISTORY = 5
-
-Measured = dict[str, list[float]]
-"""Of each held-out prompt's response: score, final_score, kl, response_tokens, ended."""
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """Prompts with their responses, R in all and in their order.
-
-    logprobs: of each response's tokens as the sampler computed them. ended: whether the response stopped by itself.
-    """
-
-    exchanges: list[Exchange]
-    logprobs: list[list[float]]
-    ended: list[bool]
-
-
-@dataclass
-class Job:
-    """Everything the loop works with."""
-
-    run: Run
-    tokens: ChatTokens
-    cast: Cast
-    policy: Learner
-    value: Learner
-    ema: Ema
-    kl: KlCoefficient
-    prompts: EncodedPrompts
-    held_out: EncodedPrompts
-    pretraining: Windows | None
-    shared: bool
-    kl_history: list[tuple[float, float]]
-    """Mean KL of a response and its standard error, of the last iterations."""
-    ptx_coef: float | None
-    """None until the first iteration has set it, where it is to be set from gradient norms."""
-    scale: RunningSpread | None
-    """Of all scores learned from so far, where they are divided by it."""
-    before: Measured | None = None
-    on_the_way: list[Point] = field(default_factory=list)
-
-    @property
-    def settings(self) -> Ppo:
-        assert self.run.config.ppo is not None
-        return self.run.config.ppo
-
-    @property
-    def batching(self) -> Batching:
-        return Batching(tokens=self.run.micro_batch_tokens, shared=self.shared, device=self.run.device)
 
 
 def train(run: Run) -> None:
@@ -125,7 +57,7 @@ def train(run: Run) -> None:
             rollouts = read(job, sampled, iteration)
             scored = time.perf_counter()
             numbers = {
-                **sampler_error(rollouts, sampled),
+                **check_sampler(job, rollouts, sampled, iteration),
                 "generate_seconds": generated - started,
                 "score_seconds": scored - generated,
             }
@@ -182,61 +114,11 @@ def prepare(run: Run, found: Checkpoint | None) -> Job:
         pretraining=read_pretraining(run, tokens), shared=choose_layout(run, cast), kl_history=[],
         ptx_coef=settings.ptx.coef if settings.ptx.calibrate is None else None,
         scale=RunningSpread() if settings.scale_rewards else None,
+        sampler=SamplerTrust(allowed=not computes_in_bfloat16(config.precision, run.device)),
     )  # fmt: skip
     if found:
         restore(job, load_trainer(found))
     return job
-
-
-def load_cast(run: Run, tokens: ChatTokens) -> Cast:
-    """Policy and reference in float32, the value model a copy of the reward model, head and bias included."""
-    models = run.inputs.models
-    reference = models.get("reference", models["policy"]).folder
-    policy, frozen = (load_causal_lm(folder, device=run.device) for folder in (models["policy"].folder, reference))
-    for model in (policy, frozen):
-        grow_vocabulary(model, tokens)
-    scorers = [Ensemble.load(models[role].folder, device=run.device) for role in _scoring_roles(run)]
-    value = ScalarModel.load(models["reward"].folder, device=run.device)
-    cast = Cast(policy=policy, reference=frozen, value=value, reward=scorers[0], watch=tuple(scorers[1:]))
-    cast.reference.requires_grad_(False)
-    for scorer in scorers:
-        scorer.requires_grad_(False)
-    return cast.eval()
-
-
-def _scoring_roles(run: Run) -> list[str]:
-    return ["reward", *sorted(role for role in run.inputs.models if role.startswith(WATCH))]
-
-
-def check_tokenizers(run: Run, tokens: ChatTokens) -> None:
-    """Raises ConfigRefused unless all models have one vocabulary: token ids go from one to the other as they are."""
-    for role in (*_scoring_roles(run), *(["reference"] if "reference" in run.inputs.models else [])):
-        other = prepare_tokens(
-            load_tokenizer(run.inputs.models[role].folder), run.config.tokens, run.config.conditioning
-        )
-        if other.tokenizer.get_vocab() != tokens.tokenizer.get_vocab() or other.stop_token_ids != tokens.stop_token_ids:
-            raise ConfigRefused(
-                f"models.{role} has another tokenizer than models.policy: train both from one SFT model, or their "
-                "token ids mean different words"
-            )
-
-
-def note_missing_zero(run: Run) -> None:
-    """An event where nobody set the scores' zero: what is subtracted from a score, or put in its place, leans on it."""
-    facts = run.inputs.models["reward"].folder / ACCORD_FILE
-    if not facts.exists() or not json.loads(facts.read_text(encoding="utf-8")).get("score_bias"):
-        run.event("not_centred", message="models.reward was not centred on demonstrations: its scores have no zero")
-
-
-def choose_layout(run: Run, cast: Cast) -> bool:
-    """Whether K responses stand behind one copy of their prompt, and short prompts with theirs share a row: where every
-    model follows a mask."""
-    trunks = [trunk_of(cast.policy), trunk_of(cast.reference), cast.value.trunk]
-    trunks += [member.trunk for scorer in (cast.reward, *cast.watch) for member in scorer.each]
-    return all(
-        obeys_masks(each, vocabulary=each.config.vocab_size, context_tokens=run.config.lengths.context_tokens)
-        for each in trunks
-    )
 
 
 def read_pretraining(run: Run, tokens: ChatTokens) -> Windows | None:
@@ -272,39 +154,36 @@ def turn(job: Job, iteration: int) -> list[int]:
     return [orders[place // size][place % size] for place in places]
 
 
-def answer(
-    job: Job, prompts: EncodedPrompts, among: Sequence[int], *, responses_per_prompt: int, chance: torch.Generator
-) -> Sampled:
-    lengths = job.run.config.lengths
-    chosen = [prompts.token_ids[number] for number in among]
-    answers = sample_responses(
-        job.cast.policy, chosen, responses_per_prompt=responses_per_prompt,
-        stop_token_ids=job.tokens.stop_token_ids, limits=Limits(lengths.response_tokens, lengths.context_tokens),
-        temperature=job.settings.temperature, generator=chance,
-        batch_tokens=SAMPLING_TOKENS * job.run.micro_batch_tokens, before_batch=job.run.poll,
-    )  # fmt: skip
-    exchanges = [
-        Exchange(prompt, [response.token_ids for response in group])
-        for prompt, group in zip(chosen, answers, strict=True)
-    ]
-    responses = [response for group in answers for response in group]
-    return Sampled(exchanges, [response.logprobs for response in responses], [response.ended for response in responses])
-
-
 def read(job: Job, sampled: Sampled, iteration: int) -> Rollouts:
     job.run.phase("score")
+    taken = None if job.sampler.reads(iteration) else sampled.logprobs
     return read_rollouts(
         sampled.exchanges, ended=sampled.ended, cast=job.cast, batching=job.batching, settings=job.settings,
         kl_coef=job.kl.value, step=iteration, names=[job.prompts.ids[number] for number in turn(job, iteration)],
         conditions=[job.prompts.conditions[number] for number in turn(job, iteration)], scale=job.scale,
-        before_batch=job.run.poll,
+        before_batch=job.run.poll, logprobs=taken,
     )  # fmt: skip
+
+
+def check_sampler(job: Job, rollouts: Rollouts, sampled: Sampled, iteration: int) -> dict[str, float]:
+    """How far the sampler was off, where the policy has read the same tokens; nothing where it has not."""
+    if not job.sampler.reads(iteration):
+        return {}
+    error = sampler_error(rollouts, sampled.logprobs)
+    compare_sampler(job, error["sampler_error_max"], iteration)
+    return error
+
+
+def compare_sampler(job: Job, error: float, iteration: int) -> None:
+    if job.sampler.compare(error):
+        message = f"the sampler's logprobs are off by {error:.2g}: from here on the policy reads every rollout itself"
+        job.run.event("sampler_is_off", step=iteration, message=message)
 
 
 def above_ceiling(job: Job, rollouts: Rollouts, iteration: int) -> str | None:
     """Why the run ends here, before it learns from these rollouts; None if the policy is near enough."""
     ceiling = job.settings.kl.stop_nats
-    kl = float(_kl(rollouts).mean())
+    kl = float(kl_of(rollouts).mean())
     if ceiling is None or kl <= ceiling:
         return None
     sentence = f"the mean KL of iteration {iteration} is {kl:.3f} nats per response, above ppo.kl.stop_nats {ceiling}"
@@ -329,30 +208,21 @@ def learn(job: Job, rollouts: Rollouts, iteration: int) -> dict[str, float]:
         iteration=iteration, names=ids, before_batch=job.run.poll, add_more=mixed.add_gradients,
         after_step=lambda: job.ema.update(job.cast.policy),
     )  # fmt: skip
+    if not job.sampler.reads(iteration):
+        compare_sampler(job, seen["ratio_first_error"], iteration)
     job.ptx_coef = mixed.coef
     job.scale = rollouts.scale
     kl_coef = job.kl.value
-    job.kl.observe(kl=float(_kl(rollouts).mean()), episodes=job.settings.episodes_per_iteration)
+    job.kl.observe(kl=float(kl_of(rollouts).mean()), episodes=job.settings.episodes_per_iteration)
     return {**seen, **mixed.seen(), "kl_coef": kl_coef, "learning_rate": config.optimizer.learning_rate * factor}
 
 
 # what is told
 
 
-def _kl(rollouts: Rollouts) -> torch.Tensor:
-    return sequence_kl(logprobs=rollouts.logprobs, ref_logprobs=rollouts.ref_logprobs, mask=rollouts.mask)
-
-
-def sampler_error(rollouts: Rollouts, sampled: Sampled) -> dict[str, float]:
-    """How far the sampler's logprobs are from those that every model's reading gave, over response tokens, in nats."""
-    said = torch.tensor([logprob for response in sampled.logprobs for logprob in response])
-    error = (said - rollouts.logprobs[rollouts.mask].cpu()).abs()
-    return {"sampler_error_max": float(error.max()), "sampler_error_mean": float(error.mean())}
-
-
 def tell(job: Job, rollouts: Rollouts, iteration: int, numbers: dict[str, float], *, always: bool = False) -> None:
     """A line of metrics, some rollouts to read, and an alarm where the KL cannot be true."""
-    kl, responses = _kl(rollouts), len(rollouts.scores)
+    kl, responses = kl_of(rollouts), len(rollouts.scores)
     settings = job.settings
     watched = [float(scores.mean()) for scores in rollouts.watched]
     job.run.log(iteration, {
@@ -381,7 +251,7 @@ def tell(job: Job, rollouts: Rollouts, iteration: int, numbers: dict[str, float]
 
 def show(job: Job, rollouts: Rollouts, iteration: int) -> None:
     """The first rollouts of an iteration, for people to read."""
-    kl = _kl(rollouts).tolist()
+    kl = kl_of(rollouts).tolist()
     numbers = turn(job, iteration)
     for response in range(min(job.run.config.logging.samples, len(kl))):
         prompt, copy = divmod(response, job.settings.responses_per_prompt)
@@ -393,93 +263,7 @@ def show(job: Job, rollouts: Rollouts, iteration: int) -> None:
         )  # fmt: skip
 
 
-def measure(job: Job) -> Measured:
-    """The policy as it is now on held-out prompts, one response each, always with the same random numbers.
-
-    score is the reward model's own number; final_score has what a missing stop costs in it, as training has.
-    """
-    job.run.phase("validate")
-    chance = generator(job.run.config.seed, "held out")
-    sampled = answer(job, job.held_out, range(len(job.held_out.ids)), responses_per_prompt=1, chance=chance)
-    rollouts = read_rollouts(
-        sampled.exchanges, ended=sampled.ended, cast=job.cast, batching=job.batching,
-        settings=replace(job.settings, responses_per_prompt=1), kl_coef=job.kl.value,
-        step=job.run.progress.status.step, names=job.held_out.ids, conditions=job.held_out.conditions,
-        before_batch=job.run.poll,
-    )  # fmt: skip
-    return {
-        "score": rollouts.scores.tolist(),
-        "final_score": rollouts.final_scores.tolist(),
-        **{f"watch_{number}_score": scores.tolist() for number, scores in enumerate(rollouts.watched)},
-        "kl": _kl(rollouts).tolist(),
-        "response_tokens": rollouts.mask.sum(1).double().tolist(),
-        "ended": rollouts.ended.double().tolist(),
-    }
-
-
-def measure_on_the_way(job: Job, iteration: int) -> None:
-    """The averaged policy on held-out prompts, at evenly spread iterations; the last one is measured anyway."""
-    beside, iterations = job.settings.beside, job.settings.iterations
-    if beside is None:
-        return
-    due = {round(place * iterations / (beside.measures + 1)) for place in range(1, beside.measures + 1)}
-    if iteration in due - {iterations}:
-        with averaged(job):
-            places = job.held_out.spread_places(beside.prompts)
-            job.on_the_way.append(policy_point(iteration, measure(job), among=places))
-
-
-def compare(job: Job, after: Measured, *, iterations: int) -> dict[str, Any]:
-    """Score against KL of the policy, of the reference at lower temperatures and of its best of n; where asked for."""
-    beside = job.settings.beside
-    if beside is None:
-        return {}
-    job.run.phase("validate")
-    prompts, lengths = job.held_out.spread(beside.prompts), job.run.config.lengths
-    points = reference_points(
-        job.cast, prompts, beside, temperature=job.settings.temperature, stop_token_ids=job.tokens.stop_token_ids,
-        limits=Limits(lengths.response_tokens, lengths.context_tokens), batching=replace(job.batching, shared=False),
-        sampling_tokens=SAMPLING_TOKENS * job.run.micro_batch_tokens, seed=job.run.config.seed,
-        before_batch=job.run.poll,
-    )  # fmt: skip
-    policy = [*job.on_the_way, policy_point(iterations, after, among=job.held_out.spread_places(beside.prompts))]
-    return {"beside": {"prompts": len(prompts.ids), "points": [*policy, *points]}}
-
-
-def make_report(job: Job, after: Measured, *, iterations: int, stopped: str | None) -> dict[str, Any]:
-    """Before and after on the same prompts, and the difference prompt by prompt."""
-    before = job.before
-    assert before is not None
-    return {
-        "iterations": iterations,
-        "episodes": iterations * job.settings.episodes_per_iteration,
-        "stopped_early": stopped,
-        "prompts": job.prompts.report(),
-        "measured_on": {
-            "prompts": len(job.held_out.ids),
-            "held_out": bool(job.run.config.data.validation),
-            "temperature": job.settings.temperature,
-        },
-        "before": {name: interval(values) for name, values in before.items()},
-        "after": {name: interval(values) for name, values in after.items()},
-        "gain": {name: interval([b - a for a, b in zip(before[name], after[name], strict=True)]) for name in before},
-    }
-
-
 # kept
-
-
-@contextlib.contextmanager
-def averaged(job: Job) -> Iterator[None]:
-    """The policy with its averaged weights inside the block, and with its own again behind it."""
-    own = {name: parameter.detach().clone() for name, parameter in job.cast.policy.named_parameters()}
-    job.ema.copy_to(job.cast.policy)
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for name, parameter in job.cast.policy.named_parameters():
-                parameter.copy_(own[name])
 
 
 def save(job: Job, folder: Path) -> None:
@@ -498,6 +282,7 @@ def save(job: Job, folder: Path) -> None:
         "on_the_way": job.on_the_way,
         "kl_history": [list(entry) for entry in job.kl_history],
         "before": job.before,
+        "sampler_agreed": job.sampler.agreed,
     })  # fmt: skip
 
 
@@ -513,6 +298,7 @@ def restore(job: Job, state: dict[str, Any]) -> None:
     job.scale = RunningSpread(**state["scale"]) if state["scale"] else None
     job.on_the_way = state["on_the_way"]
     job.before = state["before"]
+    job.sampler.agreed = state.get("sampler_agreed", False)  # a checkpoint of an earlier version lacks it
 
 
 if __name__ == "__main__":

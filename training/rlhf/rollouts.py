@@ -85,10 +85,12 @@ def read_rollouts(
     conditions: Sequence[str | None] | None = None,
     scale: RunningSpread | None = None,
     before_batch: Callable[[], object] = lambda: None,
+    logprobs: Sequence[Sequence[float]] | None = None,
 ) -> Rollouts:
     """Every model reads every micro-batch once; then come the rewards and advantages of the whole iteration.
 
-    The logprobs are computed here and not taken from the sampler: in bfloat16 another engine's are off by percents.
+    logprobs: of each response's tokens by the sampler, where they may stand in the rollouts (trust.py): the policy then
+    reads nothing here. In bfloat16 they may not: another engine's are off by percents.
     step, names: the iteration and the ids of its prompts, to be named in a complaint.
     conditions: what each prompt tells, where reward models have a zero of their own for it.
     scale: the spread of earlier scores, where scores are to be divided by it and these ones' together.
@@ -97,13 +99,19 @@ def read_rollouts(
     cast.eval()
     lengths = torch.tensor([len(response) for e in exchanges for response in e.responses], device=batching.device)
     mask = response_mask(lengths)
-    logprobs, ref_logprobs, values = (torch.zeros(mask.shape, device=batching.device) for _ in range(3))
+    policy_logprobs, ref_logprobs, values = (torch.zeros(mask.shape, device=batching.device) for _ in range(3))
+    readers = [(ref_logprobs, cast.reference)]
+    if logprobs is None:
+        readers.append((policy_logprobs, cast.policy))
+    else:
+        sampled = torch.tensor([one for response in logprobs for one in response], device=batching.device)
+        policy_logprobs = to_rows(sampled, mask=mask)
     scores = torch.zeros(1 + len(cast.watch), len(lengths), device=batching.device)
     spread = torch.zeros(len(lengths), device=batching.device)
     for batch, layout in batching.layouts(exchanges):
         before_batch()
         among = responses_of(batch, responses_per_prompt=settings.responses_per_prompt, device=batching.device)
-        for rows, model in ((logprobs, cast.policy), (ref_logprobs, cast.reference)):
+        for rows, model in readers:
             logits = response_logits(model, layout)
             said = token_logprobs(logits, layout.targets, temperature=settings.temperature)
             rows[among] = to_rows(said, mask=mask[among])
@@ -118,7 +126,7 @@ def read_rollouts(
             shifts = torch.tensor([scorer.shift(condition) for condition in conditions], device=batching.device)
             column += shifts.repeat_interleave(settings.responses_per_prompt)
     ids = [str(number) for number in range(len(exchanges))] if names is None else names
-    for what, numbers in (("scores", scores.T), ("values", values), ("logprobs", logprobs + ref_logprobs)):
+    for what, numbers in (("scores", scores.T), ("values", values), ("logprobs", policy_logprobs + ref_logprobs)):
         refuse_not_finite(what, numbers, step=step, prompts=ids)
     stopped = torch.tensor(ended, device=batching.device)
     final_scores = charge_missing_stops(scores[0], ended=stopped, missing_stop=settings.missing_stop)
@@ -126,7 +134,7 @@ def read_rollouts(
         scale = scale.with_more(final_scores)
         final_scores = final_scores / scale.value
     rewards = token_rewards(
-        scores=final_scores, logprobs=logprobs, ref_logprobs=ref_logprobs, mask=mask, kl_coef=kl_coef
+        scores=final_scores, logprobs=policy_logprobs, ref_logprobs=ref_logprobs, mask=mask, kl_coef=kl_coef
     )
     advantages, returns = generalised_advantages(
         rewards=rewards, values=values, mask=mask, gamma=settings.gamma, gae_lambda=settings.gae_lambda
@@ -134,9 +142,9 @@ def read_rollouts(
     if settings.whiten_advantages == "iteration":
         advantages = whiten(advantages, mask=mask)
     return Rollouts(
-        exchanges=exchanges, mask=mask, ended=stopped, logprobs=logprobs, ref_logprobs=ref_logprobs, values=values,
-        scores=scores[0], spread=spread, watched=tuple(scores[1:]), final_scores=final_scores, advantages=advantages,
-        returns=returns, scale=scale,
+        exchanges=exchanges, mask=mask, ended=stopped, logprobs=policy_logprobs, ref_logprobs=ref_logprobs,
+        values=values, scores=scores[0], spread=spread, watched=tuple(scores[1:]), final_scores=final_scores,
+        advantages=advantages, returns=returns, scale=scale,
     )  # fmt: skip
 
 

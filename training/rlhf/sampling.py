@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
+
+from training.rlhf.caches import roomy_cache
 
 DROPPED_SHARE = 1 / 8
 """Of the rows in the cache: so many have ended before they are dropped."""
@@ -158,7 +160,7 @@ class _Loop:
         padding = torch.tensor(missing)[:, None]
         mask = torch.arange(self.width) >= padding
         positions = (torch.arange(self.width) - padding).clamp(min=0)
-        self.cache = DynamicCache(config=self.model.config)
+        self.cache = roomy_cache(self.model.config, room=self.width + int(self.rooms.max()))
         # Without padding no mask at all: attention then takes its faster plain causal path.
         self.mask = mask.repeat_interleave(self.copies, 0).to(self.device) if any(missing) else None
         logits = self.model(
@@ -202,14 +204,14 @@ class _Loop:
 def draw(logits: Tensor, chances: Tensor, *, temperature: float) -> tuple[Tensor, Tensor]:
     """Tokens (rows,) from logits (rows, V), by one uniform number each, and their logprobs at that temperature.
 
-    The token where the cumulated probability passes the number; in float64, since a float32 sum over a large
+    The token where the cumulated probability passes the number; summed in float64, since a float32 sum over a large
     vocabulary is off by more than rare tokens weigh. At temperature 0 the likeliest token.
     """
     if temperature == 0:
         tokens = logits.argmax(-1)
         return tokens, logits.float().log_softmax(-1).gather(1, tokens[:, None])[:, 0]
     log_distribution = (logits.float() / temperature).log_softmax(-1)
-    cumulated = log_distribution.double().exp().cumsum(-1)
+    cumulated = log_distribution.exp().cumsum(-1, dtype=torch.float64)
     # Times the total, which is 1 but for rounding: the number is then always passed, and by a token that can occur.
     tokens = torch.searchsorted(cumulated, chances[:, None] * cumulated[:, -1:], right=True)[:, 0]
     return tokens, log_distribution.gather(1, tokens[:, None])[:, 0]
