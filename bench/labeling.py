@@ -160,10 +160,8 @@ def found_site(url: str, folder: Path, redis: str, tasks: int, people: int) -> S
     connections["default"].close()
     settings.DATABASES["default"]["NAME"] = connections["default"].settings_dict["NAME"] = url.rsplit("/", 1)[1]
 
-    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.core.cache import cache
 
-    from labeling.backends import SessionStore
     from labeling.guidelines import guideline_for
     from labeling.models import Campaign, Generator, Labeler, Membership, Project, Role, User, WorkKind
 
@@ -181,13 +179,23 @@ def found_site(url: str, folder: Path, redis: str, tasks: int, people: int) -> S
     for number in range(people):
         user = User.objects.create(username=f"labeler{number}", password="!")
         Membership.objects.create(user=user, project=project, role=Role.LABELER)
-        session = SessionStore()
-        session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        session.save()
-        found.append(Person(session=str(session.session_key), csrf=CSRF))
+        found.append(Person(session=session_of(user), csrf=CSRF))
     return Site(campaign.pk, guideline.pk, lone.pk, found)
+
+
+def session_of(user: Any) -> str:
+    """The key of a new session in which this user is signed in."""
+    from django.conf import settings
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+
+    from labeling.backends import SessionStore
+
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return str(session.session_key)
 
 
 def claim_of_anybody(site: Site, tasks: int) -> list[Figure]:

@@ -61,6 +61,9 @@ def fill(url: str, *, project: int, campaign: int, generator: int, tasks: int) -
         database.execute("SET session_replication_role = replica")
         database.execute("SET maintenance_work_mem = '256MB'")
         _copy_texts(database, project=project, generator=generator, texts=texts)
+        # They came with their numbers: who writes the next one gets the number after them.
+        for name in ("labeling_prompt", "labeling_response"):
+            database.execute(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT max(id) FROM {name}))")
         database.execute(
             "INSERT INTO labeling_task (campaign_id, prompt_id, overlap, open_slots, room, position, returned,"
             " created_at) SELECT %(campaign)s, (n %% %(texts)s) + 1, %(overlap)s, %(overlap)s, 0, n, false, now()"

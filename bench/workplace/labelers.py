@@ -9,6 +9,7 @@ import json
 import random
 import time
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlencode
 
 from bench.workplace.database import RESPONSES, new_key
@@ -57,18 +58,36 @@ class Person:
     acknowledged: dict[str, str] = field(default_factory=dict)
     retried: int = 0
     out_of_work: bool = False
-    _location: str = ""
+    moved_to: str = ""
     _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def ask(self, port: int, method: str, path: str, form: dict[str, str] | None = None) -> tuple[int, bytes]:
-        """Status and body. Sent again over a new connection where the old one ended: every form carries its key."""
-        body = urlencode(form).encode() if form is not None else b""
+    async def ask(
+        self,
+        port: int,
+        method: str,
+        path: str,
+        form: dict[str, str] | None = None,
+        *,
+        sent: Any = None,
+        token: str = "",
+    ) -> tuple[int, bytes]:
+        """Status and body. Sent again over a new connection where the old one ended: every form carries its key.
+
+        sent: a body in JSON in place of a form. token: of the REST API, in place of the session.
+        """
+        body = urlencode(form).encode() if form is not None else b"" if sent is None else json.dumps(sent).encode()
+        who = (
+            f"Authorization: Token {token}\r\n"
+            if token
+            else f"Cookie: sessionid={self.session}; csrftoken={self.csrf}\r\nX-CSRFToken: {self.csrf}\r\n"
+        )
+        plain = form is None and sent is None and not token
         head = (
-            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            f"Cookie: sessionid={self.session}; csrftoken={self.csrf}\r\n"
-            f"X-CSRFToken: {self.csrf}\r\nAccept: {'application/json' if form is not None else 'text/html'}\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{who}"
+            f"Accept: {'text/html' if plain else 'application/json'}\r\n"
             f"{AS_BROWSERS_DO if form is not None else ''}Accept-Encoding: gzip\r\n"
-            f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"Content-Type: application/{'json' if sent is not None else 'x-www-form-urlencoded'}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
         ).encode()
         until = time.perf_counter() + PATIENCE_SECONDS
         while time.perf_counter() < until:
@@ -91,7 +110,7 @@ class Person:
         body = await reader.readexactly(length) if length else b""
         if _header(head, lower, b"content-encoding:") == "gzip":
             body = gzip.decompress(body)
-        self._location = _header(head, lower, b"location:")
+        self.moved_to = _header(head, lower, b"location:")
         if b"connection: close" in lower:
             await self.hang_up()
         return int(head[9:12]), body
@@ -104,9 +123,9 @@ class Person:
     async def begin(self, port: int, take_next: str) -> None:
         """Takes the first task, or goes on with the one in hand."""
         status, body = await self.ask(port, "POST", take_next, {})
-        if status != 302 or "/tasks/" not in self._location:
-            raise WentWrong(f"POST {take_next}: {status} {self._location} {body[:300]!r}")
-        self.held = self._location
+        if status != 302 or "/tasks/" not in self.moved_to:
+            raise WentWrong(f"POST {take_next}: {status} {self.moved_to} {body[:300]!r}")
+        self.held = self.moved_to
         await self.look(port)
 
     async def look(self, port: int) -> None:
@@ -115,14 +134,19 @@ class Person:
             raise WentWrong(f"GET {self.held}: {status} {body[:200]!r}")
         self.token = _token(body.decode())
 
-    async def loop(self, port: int, draw: random.Random, seconds: list[float] | None) -> None:
-        """Submits what is held and fetches the next task."""
-        key, held = new_key(), self.held
+    def judgments(self, draw: random.Random, key: str) -> dict[str, str]:
+        """What is submitted of the task in hand."""
         form = {"key": key, "lease_token": self.token, "corrects": "0", "active_ms": "40000"}
         for letter in LETTERS:
             form[f"rank-{letter}"] = str(draw.randint(1, RESPONSES))
             form[f"rating-{letter}-overall"] = str(draw.randint(1, 7))
             form[f"flag-{letter}-hallucination"] = draw.choice(["yes", "no"])
+        return form
+
+    async def loop(self, port: int, draw: random.Random, seconds: list[float] | None) -> None:
+        """Submits what is held and fetches the next task."""
+        key, held = new_key(), self.held
+        form = self.judgments(draw, key)
         began = time.perf_counter()
         status, body = await self.ask(port, "POST", held, form)
         ended = time.perf_counter()
