@@ -15,7 +15,7 @@ ENV PATH=/opt/accord/venv/bin:$PATH \
     ACCORD_MODE=production \
     ACCORD_STATE_DIR=/var/lib/accord \
     HF_HOME=/var/lib/accord/hub
-USER accord
+USER 10001
 VOLUME /var/lib/accord
 EXPOSE 8000
 # SIGTERM lets granian finish its requests and a worker its step.

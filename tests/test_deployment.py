@@ -82,6 +82,53 @@ def test_the_settings_start_with_what_compose_gives_them(
         )
 
 
+def test_the_check_of_django_for_a_site_on_the_internet_finds_nothing(services: dict[str, Any], tmp_path: Path) -> None:
+    asked = environment(services, "web") | {"ACCORD_STATE_DIR": str(tmp_path)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ACCORD_", "DJANGO_"))}
+    checked = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "INFO"],
+        cwd=ROOT, env={**kept, **asked}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stderr
+    assert "no issues" in checked.stdout + checked.stderr
+
+
+def test_compose_is_what_its_schema_says() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    checked = subprocess.run([*command, "docker-compose.yml"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_no_service_is_root_writes_to_its_root_or_takes_all_of_the_host(services: dict[str, Any]) -> None:
+    [user] = re.findall(r"^USER (\d+)$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    for name, service in services.items():
+        assert service.get("user", user).split(":")[0] != "0", name
+        assert "user" in service or name in OURS, name
+        assert service["read_only"] is True, name
+        assert service["tmpfs"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert set(service["deploy"]["resources"]["limits"]) == {"memory", "pids"}, name
+        assert "healthcheck" in service or name == "migrate", name
+        assert "privileged" not in service, name
+
+
+def test_only_the_proxy_is_reached_from_outside(services: dict[str, Any]) -> None:
+    assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
+    networks = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["networks"]
+    assert networks["database"]["internal"] is True
+    assert {name: services[name]["networks"] for name in ("proxy", "postgres", "redis")} == {
+        "proxy": ["front"], "postgres": ["database"], "redis": ["database"]
+    }  # fmt: skip
+
+
+def test_what_has_to_outlive_a_container_is_on_a_volume(services: dict[str, Any]) -> None:
+    assert services["redis"]["command"][1:3] == ["--appendonly", "yes"]
+    assert services["redis"]["volumes"] == ["redis:/data"]
+    assert services["postgres"]["volumes"] == ["postgres:/var/lib/postgresql/data"]
+    assert all(services[name]["volumes"] == ["state:/var/lib/accord"] for name in OURS)
+
+
 def test_every_setting_is_given_or_left_at_its_default_on_purpose(services: dict[str, Any]) -> None:
     read = set(re.findall(r"read_\w+\(\s*\"([A-Z_]+)\"", (ROOT / "config" / "settings.py").read_text()))
     given = set(services["web"]["environment"]) | in_dockerfile()
