@@ -65,11 +65,13 @@ def read_path(name: str, default: Path) -> Path:
     return Path(raw).expanduser().resolve() if raw else default
 
 
-def read_database(name: str, *, sqlite_path: Path) -> dict[str, Any]:
+def read_database(name: str, *, sqlite_path: Path, pooled: bool = False) -> dict[str, Any]:
     """A DATABASES entry from a URL: postgresql://user:password@host:port/name or sqlite:///file.
 
     Without the variable it is SQLite at sqlite_path. SQLite gets WAL and IMMEDIATE transactions: a transaction that
     reads first and writes later would otherwise fail with "database is locked" as soon as two labelers meet.
+    pooled: PgBouncer stands in between and gives each transaction another connection. Then nothing may outlive a
+    transaction: no statement is prepared, whoever asks for it, and no cursor is kept on the server between two.
     """
     raw = read_text(name)
     if not raw:
@@ -95,8 +97,9 @@ def read_database(name: str, *, sqlite_path: Path) -> dict[str, Any]:
         "PORT": str(url.port or ""),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        # Nothing is prepared that does not ask for it (labeling/prepared.py does).
-        "OPTIONS": {"prepare_threshold": PREPARE_NOTHING_ALONE, **dict(parse_qsl(url.query))},
+        "DISABLE_SERVER_SIDE_CURSORS": pooled,
+        # Nothing is prepared that does not ask for it (labeling/prepared.py does); with None not even that.
+        "OPTIONS": {"prepare_threshold": None if pooled else PREPARE_NOTHING_ALONE, **dict(parse_qsl(url.query))},
     }
 
 

@@ -107,7 +107,11 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": read_database("DATABASE_URL", sqlite_path=STATE_DIR / "accord.sqlite3")}
+# Behind PgBouncer in transaction mode (docs/operators.md).
+POOLED = read_bool("ACCORD_POOLED", default=False)
+DATABASES = {
+    "default": read_database("DATABASE_URL", sqlite_path=STATE_DIR / "accord.sqlite3", pooled=POOLED),
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if not LOCAL and "sqlite" in DATABASES["default"]["ENGINE"]:
@@ -190,6 +194,8 @@ if not LOCAL:
     # A container or balancer asks over plain HTTP from inside.
     SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
     SECURE_HSTS_SECONDS = read_int("ACCORD_HSTS_SECONDS", default=60 * 60 * 24 * 30, at_least=0)
+    # Whether other names below the host are HTTPS too, and for good in every browser, is not for one site to say.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # What a reverse proxy says in X-Forwarded-For and X-Forwarded-Proto is believed of these addresses alone
 # (config/proxies.py); else whoever asks could choose the address that is counted, and pass for HTTPS.
 PROXIES = read_networks("ACCORD_PROXIES")

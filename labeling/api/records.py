@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from rest_framework import serializers
+from drf_spectacular.utils import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -64,7 +64,7 @@ def datasheet_view(name: str, kind: Kind) -> type[Resource]:
         @operation(
             f"The datasheet of the {name} as they are now: members, counts, guidelines, licence and consent.",
             query=_parameters(name, kind),
-            gives=serializers.DictField(),
+            gives=OpenApiTypes.OBJECT,
             name=f"describe_{name}",
         )
         def get(self, request: Request, slug: str) -> Response:

@@ -143,11 +143,12 @@ def _named(headers: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass
 class Served:
-    """port: on the loopback interface. log: what the server printed."""
+    """port: on the loopback interface. log: what the server printed. process: its first one."""
 
     port: int
     log: Path
     environment: dict[str, str]
+    process: subprocess.Popen[bytes]
 
     def nobody(self, **more: Any) -> Attacker:
         return Attacker(self.port, **more)
@@ -180,7 +181,7 @@ def serve(folder: Path, **more: str) -> Iterator[Served]:
     subprocess.run(collect, cwd=ROOT, env=said, check=True)
     with started(granian(port), log=log, env=said) as process:
         wait_until(lambda: _answers(port), log=log, patience_seconds=START_SECONDS)
-        yield Served(port, log, said)
+        yield Served(port, log, said, process)
         process.terminate()  # a worker process that outlived its parent would hold the database
         process.wait(30)
 
