@@ -44,9 +44,12 @@ BOUND_MS = 500.0
 LABELERS, RESEARCHERS, PROGRAMS = 400, 8, 8
 EXPORT_EVERY_SECONDS = 15.0
 WARM_RATE, WARM_SECONDS = 30.0, 20.0
+CORES = os.cpu_count() or 1
+BUSY = 0.9
+"""Share of the machine's cores from which on the processor is what others wait for."""
 HEADS = (
     "came/s", "answered/s", "p50 ms", "p95 ms", "most ms", "not as it should be", "told to come later", "at once, most",
-    "web cores", "database cores", "visitors' cores", "held",
+    "web cores", "database cores", "visitors' cores", "ms of processor", "held",
 )  # fmt: skip
 SOAK_HEAD = "\n## Half an hour with faults\n"
 """From there on the page is written by make trial PART=soak, and kept."""
@@ -54,13 +57,14 @@ SOAK_HEAD = "\n## Half an hour with faults\n"
 
 @dataclass
 class Measured:
-    """One step: what visitors met, and the cores that were used."""
+    """One step: what visitors met, and the cores that were used; busy: of the machine, by whomever."""
 
     rate: float
     met: dict[str, Any]
     web: float
     database: float
     visitors: float
+    busy: float
 
     @property
     def held(self) -> bool:
@@ -68,11 +72,17 @@ class Measured:
         p95 = self.met["all"][1]
         return p95 is not None and p95 < BOUND_MS and not self.met["wrong"] and not self.met["limited"]
 
+    @property
+    def milliseconds(self) -> float:
+        """Of processor for a request: web processes and PostgreSQL."""
+        took = self.met["seconds"] + self.met["late_seconds"]
+        return (self.web + self.database) * took * 1000 / max(1, self.met["answered"])
+
     def row(self) -> list[Figure]:
         return [
             self.rate, self.met["answered"] / (self.met["seconds"] + self.met["late_seconds"]), *self.met["all"],
             sum(self.met["wrong"].values()), self.met["limited"], self.met["most_waiting"],
-            self.web, self.database, self.visitors, "yes" if self.held else "no",
+            self.web, self.database, self.visitors, self.milliseconds, "yes" if self.held else "no",
         ]  # fmt: skip
 
 
@@ -209,14 +219,15 @@ def rising(server: Served, visitors: Visitors, rates: Sequence[float], seconds: 
     print("\n".join(table(HEADS, [[""] * len(HEADS)]).splitlines()[:2]), flush=True)
     beyond = 0
     for rate in rates:
-        before = server.cpu_seconds()
+        before, idle = server.cpu_seconds(), idle_seconds()
         with watched(server):
             met = visitors.come(Step(rate, seconds, f"step {rate}"))
         after = server.cpu_seconds()
         took = met["seconds"] + met["late_seconds"]
         found = Measured(
-            rate, met, (after[0] - before[0]) / took, (after[1] - before[1]) / took, met["cpu_seconds"] / took
-        )
+            rate, met, (after[0] - before[0]) / took, (after[1] - before[1]) / took, met["cpu_seconds"] / took,
+            CORES - (idle_seconds() - idle) / took,
+        )  # fmt: skip
         print(table(HEADS, [found.row()]).splitlines()[-1], flush=True)
         for name, number in met["wrong"].items():
             print(f"    {number} x {name}", flush=True)
@@ -246,6 +257,12 @@ def watched(server: Served) -> Iterator[None]:
         thread.join()
 
 
+def idle_seconds() -> float:
+    """For which the cores of this machine had nothing to do, since it began."""
+    first = Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0].split()
+    return (int(first[4]) + int(first[5])) / os.sysconf("SC_CLK_TCK")
+
+
 def step_of(job: int) -> int:
     from training.models import Job
 
@@ -270,19 +287,24 @@ def what_gives(steps: Sequence[Measured]) -> str:
     kinds = {name: told[2] for name, told in over.met["kinds"].items() if told[2] is not None}
     slowest = sorted(kinds, key=lambda name: -kinds[name])
     cores = {"the web processes": over.web, "PostgreSQL": over.database, "the visitors themselves": over.visitors}
-    most = max(cores, key=lambda name: cores[name])
     total = sum(cores.values())
+    turned_away = f"{over.met['limited']} requests were told to come later (429)"
     ended = (
-        "nobody was turned away or met an error: requests wait in a queue, and whoever comes waits longer"
-        if not over.met["wrong"] and not over.met["limited"]
-        else f"{over.met['limited']} were told to come later, and there were errors: {over.met['wrong']}"
+        f"there were errors: {over.met['wrong']}; {turned_away}"
         if over.met["wrong"]
-        else f"{over.met['limited']} requests were told to come later (429)"
+        else turned_away
+        if over.met["limited"]
+        else "nobody was turned away or met an error: requests wait in a queue, and whoever comes waits longer"
+    )
+    what = (
+        f"is the processor: {over.busy:.1f} of {CORES} cores were busy"
+        if over.busy > BUSY * CORES
+        else f"is not the processor: {over.busy:.1f} of {CORES} cores were busy"
     )
     return (
-        f"What gives first is the processor: at {over.rate:g} a second {total:.1f} of {os.cpu_count()} cores went to"
-        f" {', '.join(f'{name} ({used:.2f})' for name, used in cores.items())}, most of it to {most}, and the rest to"
-        f" the job and the export. Slowest by their p95 then: {slowest[0]} ({kinds[slowest[0]]:,.0f} ms),"
+        f"What gives first {what} at {over.rate:g} a second, {total:.2f} of them for"
+        f" {', '.join(f'{name} ({used:.2f})' for name, used in cores.items())}, the others for the job, the export and"
+        f" whatever else the machine did. Slowest by their p95 then: {slowest[0]} ({kinds[slowest[0]]:,.0f} ms),"
         f" {slowest[1]} ({kinds[slowest[1]]:,.0f} ms); {ended}."
     )
 
@@ -314,6 +336,9 @@ def report(
         table(HEADS, [step.row() for step in steps]),
         f"Held is a rate at which 95 of 100 are answered within {BOUND_MS:.0f} ms and nobody meets an error:"
         f" **{most_held(steps):g} requests a second**. {what_gives(steps)}",
+        f"A request takes {last.milliseconds:.1f} ms of processor in the web processes and PostgreSQL together, so"
+        f" {CORES} cores with nothing else to do would allow {CORES * 1000 / last.milliseconds:.0f} a second. Where"
+        " other programs use the cores, times are longer and this figure is nearly the same.",
         f"At {last.rate:g} a second, by kind:",
         table(("kind", "answered", "p50 ms", "p95 ms", "most ms"), kinds),
         f"{acknowledged:,} submissions were acknowledged in all and {kept:,} are in the database. Exports made and"

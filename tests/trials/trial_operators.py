@@ -129,14 +129,15 @@ def mirror() -> str:
     """Where this machine has Debian from."""
     found = [*Path("/etc/apt").glob("sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
     text = "\n".join(path.read_text() for path in found)
-    [first, *_] = re.findall(r"^(?:deb\s(?:\[.*\]\s)?|URIs:\s*)(\S+)", text, flags=re.MULTILINE)
+    [first, *_] = re.findall(r"^(?:deb\s(?:\[.*\]\s)?|URIs:\s*)(\S+/debian)/?(?:\s|$)", text, flags=re.MULTILINE)
     return str(first)
 
 
 def local_indexes() -> set[str]:
     """Folders of this machine that pip is told to look into."""
     told = subprocess.run(["pip", "config", "list"], capture_output=True, text=True, check=False).stdout
-    return {path for path in re.findall(r"(?:file://)?(/[\w./-]+)", told) if Path(path).is_dir()}
+    found = {path.removesuffix("/simple") for path in re.findall(r"(?:file://)?(/[\w./-]+)", told)}
+    return {path for path in found if Path(path).is_dir()}
 
 
 @pytest.fixture
