@@ -338,8 +338,8 @@ def report(
         f" **{most_held(steps):g} requests a second**. {what_gives(steps)}",
         f"A request takes {last.milliseconds:.1f} ms of processor in the web processes and PostgreSQL together, so"
         f" {CORES} cores with nothing else to do would allow {CORES * 1000 / last.milliseconds:.0f} a second. Where"
-        " other programs use the cores, times are longer; this figure less so, though a process that was just started costs"
-        " more.",
+        " other programs use the cores, times are longer; this figure less so, though a process that was just started"
+        " costs more.",
         f"At {last.rate:g} a second, by kind:",
         table(("kind", "answered", "p50 ms", "p95 ms", "most ms"), kinds),
         f"{acknowledged:,} submissions were acknowledged in all and {kept:,} are in the database. Exports made and"
