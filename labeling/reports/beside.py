@@ -247,9 +247,10 @@ def hidden_repeats(scope: Scope) -> list[tuple[int, HiddenRepeat]]:
         .select_related("task")
         .order_by("pk")
     )
+    before = Assignment.objects.filter(occurrence=0, task__in=[each.task_id for each in again])
     first = {
         (one.task_id, one.labeler_id): one.current_submission_id
-        for one in scope.narrowed(Assignment.objects.filter(occurrence=0, task__in=[each.task_id for each in again]))
+        for one in scope.narrowed(before.filter(current_submission__withdrawn_at__isnull=True))
     }
     pairs = [(one, first[one.task_id, one.labeler_id]) for one in again if (one.task_id, one.labeler_id) in first]
     wanted = {pk for one, before in pairs for pk in (one.current_submission_id, before)}

@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 
 from labeling.agreement.figures import Figure, Interval
-from labeling.models import Campaign, Cohort, CohortMember, GoldAnswer, Project, Task, User, WorkKind
+from labeling.models import Campaign, Cohort, CohortMember, GoldAnswer, Project, Submission, Task, User, WorkKind
 from labeling.reports.agreement import agreement_report
-from labeling.reports.beside import against_ratings, contradiction, gold_report
+from labeling.reports.beside import against_ratings, contradiction, gold_report, hidden_repeats
 from labeling.reports.quality import QualityReport, quality_report, surely_apart
 from labeling.reports.scope import Scope, ScopeFilters
 from tests.conftest import signed_in
@@ -112,6 +112,17 @@ def test_gold_that_contradicts_itself_judges_nobody_and_is_named(project: Projec
 )
 def test_a_circle_is_found(above: list[list[int]], circles: bool) -> None:
     assert contradiction(above) is circles
+
+
+def test_a_withdrawn_first_answer_is_compared_with_nothing(project: Project) -> None:
+    campaign = ranked_campaign(project, [{"ada": (1, 2), "ben": (1, 2)}])
+    task = campaign.tasks.get()
+    ada = labelers_of(project, "ada")[0]
+    say(task, ada, (2, 1), occurrence=1)
+    scope = Scope(project=project)
+    assert len(hidden_repeats(scope)) == 1
+    Submission.objects.filter(assignment__labeler=ada, assignment__occurrence=0).update(withdrawn_at=timezone.now())
+    assert hidden_repeats(scope) == []
 
 
 def test_a_hidden_repeat_is_compared_with_the_first_answer_and_is_in_no_agreement(project: Project) -> None:
