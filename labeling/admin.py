@@ -135,7 +135,8 @@ class CampaignAdmin(Plain):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         under_way = obj is not None and obj.state != models.Campaign.State.DRAFT
-        return (*super().get_readonly_fields(request, obj), *(("guideline", "required") if under_way else ()))
+        fixed = ("guideline", "required", "cohort") if under_way else ()
+        return (*super().get_readonly_fields(request, obj), *fixed)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -104,6 +104,8 @@ def change_settings(campaign: Campaign, settings: Mapping[str, Any]) -> None:
                 raise InvalidSetting(
                     f"The campaign is {locked.state}: its {name} stays, since people have been asked to work by it."
                 )
+            if name == "cohort" and locked.cohort != value:
+                _refuse_to_move(locked, value)
             if getattr(locked, name) != value:
                 changed.append(name)
             setattr(locked, name, value)
@@ -112,6 +114,17 @@ def change_settings(campaign: Campaign, settings: Mapping[str, Any]) -> None:
         if changed:
             note_campaign(locked, "changed", settings=sorted(changed))
     campaign.refresh_from_db()
+
+
+def _refuse_to_move(campaign: Campaign, to: Cohort | None) -> None:
+    """Raises InvalidSetting where work was handed out already and either cohort is filled by a rule: what was kept for
+    such people is reported as theirs, and would name them under another cohort, or under none."""
+    by_rule = next((one for one in (campaign.cohort, to) if one is not None and one.by_rule), None)
+    if by_rule is not None and campaign.assignments.exists():
+        raise InvalidSetting(
+            f"Work was handed out already, so its cohort stays: a rule fills {by_rule.name} from background answers,"
+            " and who of it did what would show in the change. Make another campaign for the other people."
+        )
 
 
 def may_move_on(campaign: Campaign, to: Guideline) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 
-from labeling.models import Assignment, Campaign, Guideline, Project, ProjectToken, Submission, User
+from labeling.models import Assignment, Campaign, Cohort, Guideline, Project, ProjectToken, Submission, User
 from tests.conftest import signed_in
 from tests.labeling.conftest import Desk
 from tests.labeling.work import ranked, submit_now
@@ -55,11 +55,12 @@ def test_what_people_work_by_is_fixed_once_their_campaign_is_open(operator: Clie
     other = Guideline.objects.create(project=campaign.project, kind=campaign.kind, version=2, body="Rank otherwise.")
     form = {"name": "Renamed", "overlap": 1, "lease_minutes": 30, "skip_policy": "to_others", "correction_minutes": 60}
     form |= {"extra": 0, "gold_rate": 0, "repeat_rate": 0}
+    form |= {"cohort": Cohort.objects.create(project=campaign.project, name="Nurses").pk}
     answer = operator.post(address, form | {"guideline": other.pk, "required": '["flags"]', "kind": "rating"})
     assert answer.status_code == 302
     changed = Campaign.objects.get()
     assert (changed.name, changed.kind, changed.guideline_id) == ("Renamed", campaign.kind, campaign.guideline_id)
-    assert changed.required == campaign.required
+    assert (changed.required, changed.cohort) == (campaign.required, None)
 
     Campaign.objects.update(state=Campaign.State.DRAFT)
     offered = fields_offered(operator, address)

@@ -13,7 +13,7 @@ from labeling.campaigning import (
     overlap_change,
 )
 from labeling.errors import CannotDelete, InvalidSetting, WrongState
-from labeling.models import Campaign, Guideline, Project, Response, Submission, Task
+from labeling.models import Campaign, Cohort, Guideline, Project, Response, Submission, Task
 from labeling.opening import close_campaign, pause_campaign
 from labeling.releasing import release_expired
 from labeling.standing import left_for, left_nearby, why_nothing
@@ -27,6 +27,7 @@ from tests.labeling.work import (
     skip_now,
     submit_now,
 )
+from tests.reports.judged import say
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -181,6 +182,24 @@ def test_what_people_work_by_is_fixed_once_it_is_open(project: Project) -> None:
             change_settings(campaign, fixed)
     change_settings(draft_of(campaign), {"guideline": other, "required": ["ranks"]})
     assert Campaign.objects.get().guideline == other
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_campaign_that_was_worked_in_neither_leaves_nor_takes_a_cohort_by_a_rule(
+    project: Project, kept: bool
+) -> None:
+    young = Cohort.objects.create(project=project, name="The young", rule={"age": ["young"]})
+    by_hand = Cohort.objects.create(project=project, name="By hand")
+    campaign = make_campaign(project, cohort=young if kept else None)
+    before, after = (young, None) if kept else (None, young)
+    change_settings(campaign, {"cohort": after})
+    change_settings(campaign, {"cohort": before})
+    say(campaign.tasks.get(), make_labeler(project, "ada"), (1, 2, 3, 4))
+    with pytest.raises(InvalidSetting, match="its cohort stays: a rule fills The young"):
+        change_settings(campaign, {"cohort": after})
+    change_settings(campaign, {"cohort": before, "name": "Renamed"})
+    if not kept:
+        change_settings(campaign, {"cohort": by_hand})
 
 
 def test_a_name_that_is_taken_is_refused(project: Project) -> None:
