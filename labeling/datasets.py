@@ -15,6 +15,7 @@ from django.db.models import Model, QuerySet
 from labeling.models import (
     Adjudication,
     Assignment,
+    Campaign,
     ImportedRecord,
     Judgment,
     Labeler,
@@ -40,6 +41,7 @@ __all__ = ["Selection", "counted", "lines_of", "own_id", "records_of"]
 
 FIRST_BATCH_ROWS = 20
 BATCH_ROWS = 500
+SAID_IN = "submission__assignment__campaign__cohort"
 
 Row = TypeVar("Row", bound=Model)
 
@@ -75,7 +77,7 @@ def _batches(rows: QuerySet[Row]) -> Iterator[list[Row]]:
 
 
 def _prompts(project: Project, selection: Selection) -> Iterator[Record]:
-    found = chosen_prompts(project, selection).select_related("submission__assignment__campaign")
+    found = chosen_prompts(project, selection).select_related(SAID_IN)
     for batch in _batches(found):
         for prompt in batch:
             text = _prompt_text(prompt, project)
@@ -84,7 +86,7 @@ def _prompts(project: Project, selection: Selection) -> Iterator[Record]:
 
 def _demonstrations(project: Project, selection: Selection) -> Iterator[Record]:
     found = chosen_demonstrations(project, selection)
-    for batch in _batches(found.select_related("prompt", "labeler", "generator", "submission__assignment__campaign")):
+    for batch in _batches(found.select_related("prompt", "labeler", "generator", SAID_IN)):
         imported = ImportedRecord.objects.filter(kind=Kind.DEMONSTRATION, response__in=batch).order_by("-pk")
         ids = dict(imported.values_list("response_id", "external_id"))
         for response in batch:
@@ -101,7 +103,12 @@ def _demonstrations(project: Project, selection: Selection) -> Iterator[Record]:
 
 
 def _campaign_of(submission: Submission | None) -> str:
-    return submission.assignment.campaign.name if submission else ""
+    return _called(submission.assignment.campaign) if submission else ""
+
+
+def _called(campaign: Campaign) -> str:
+    """Nothing where its name would tell who is in a cohort that a rule fills."""
+    return "" if campaign.kept_by_rule else campaign.name
 
 
 def _aside(submission: Submission | None) -> str:
@@ -161,13 +168,15 @@ def _ratings(project: Project, selection: Selection) -> Iterator[Record]:
 
 
 def _of_tasks(project: Project, kind: Kind, selection: Selection) -> Iterator[Record]:
-    for batch in _batches(chosen_tasks(project, kind, selection).select_related("prompt", "campaign")):
+    for batch in _batches(chosen_tasks(project, kind, selection).select_related("prompt", "campaign__cohort")):
         yield from _task_records(batch, project, kind, selection)
 
 
 def _comparisons(project: Project, selection: Selection) -> Iterator[Record]:
     """Every pair of every labeler's order. A comparison that came in as one goes out under its own id."""
-    for batch in _batches(chosen_tasks(project, Kind.COMPARISON, selection).select_related("prompt", "campaign")):
+    for batch in _batches(
+        chosen_tasks(project, Kind.COMPARISON, selection).select_related("prompt", "campaign__cohort")
+    ):
         imported = ImportedRecord.objects.filter(kind=Kind.COMPARISON, task__in=batch)
         ids = dict(imported.values_list("task_id", "external_id"))
         rankings = _task_records(batch, project, Kind.RANKING, selection)
@@ -248,7 +257,7 @@ def _task_records(tasks: list[Task], project: Project, kind: Kind, selection: Se
             _prompt_text(task.prompt, project),
             tuple(_response_text(response, project) for response in responses[task.pk]),
             tuple(judged.get(task.pk, [])),
-            campaign=task.campaign.name,
+            campaign=_called(task.campaign),
         )
 
 

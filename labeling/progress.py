@@ -115,7 +115,7 @@ class LabelerProgress:
 def labelers_of(campaign: Campaign) -> tuple[list[LabelerProgress], int]:
     """Those who did most, MOST_LABELERS of them at most, and how many there are (three queries). Numbered where the
     campaign is kept for a cohort by a rule: pseudonyms would tell who is in it."""
-    numbered = campaign.cohort is not None and campaign.cohort.by_rule
+    numbered = campaign.kept_by_rule
     who = ("labeler", "labeler__pseudonym", "labeler__source")
     rows = (
         Assignment.objects.filter(FIRST_TIME, campaign=campaign)

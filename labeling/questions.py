@@ -64,7 +64,7 @@ def answer(question: Question, by: User, text: str) -> None:
 def waiting_in(project: Project) -> QuerySet[Question]:
     """The oldest first."""
     waiting = Question.objects.filter(project=project, answered_at__isnull=True)
-    return waiting.select_related("guideline", "labeler", "assignment__campaign", "assignment__task__prompt")
+    return waiting.select_related("guideline", "labeler", "assignment__campaign__cohort", "assignment__task__prompt")
 
 
 def answers_for(labeler: Labeler) -> QuerySet[Question]:

@@ -1,4 +1,7 @@
-"""Submissions: what labelers said, under their pseudonyms, for whoever may pull the project's data."""
+"""Submissions: what labelers said, under their pseudonyms, for whoever may pull the project's data.
+
+In a campaign that is kept for a cohort filled by background answers nobody has a pseudonym: it would tell who is in it.
+"""
 
 from typing import Any
 
@@ -30,7 +33,10 @@ class SubmissionShown(Shown):
     id = serializers.IntegerField()
     task = serializers.IntegerField()
     campaign = serializers.IntegerField()
-    labeler = serializers.CharField()
+    labeler = serializers.CharField(
+        allow_null=True,
+        help_text="Pseudonym; null in a campaign that is kept for a cohort filled by background answers.",
+    )
     simulated = serializers.BooleanField()
     number = serializers.IntegerField()
     current = serializers.BooleanField(help_text="Not corrected since.")
@@ -60,13 +66,13 @@ READS = Allowed(READS_DATA, Scope.READ)
 
 
 def submission_shown(submission: Submission) -> dict[str, Any]:
-    """Needs assignment__labeler; judgments, responses and prompts prefetched."""
+    """Needs assignment__labeler and assignment__campaign__cohort; judgments, responses and prompts prefetched."""
     assignment = submission.assignment
     return {
         "id": submission.pk,
         "task": assignment.task_id,
         "campaign": assignment.campaign_id,
-        "labeler": assignment.labeler.pseudonym,
+        "labeler": None if assignment.campaign.kept_by_rule else assignment.labeler.pseudonym,
         "simulated": assignment.labeler.source == Labeler.Source.SIMULATED,
         "number": submission.number,
         "current": assignment.current_submission_id == submission.pk,
@@ -99,7 +105,9 @@ class SubmissionResource(Resource):
 
     def submissions(self) -> Any:
         found = Submission.objects.filter(assignment__campaign__project=self.project)
-        return found.select_related("assignment__labeler").prefetch_related("judgments", "responses", "prompts")
+        return found.select_related("assignment__labeler", "assignment__campaign__cohort").prefetch_related(
+            "judgments", "responses", "prompts"
+        )
 
 
 class SubmissionsView(SubmissionResource):

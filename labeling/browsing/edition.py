@@ -191,9 +191,8 @@ def _texts_of(submission: Submission) -> list[str]:
 
 def _whose(task: Task, assignments: Sequence[Assignment]) -> dict[int, Whose]:
     """By labeler, whoever met the task more than once under one name."""
-    cohort = task.campaign.cohort
     people = {one.labeler_id: one.labeler for one in assignments}
-    if cohort is None or not cohort.by_rule:
+    if not task.campaign.kept_by_rule:
         return {pk: Whose(one.pseudonym, one.source) for pk, one in people.items()}
     return {pk: Whose(f"labeler {number}", people[pk].source) for number, pk in enumerate(people, 1)}
 

@@ -21,6 +21,10 @@ from labeling.selecting import Selection
 YES_OR_NO = ("true", "false")
 TIES = ("keep", "drop", "both")
 MARGINS = ("none", "ranks", "overall", "strength")
+KEPT = (
+    "which is kept for a cohort that a rule fills from background answers, and its rows would tell by pseudonym who is"
+    " in it"
+)
 DECIDED = ("preference", "unpaired")
 """Layouts whose rows cannot say that they are a tie."""
 
@@ -106,8 +110,8 @@ def shape_of(kind: Kind, query: Mapping[str, str]) -> tuple[Layout, Format]:
 def _selection(project: Project, query: Mapping[str, str], layout: Layout) -> Selection:
     selection = Selection(
         split=_choice(query, "split", SPLITS, "") or None,
-        campaign=_named(Campaign, project, query, "campaign"),
-        round=_round(query.get("round", "")),
+        campaign=_campaign(project, query),
+        round=_round(project, query.get("round", "")),
         cohort=_cohort(project, query),
         labelers=_of_weight(project, query),
         since=_time(query, "since"),
@@ -168,11 +172,23 @@ def _cohort(project: Project, query: Mapping[str, str]) -> Cohort | None:
     return found
 
 
-def _round(value: str) -> int | None:
+def _campaign(project: Project, query: Mapping[str, str]) -> Campaign | None:
+    found: Campaign | None = _named(Campaign, project, query, "campaign")
+    if found is not None and found.kept_by_rule:
+        raise CannotExport(f"campaign is {found.name!r}, {KEPT}; leave campaign out and take all.")
+    return found
+
+
+def _round(project: Project, value: str) -> int | None:
     if not value:
         return None
     if not re.fullmatch(r"[1-9][0-9]{0,8}", value, flags=re.ASCII):
         raise CannotExport(f"round is {value[:60]!r}; expected the number of a round, as 2.")
+    kept = Campaign.objects.filter(cohort__in=Cohort.objects.by_rule(), project=project)
+    if found := kept.filter(stages__round__number=int(value), stages__round__project=project).first():
+        raise CannotExport(
+            f"round is {value}, which has the campaign {found.name!r}, {KEPT}; leave round out and take all."
+        )
     return int(value)
 
 

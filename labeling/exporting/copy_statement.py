@@ -79,6 +79,7 @@ SUBMITTED_AT = """to_char(s.submitted_at AT TIME ZONE 'UTC', CASE WHEN date_part
 ASIDE = """CASE WHEN s.withdrawn_at IS NOT NULL THEN 'withdrawn' WHEN s.counted THEN ''
     WHEN EXISTS (SELECT 1 FROM labeling_adjudication decision WHERE decision.submission_id = s.id) THEN 'adjudication'
     ELSE 'surplus' END"""
+CAMPAIGN = "CASE WHEN coalesce(kept.rule, '{}') = '{}' THEN campaign.name END"
 RECORD_WHO = " || ".join(
     [
         f"',\"labeler\":' || {_text('l.pseudonym')}",
@@ -93,7 +94,7 @@ TABLE_WHO = " || ".join(
     [
         f"',\"labeler\":' || {_text('l.pseudonym')} || ',\"simulated\":' || (l.source = 'simulated')::text",
         f"',\"submitted_at\":\"' || {SUBMITTED_AT} || '\"'",
-        f"',\"aside\":' || {_or_null(f'({ASIDE})')} || ',\"campaign\":' || {_text('campaign.name')}",
+        f"',\"aside\":' || {_or_null(f'({ASIDE})')} || ',\"campaign\":' || {_or_null(CAMPAIGN)}",
         "',\"guideline\":' || " + _text("g.kind || ' ' || g.version"),
     ]
 )
@@ -139,7 +140,7 @@ TEXTS = {"one": _text("r.text")}
 @dataclass(frozen=True)
 class _Parts:
     """SQL expressions. prompt: of p and project. arrays: of r, gen and writer, by name, one entry a response. who: of
-    s, l, g, campaign and shown, once a judgment. line: of all of these and of a pair (l, r; c chosen, d the other)."""
+    s, l, g, campaign, kept and shown, once a judgment. line: of all of these and a pair (l, r; c chosen, d the other)."""
 
     prompt: str
     arrays: dict[str, str]
@@ -232,6 +233,7 @@ WITH project AS (SELECT %s::text AS slug
   JOIN labeling_guideline g ON g.id = s.guideline_id
   JOIN prompted ON prompted.task_id = said.task_id
   JOIN labeling_campaign campaign ON campaign.id = prompted.campaign_id
+  LEFT JOIN labeling_cohort kept ON kept.id = campaign.cohort_id
   JOIN shown ON shown.task_id = said.task_id
   JOIN ranked ON ranked.id = said.id
   JOIN places ON places.k = shown.k

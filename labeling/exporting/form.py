@@ -75,7 +75,7 @@ def _field(name: str, choices: list[tuple[str, str]] | None) -> forms.Field:
 
 def _choices(project: Project, kind: Kind) -> dict[str, list[tuple[str, str]]]:
     campaigns = Campaign.objects.filter(project=project)
-    campaigns = campaigns.filter(kind=WORK_KINDS.get(kind, str(kind)))
+    campaigns = campaigns.filter(kind=WORK_KINDS.get(kind, str(kind))).exclude(cohort__in=Cohort.objects.by_rule())
     cohorts = Cohort.objects.by_hand().filter(project=project).values_list("name", flat=True)
     return {
         "format": [(name, FORMAT_WORDS[name]) for name in FORMATS],

@@ -68,6 +68,9 @@ def _as_record(record: Record, selection: Selection) -> Iterator[Row]:
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 ID = Member("id", "text", "of the record; the same in every export")
+CAMPAIGN = Member(
+    "campaign", "text", "where it was said; null for what came from a file or is kept for a cohort filled by a rule"
+)
 OF_PROMPT = (
     Member("prompt_id", "text", "of the prompt"),
     Member("prompt", "chat", "the turns, the last one the user's"),
@@ -81,7 +84,7 @@ WHO_AND_WHEN = (
     Member("simulated", "flag", "whether the labeler is a program"),
     Member("submitted_at", "time", "when it was said"),
     Member("aside", "text", "surplus, withdrawn or adjudication; null for what counts"),
-    Member("campaign", "text", "where it was said"),
+    CAMPAIGN,
     Member("guideline", "text", "what the labeler worked by: kind and version"),
 )
 
@@ -104,7 +107,7 @@ def _who_and_when(record: Record, judged: Judged) -> Row:
         "simulated": judged.simulated,
         "submitted_at": time_text(judged.submitted_at) if judged.submitted_at else None,
         "aside": judged.aside or None,
-        "campaign": record.campaign,
+        "campaign": record.campaign or None,
         "guideline": judged.guideline,
     }
 
@@ -171,7 +174,7 @@ def _judged(judged: Judged) -> Row:
 
 
 def _candidates_table(record: Record, selection: Selection) -> Iterator[Row]:
-    said = {"responses": [_response(response) for response in record.responses], "campaign": record.campaign}
+    said = {"responses": [_response(response) for response in record.responses], "campaign": record.campaign or None}
     yield {"id": record.id} | _of_prompt(record) | said
 
 
@@ -277,7 +280,6 @@ CHAT = Member("prompt", "chat", "the turns, the last one the user's")
 COMPLETION = Member("completion", "chat", "the response, as one turn of the assistant")
 ASIDE = Member("aside", "text", "surplus or withdrawn; null for what counts")
 RESPONSES = Member("responses", "responses", f"each with {', '.join(RESPONSE_NAMES)}; sampling is JSON text")
-CAMPAIGN = Member("campaign", "text", "where it was made; null for what came from a file")
 
 _TABLES: dict[Kind, tuple[Maker, tuple[Member, ...]]] = {
     Kind.PROMPT: (

@@ -96,6 +96,12 @@ class Campaign(models.Model):
         return self.name
 
     @property
+    def kept_by_rule(self) -> bool:
+        """Whether it is kept for a cohort that a rule fills from background answers: who worked in it told what they
+        answered, so nothing names them beside it (a query where the cohort is not at hand)."""
+        return self.cohort is not None and self.cohort.by_rule
+
+    @property
     def is_screening(self) -> bool:
         """Whether its tasks are there to qualify by (a query where it requires a qualification)."""
         return self.requires_id is not None and hasattr(self, "screening_of")

@@ -10,7 +10,7 @@ from django.db import connection
 from labeling.exporting.copying import LAYOUTS, can_copy, copied
 from labeling.exporting.reading import plainly
 from labeling.importing import import_file
-from labeling.models import Project, Response, Submission
+from labeling.models import Cohort, Project, Response, Submission
 from labeling.records import Kind
 from labeling.selecting import Selection
 from tests.labeling_data import samples
@@ -79,6 +79,20 @@ def test_both_ways_write_the_same_bytes(filled: Project, layout: str, selection:
     assert b"".join(data for data, _ in quick).split(b"\n") == b"".join(one.data for one in plain).split(b"\n")
     assert sum(rows for _, rows in quick) == sum(one.rows for one in plain)
     assert plain or selection.round == 1
+
+
+def test_both_leave_out_the_campaign_that_is_kept_for_a_cohort_by_a_rule(filled: Project) -> None:
+    if not can_copy(Kind.COMPARISON, "table"):
+        pytest.skip("needs PostgreSQL's COPY")
+    by_hand = Cohort.objects.create(project=filled, name="By hand")
+    filled.campaigns.update(cohort=by_hand)
+    named = list(copied(filled, "table", Selection()))
+    assert b'"campaign":null' not in named[0][0]
+    Cohort.objects.update(rule={"age": ["young"]})
+    quick = b"".join(data for data, _ in copied(filled, "table", Selection()))
+    plain = b"".join(one.data for one in plainly(filled, Kind.COMPARISON, "table", Selection()))
+    assert quick == plain
+    assert quick.count(b'"campaign":null') == quick.count(b"\n") > 1
 
 
 def test_it_is_as_many_rows_as_pairs_however_many_batches(filled: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,15 @@ from labeling.backgrounds import answer, read_questions, set_rule, withdraw
 from labeling.errors import InvalidSetting
 from labeling.exporting.asked import CannotExport, read_asked
 from labeling.exporting.form import ExportForm
+from labeling.exporting.streaming import Stream
 from labeling.leaving import leave
-from labeling.models import BackgroundForm, Campaign, Cohort, CohortMember, Labeler, Project, User
+from labeling.models import BackgroundForm, Campaign, Cohort, CohortMember, Labeler, Project, Submission, User
+from labeling.questions import ask
 from labeling.records import Kind
 from tests.api.filled import api_of
 from tests.conftest import signed_in
 from tests.reports.judged import labelers_of, ranked_campaign
+from training.models import Round, Stage
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -126,6 +129,48 @@ def test_what_its_people_said_does_not_go_out_row_by_row(young: Cohort, owner: U
     assert "cohort" not in ExportForm(young.project, kind, {}).fields
     Cohort.objects.create(project=young.project, name="By hand")
     assert read_asked(young.project, kind, {"cohort": "By hand"}).selection.cohort is not None
+
+
+@pytest.mark.parametrize("layout", ["records", "table"])
+def test_rows_do_not_tell_which_work_was_kept_for_its_people(young: Cohort, layout: str) -> None:
+    kept, other = said_by(young, 5, kept=young), ranked_campaign(young.project, [{"ada": (1, 2)}])
+    for kind in (Kind.RANKING, Kind.COMPARISON):
+        with pytest.raises(CannotExport, match="who is in it; leave campaign out and take all"):
+            read_asked(young.project, kind, {"campaign": kept.name})
+        offered = dict(ExportForm(young.project, kind, {}).fields["campaign"].choices)  # type: ignore[attr-defined]
+        assert (kept.name in offered, other.name in offered) == (False, True)
+        asked = read_asked(young.project, kind, {"layout": layout})
+        rows = b"".join(Stream(asked)).decode().splitlines()
+        assert len(rows) == (2 if kind is Kind.RANKING else 8)
+        assert not any(f'"{kept.name}"' in row for row in rows)
+        assert any(f'"{other.name}"' in row for row in rows) is (layout == "table")
+
+
+def test_rows_are_not_narrowed_to_a_round_with_work_kept_for_its_people(young: Cohort) -> None:
+    of_round = Round.objects.create(project=young.project, number=1)
+    Stage.objects.create(round=of_round, kind=Stage.Kind.RANK, place=0, campaign=said_by(young, 5))
+    assert read_asked(young.project, Kind.RANKING, {"round": "1"}).selection.round == 1
+    Campaign.objects.update(cohort=young)
+    with pytest.raises(CannotExport, match="leave round out and take all"):
+        read_asked(young.project, Kind.RANKING, {"round": "1"})
+
+
+def test_the_api_names_nobody_in_a_campaign_kept_for_them(young: Cohort, owner: User) -> None:
+    kept, other = said_by(young, 5, kept=young), ranked_campaign(young.project, [{"ada": (1, 2)}])
+    api = api_of(owner, young.project)
+    assert {row["labeler"] for row in api.get(f"submissions?campaign={kept.pk}")[1]["items"]} == {None}
+    assert {row["labeler"] for row in api.get(f"submissions?campaign={other.pk}")[1]["items"]} == {"ada"}
+    one = Submission.objects.filter(assignment__campaign=kept).earliest("pk")
+    assert api.get(f"submissions/{one.pk}")[1]["labeler"] is None
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_question_from_work_kept_for_them_has_no_pseudonym(young: Cohort, owner: User, kept: bool) -> None:
+    campaign = said_by(young, 1, others=0, kept=young if kept else None)
+    ask(campaign.assignments.get(), "May two be equal?")
+    html = signed_in(owner).get("/projects/helpdesk/questions/").content.decode()
+    assert "May two be equal?" in html
+    assert ("young-0" in html) is not kept
 
 
 def test_who_answers_is_told_what_follows_from_it(young: Cohort, labeler: User) -> None:
