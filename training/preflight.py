@@ -215,6 +215,15 @@ def watchers(stage: Stage) -> list[Checkpoint]:
     return [one for one in found.order_by("-pk") if root_of(one, parents) == root]
 
 
+def offered_watchers(stage: Stage) -> list[Checkpoint]:
+    """Those that a launch would take: they learned from other prompts and people than the one trained against."""
+    found = watchers(stage)
+    if not found:
+        return []
+    reward = models_of(stage)["reward"]
+    return [one for one in found if not learned_in_common(reward, one)]
+
+
 def models_with_watch(stage: Stage, watch: int | None) -> dict[str, Checkpoint]:
     """The models of PPO, and the one that watches it where one was chosen. Raises LaunchRefused."""
     models = models_of(stage)

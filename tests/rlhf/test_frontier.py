@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,11 +13,14 @@ import torch
 from tests.rlhf.run_folders import make_language_model, make_reward_model, read_json, read_lines, run_here
 from tests.rlhf.test_ppo import error_of, make
 from training.rlhf import ppo
-from training.rlhf.contract.exit_codes import ExitCode
+from training.rlhf.batching import Batching
+from training.rlhf.contract.exit_codes import ExitCode, NotFinite
 from training.rlhf.contract.metrics import deterministic
 from training.rlhf.ensemble import Ensemble
-from training.rlhf.frontier import expected_best, kl_of_best_of
+from training.rlhf.frontier import distances, expected_best, kl_of_best_of
+from training.rlhf.layouts import Exchange
 from training.rlhf.mixing import gradient_norm
+from training.rlhf.models import load_causal_lm
 from training.rlhf.scaling import RunningSpread
 
 
@@ -172,3 +176,14 @@ def test_scale_weight_and_what_was_measured_on_the_way_resume_to_the_bit(
     ]
     one, other = (json.dumps(read_json(folder.report)["beside"]) for folder in (whole, cut))
     assert one == other
+
+
+def test_a_distance_that_is_not_finite_is_refused_by_its_temperature(tmp_path: Path) -> None:
+    reference = load_causal_lm(make_language_model(tmp_path / "sft"), device=torch.device("cpu"))
+    with torch.no_grad():
+        next(reference.parameters()).fill_(float("nan"))
+    with pytest.raises(NotFinite, match="reference at temperature 0 from itself at 1 is not finite for 1 of 1 prompts"):
+        distances(
+            SimpleNamespace(reference=reference), [Exchange([5, 6], [[7, 8]])], at=0.0, temperature=1.0,  # type: ignore[arg-type]
+            batching=Batching(tokens=64, shared=False),
+        )  # fmt: skip

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 
 from training.comparing import StagePair
 from training.models import Job, Stage
@@ -10,6 +11,7 @@ from training.preflight import needs_of
 from training.sizes import beside_responses
 from training.views.comparison import points_beside
 from training.views.figures import beside_of
+from training.views.frontier_plot import frontier_plot
 
 
 def interval(mean: float) -> dict[str, Any]:
@@ -69,3 +71,31 @@ def test_a_round_without_points_and_one_that_is_not_there_have_none() -> None:
     told = points_beside(StagePair(kind="ppo", first=one, second=None, **REST))
     assert [(line.first[:5], line.second) for line in told] == [("1.000", "–")]
     assert points_beside(StagePair(kind="ppo", first=Job(kind="ppo", report=None), second=None, **REST)) == []
+
+
+def beside_point(kind: str, at: float, kl: float, score: float, low: float | None = None) -> dict[str, Any]:
+    return {
+        "kind": kind, "at": at, "kl": {"mean": kl}, "response_tokens": {"mean": 9.0},
+        "score": {"mean": score, "low": low, "high": None if low is None else 2 * score - low},
+    }  # fmt: skip
+
+
+def test_the_plot_tells_each_kind_by_shape_and_name_and_joins_the_policys_course() -> None:
+    points = [
+        beside_point("policy", 10, 1.0, 0.5, 0.25), beside_point("policy", 20, 2.0, 1.0, 0.0),
+        beside_point("temperature", 0.5, 0.5, 0.25), beside_point("best_of", 4, 0.0, 2.0),
+    ]  # fmt: skip
+    plot = frontier_plot({"beside": {"prompts": 4, "points": points}})
+    assert plot is not None
+    assert plot.course == "185.0,164.0 326.0,114.0"
+    drawn = render_to_string("jobs/_frontier.html", {"frontier": plot})
+    assert [drawn.count(shape) for shape in ("<circle", "<rect", "<polygon")] == [2, 1, 1]
+    assert [
+        f">{words}</text>" in drawn for words in ("PPO 20", "T 0.5", "4", "score", "KL to SFT, nats a response")
+    ] == [True] * 5
+    assert drawn.count('class="whisker') == 2
+
+
+def test_without_two_points_there_is_no_plot() -> None:
+    assert frontier_plot(None) is None
+    assert frontier_plot({"beside": {"points": [beside_point("policy", 1, 1.0, 1.0)]}}) is None

@@ -12,6 +12,7 @@ from training.preflight import models_with_watch
 from training.rounds import launch
 from training.snapshot_rows import Query
 from training.snapshots import freeze
+from training.views.launch_forms import launch_form
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.rule(30)]
 
@@ -42,6 +43,13 @@ def learned_from(model: Checkpoint, campaign: Campaign) -> Snapshot:
     return snapshot
 
 
+def offered(round_: Round) -> list[Checkpoint]:
+    """What the form of a launch shows."""
+    form = launch_form(ppo(round_))
+    assert form is not None
+    return list(form.watchers)
+
+
 def test_a_model_of_the_same_rankings_may_not_watch(ranked_round: Round) -> None:
     watcher = reward_of(ranked_round, 1)
     reward_of(ranked_round, 2)
@@ -63,5 +71,7 @@ def test_a_model_of_other_prompts_may_unless_one_person_ranked_for_both(
         Assignment.objects.filter(submissions__in=watched_for.submissions.all()).update(labeler=person)
         with pytest.raises(LaunchRefused, match="learned from 1 labeler that"):
             models_with_watch(ppo(ranked_round), watcher.pk)
+        assert offered(ranked_round) == []
     else:
         assert models_with_watch(ppo(ranked_round), watcher.pk)["watch.0"] == watcher
+        assert offered(ranked_round) == [watcher]

@@ -12,6 +12,7 @@ import torch
 
 from training.rlhf.batching import Batching, responses_of, score
 from training.rlhf.chance import generator
+from training.rlhf.contract.exit_codes import NotFinite
 from training.rlhf.contract.stages import Beside
 from training.rlhf.intervals import interval
 from training.rlhf.layouts import Exchange, response_logits
@@ -110,6 +111,7 @@ def distances(
     """How far the reference at one temperature is from itself at another, in nats a response, one response a prompt.
 
     Signed estimates at sampled tokens, as everywhere. At 0 the token is certain, and its own log p is 0.
+    Raises NotFinite for a distance that is infinite or none, as where logits are divided by next to nothing.
     """
     found = torch.zeros(len(exchanges), device=batching.device)
     for batch, layout in batching.layouts(exchanges):
@@ -119,6 +121,11 @@ def distances(
         apart = own - token_logprobs(logits, layout.targets, temperature=temperature)
         among = responses_of(batch, responses_per_prompt=1, device=batching.device)
         found.index_add_(0, among[layout.response], apart)
+    if not bool(found.isfinite().all()):
+        raise NotFinite(
+            f"the distance of the reference at temperature {at:g} from itself at {temperature:g} is not finite for "
+            f"{int((~found.isfinite()).sum())} of {len(found)} prompts; leave this temperature out of ppo.beside"
+        )
     return [float(one) for one in found]
 
 

@@ -15,6 +15,7 @@ from training.models import Checkpoint, Job
 from training.views.checkpoints import snapshots_of
 from training.views.curves import drawn_curves
 from training.views.figures import figures_of
+from training.views.frontier_plot import frontier_plot
 from training.views.logs import log_of
 from training.views.samples import reading_of
 from training.views.sheet import LOG_LINES, facts_of
@@ -71,6 +72,7 @@ def job(request: ProjectRequest, job_id: int) -> HttpResponse:
         "no_worker": found.state == Job.State.QUEUED and not can_take(found.queue),
         "curves": drawn_curves(found),
         "figures": figures_of(found),
+        "frontier": frontier_plot(found.report),
         "checkpoint": Checkpoint.objects.filter(job=found).first(),
         "snapshots": snapshots_of(found.pk),
         "models": found.inputs.filter(checkpoint__isnull=False).select_related("checkpoint").order_by("role"),

@@ -20,8 +20,8 @@ from training.preflight import (
     models_of,
     models_with_watch,
     needs_of,
+    offered_watchers,
     preview,
-    watchers,
     with_judge,
 )
 from training.rating import rating_guideline
@@ -68,7 +68,7 @@ def launch_form(stage: Stage, *, typed: Mapping[str, str] | None = None, problem
         hindrance=_hindrance(stage),
         problem=problem,
         evaluation=evaluation_form(stage, typed) if stage.kind == Stage.Kind.EVALUATE else None,
-        watchers=watchers(stage) if stage.kind == Stage.Kind.PPO else (),
+        watchers=offered_watchers(stage) if stage.kind == Stage.Kind.PPO else (),
         watch=watch_in(typed) if typed else stage.round.recipe.get("watch"),
         conditions=_conditions(stage), told=(typed or {}).get("told", ""),
     )  # fmt: skip
