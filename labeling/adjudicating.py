@@ -19,6 +19,7 @@ from labeling.checking import LETTERS, Said, Work, close_gaps, problems_of
 from labeling.errors import InvalidWork, KeptOut, Problem
 from labeling.models import Adjudication, Assignment, AuditKind, Campaign, Judgment, Membership, Submission, Task
 from labeling.records import MOST_REASON
+from labeling.reports.floor import are_few
 from labeling.reports.judgments import judgments_in
 from labeling.reports.scope import Scope
 
@@ -35,9 +36,11 @@ class Dispute:
 
 def disputes(campaign: Campaign) -> list[Dispute]:
     """The ranking tasks of a campaign with any disagreement, undecided ones first, and of these the greatest (a few
-    queries, however many tasks)."""
+    queries, however many tasks); none where it is kept for a cohort by a rule and fewer than five of it judged."""
     said = judgments_in(Scope(project=campaign.project, raters="both", campaign=campaign.pk))
     if not len(said) or not len(said.comparisons):
+        return []
+    if campaign.kept_by_rule and are_few(len(np.unique(said.comparisons.labelers))):
         return []
     found = agreement_in_groups(said.comparisons, said.of.tasks.codes[said.compared_rows])
     decided = set(Adjudication.objects.filter(task__campaign=campaign).values_list("task_id", flat=True))

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from labeling.agreement.matrix import ALL, EQUAL, FEWEST_PEOPLE, OWN, TOLD, WRONG, HeldOut, Matrix, matrix_of
-from labeling.models import Project
+from labeling.models import Cohort, Project
 from training.cohort_models import TRAIN, VALID, Ranked, cohort_jobs, ranked_by
+from training.conditions import condition_of
 from training.errors import SnapshotRefused
 from training.models import Job, Round
 from training.rlhf.contract import records
@@ -69,7 +70,15 @@ def newest_matrix(round_: Round) -> Found | None:
         held_out = _held_out(made, groups, {(prompt_id(one.prompt), one.pseudonym, one.key) for one in standing})
     except (InputMissing, DataRefused, SnapshotRefused, OSError, KeyError) as error:
         return Found(round_, made, names, None, f"What the models wrote cannot be read any more: {error}.")
-    return Found(round_, made, names, matrix_of(held_out, people={names[key]: left[key] for key in groups}))
+    return Found(round_, made, names, matrix_of(
+        held_out, people={names[key]: left[key] for key in groups}, by_rule=_by_rule(round_.project, names)
+    ))  # fmt: skip
+
+
+def _by_rule(project: Project, names: dict[str, str]) -> list[str]:
+    """Of these cohorts, by key, the names of those that a rule fills."""
+    ruled = {condition_of(cohort) for cohort in Cohort.objects.by_rule().filter(project=project)}
+    return [name for key, name in names.items() if key in ruled]
 
 
 def _too_few(names: list[str]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from labeling.agreement.matrix import ALL, EQUAL, FEWEST_HELD_OUT, FEWEST_PEOPLE, FEWEST_RANKINGS, OWN, TOLD
+from labeling.backgrounds import people_told
 from labeling.models import Cohort, Project, User
 from training import jobs
 from training.conditions import Conditions, condition_of, text_of
@@ -58,6 +59,8 @@ class Group:
         if not self.is_shown:
             few = f"Fewer than {FEWEST_PEOPLE} who count for it ranked; so few are neither counted nor learned from."
             return [few, *several]
+        if self.cohort.by_rule:
+            return [*self._wanting_by_rule, *several]
         needed = (
             ("Labelers who ranked", self.labelers, FEWEST_PEOPLE),
             ("Labelers who ranked held-out prompts and can be held out", len(self.held_out), FEWEST_HELD_OUT),
@@ -66,6 +69,22 @@ class Group:
         )
         wanting = [f"{what}: {there}; {least - there} more would do." for what, there, least in needed if there < least]
         return [*wanting, *several] if wanting else []
+
+    @property
+    def _wanting_by_rule(self) -> list[str]:
+        """Of people, and of what so few said, only whether it is enough."""
+        if len(self.held_out) < FEWEST_PEOPLE:
+            few = (
+                f"Fewer than {FEWEST_PEOPLE} labelers who ranked held-out prompts can be held out, and one more has to"
+            )
+            return [f"{few} be learned from; a rule fills it, so that no figure is of fewer."]
+        enough = self.valid >= FEWEST_RANKINGS and self.train
+        return [] if enough else [f"It takes {FEWEST_RANKINGS} rankings by the held-out, and others to learn from."]
+
+    @property
+    def told(self) -> tuple[int | None, int | None]:
+        """Labelers and those held out, as they may be told."""
+        return people_told(self.cohort, self.labelers), people_told(self.cohort, len(self.held_out))
 
     @property
     def in_several(self) -> str:
@@ -95,9 +114,12 @@ class Partition:
 
 
 def _counted(number: int, cohorts: Sequence[Cohort]) -> str:
-    """What people answered of their background is not counted below five."""
-    few = number < FEWEST_PEOPLE and any(cohort.by_rule for cohort in cohorts)
-    return f"Fewer than {FEWEST_PEOPLE}" if few else str(number)
+    """What people answered of their background is not counted below five, and above in steps of five."""
+    ruled = next((cohort for cohort in cohorts if cohort.by_rule), None)
+    if ruled is None:
+        return str(number)
+    told = people_told(ruled, number)
+    return f"Fewer than {FEWEST_PEOPLE}" if told is None else f"{told} or more"
 
 
 def chosen_cohorts(project: Project, asked: Collection[str] = ()) -> list[Cohort]:
@@ -166,7 +188,7 @@ def _group(cohort: Cohort, ranked: Sequence[Ranked]) -> Group:
     said = [one for one in ranked if one.key == key]
     everybody = {one.labeler for one in said}
     able = sorted({one.labeler for one in said if one.split == "valid"}, key=lambda one: _lot(cohort, one))
-    wanted = max(FEWEST_HELD_OUT, len(everybody) // HELD_OUT_SHARE)
+    wanted = max(FEWEST_PEOPLE if cohort.by_rule else FEWEST_HELD_OUT, len(everybody) // HELD_OUT_SHARE)
     held_out = tuple(sorted(able[: min(wanted, max(0, len(everybody) - 1))]))
     return Group(
         cohort, key, len(everybody), len({one.labeler for one in ranked if key in one.keys and len(one.keys) > 1}),

@@ -2,21 +2,22 @@
 
 Only submissions that count, are current and not withdrawn. People and simulated labelers are kept apart unless both are
 asked for. A human demonstration is compared like a generator's response, all who wrote one taken together. A cohort is
-the one that a labeler was in when they rated; of one that a rule fills nothing is told below five people. Ratings are
-held as arrays: there may be hundreds of thousands.
+the one that a labeler was in when they rated; of one that a rule fills, and of a campaign that is kept for one, nothing
+is told below five people. Ratings are held as arrays: there may be hundreds of thousands.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 
-from labeling.agreement.figures import Bools, Figure, Floats
-from labeling.backgrounds import FEWEST_SHOWN
+from labeling.agreement.figures import Bools, Figure, Floats, Ints, undefined
+from labeling.backgrounds import FEWEST_SHOWN, people_told, too_few
 from labeling.evaluating import Answers, Ratings, flag_rate, mean_difference, mean_rating, outcomes, win_rate
 from labeling.models import Campaign, Cohort, CohortMember, TaskResponse
+from labeling.reports.floor import are_few
 from training.authors import HUMAN, Author, authors_of
 from training.models import Round
 from training.rated import Rated, rated_in
@@ -26,6 +27,7 @@ ENOUGH_PROMPTS = 10
 """Prompts of a use case from which on it is looked at by itself."""
 RATERS = ("people", "simulated", "both")
 """Whose ratings count."""
+FEW = f"Fewer than {FEWEST_SHOWN} people of the cohort said this, and nothing is told of so few."
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,16 @@ class Evaluation:
     """Cohorts that a rule fills from background answers, with raters or without."""
     called: Mapping[int, str] = field(default_factory=dict)
     """The name of each cohort of the project now, by primary key."""
+    withheld: str = ""
+    """Why nothing is told, where the campaign is kept for a cohort by a rule and too few of it rated."""
 
     @cached_property
     def labelers(self) -> int:
-        return len(np.unique(self.said.labelers))
+        """In a campaign that is kept for a cohort by a rule as many as may be told."""
+        return _told(self.campaign, len(np.unique(self.said.labelers)))
+
+    def _is_of_few(self, labelers: Ints) -> bool:
+        return self.campaign.kept_by_rule and are_few(len(np.unique(labelers)))
 
     @cached_property
     def shared_prompts(self) -> int:
@@ -87,8 +95,8 @@ class Evaluation:
 
     def wins(self, author: Author, against: Author, scale: str = OVERALL) -> Figure:
         """How often the author was rated higher where one labeler rated both on a prompt; a tie is a half."""
-        labelled = self.labelled(scale)
-        return win_rate(outcomes(labelled, generator=author.label, baseline=against.label))
+        compared = outcomes(self.labelled(scale), generator=author.label, baseline=against.label)
+        return undefined(FEW) if self._is_of_few(compared.labelers) else win_rate(compared)
 
     def flagged(self, author: Author, flag: str) -> Figure:
         """The share of answers that are yes."""
@@ -97,6 +105,8 @@ class Evaluation:
     def share(self, author: Author, answers: Floats) -> Figure:
         """The mean of answers (M,) to the author's responses; NaN is unanswered."""
         own = self.said.by(author.key)
+        if self._is_of_few(self.said.labelers[own & np.isfinite(answers)]):
+            return undefined(FEW)
         return flag_rate(
             Answers(prompts=self.said.prompts.codes[own], labelers=self.said.labelers[own], values=answers[own])
         )
@@ -144,7 +154,12 @@ class Evaluation:
         parts = {name: self.said.only(cases.codes == code) for code, name in enumerate(cases.values)}
         prompts = {name: len(np.unique(said.prompts.codes)) for name, said in parts.items()}
         ordered = sorted(prompts.items(), key=lambda one: -one[1])
-        return {name: parts[name] for name, number in ordered if number >= ENOUGH_PROMPTS}
+        large = {name: parts[name] for name, number in ordered if number >= ENOUGH_PROMPTS}
+        return {name: said for name, said in large.items() if not self.campaign.kept_by_rule or self.is_told(said)}
+
+    def is_told(self, said: Rated) -> bool:
+        """Whether as many people as may be told of gave these ratings."""
+        return are_enough(said, np.ones(len(said), dtype=np.bool_), beside=self.baseline.key)
 
 
 def evaluation_of(
@@ -169,12 +184,28 @@ def evaluation_of(
     prompts = TaskResponse.objects.filter(task__campaign=campaign).values("task__prompt").distinct().count()
     cohorts, known = _cohorts(campaign, said), list(Cohort.objects.filter(project=campaign.project_id))
     by_rule = frozenset(cohort.name for cohort in known if cohort.by_rule)
-    return Evaluation(
+    beside = set_beside or authors[-1]
+    found = Evaluation(
         campaign=campaign, authors=authors, subject=first or set_beside or authors[0],
-        baseline=set_beside or authors[-1], raters=raters, said=said, by_source=by_source, prompts=prompts,
-        cohorts={name: inside for name, inside in cohorts.items() if name not in by_rule or are_enough(said, inside)},
+        baseline=beside, raters=raters, said=said, prompts=prompts,
+        by_source={source: _told(campaign, number) for source, number in by_source.items()},
+        cohorts={
+            name: inside
+            for name, inside in cohorts.items()
+            if name not in by_rule or are_enough(said, inside, beside=beside.key)
+        },
         by_rule=by_rule, called={cohort.pk: cohort.name for cohort in known},
     )  # fmt: skip
+    if campaign.cohort is None or not campaign.kept_by_rule or not len(said) or found.is_told(said):
+        return found
+    nothing = said.only(np.zeros(len(said), dtype=np.bool_))
+    why = too_few(campaign.cohort.name, "rated each model")
+    return replace(found, said=nothing, by_source={}, cohorts={}, withheld=why)
+
+
+def _told(campaign: Campaign, people: int) -> int:
+    """How many of these people are told of: of a cohort by a rule in steps of five."""
+    return (people_told(campaign.cohort, people) or 0) if campaign.cohort else people
 
 
 def _named(authors: Iterable[Author], key: str) -> Author | None:
@@ -192,12 +223,30 @@ def _of_kind(authors: Iterable[Author], kinds: Iterable[str]) -> Author | None:
     return found[0] if found else None
 
 
-def are_enough(said: Rated, inside: Bools) -> bool:
-    """Whether each model that was rated among these ratings (M,) was rated by as many people as may be told of."""
+def are_enough(said: Rated, inside: Bools, *, beside: str) -> bool:
+    """Whether each model that was rated among these ratings (M,) was rated by as many people as may be told of, also on
+    the prompts that it shares with the author whose key is beside: their difference rests on these alone."""
     rated = inside & np.isfinite(said.rating(OVERALL))
-    pairs = np.unique(np.stack([said.authors.codes[rated], said.labelers[rated]]), axis=1)
-    raters = np.unique(pairs[0], return_counts=True)[1]
-    return len(raters) > 0 and int(raters.min()) >= FEWEST_SHOWN
+    cells = [rated & (said.authors.codes == code) for code in np.unique(said.authors.codes[rated])]
+    base = rated & said.by(beside)
+    return (
+        len(cells) > 0
+        and all(fewest_raters(said, [cell]) >= FEWEST_SHOWN for cell in cells)
+        and not are_few(*(fewest_raters(said, [cell, base]) for cell in cells))
+    )
+
+
+def fewest_raters(said: Rated, cells: Sequence[Bools]) -> int:
+    return min(raters_on_shared(said, cells))
+
+
+def raters_on_shared(said: Rated, cells: Sequence[Bools]) -> list[int]:
+    """What a contrast of these cells, each some of the ratings (M,), rests on: the people of each, on prompts that were
+    rated in every one of them; 0 where there are no such prompts."""
+    rated = [cell & np.isfinite(said.rating(OVERALL)) for cell in cells]
+    shared = reduce(np.intersect1d, (said.prompts.codes[cell] for cell in rated))
+    on_shared = np.isin(said.prompts.codes, shared)
+    return [len(np.unique(said.labelers[cell & on_shared])) for cell in rated]
 
 
 def _cohorts(campaign: Campaign, said: Rated) -> dict[str, Bools]:

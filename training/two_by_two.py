@@ -11,12 +11,13 @@ from itertools import combinations
 
 import numpy as np
 
-from labeling.agreement.figures import Bools, Figure
+from labeling.agreement.figures import Figure
 from labeling.backgrounds import FEWEST_SHOWN
 from labeling.evaluating import contrast, contrast_p_value, for_ones_own, interaction
+from labeling.reports.floor import are_few
 from training.authors import Author
 from training.conditions import Condition, key_from
-from training.evaluation import OVERALL, Evaluation
+from training.evaluation import Evaluation, fewest_raters
 from training.verdicts import MARGIN, NOT_YET, SURE, adjusted_by_holm, cell_of, in_cells
 
 
@@ -89,7 +90,8 @@ def _missing(found: Evaluation, pair: Pair) -> str:
         inside = found.cohorts.get(name, np.zeros(len(found.said), dtype=np.bool_))
         alone = inside & ~found.cohorts.get(other, np.zeros(len(found.said), dtype=np.bool_))
         authors = [*pair.told, *([pair.beside] if pair.beside else [])]
-        if any(_people(found, author, alone) < FEWEST_SHOWN for author in authors):
+        cells = [alone & found.said.by(author.key) for author in authors]
+        if any(fewest_raters(found.said, [cell]) < FEWEST_SHOWN for cell in cells) or _few_share(found, pair):
             return (
                 f"{pair.model}, told {pair.raters[0]} and told {pair.raters[1]}: fewer than {FEWEST_SHOWN} raters of "
                 f"{name} who are not in {other} rated each, and nothing is told of so few; {FEWEST_SHOWN} or more "
@@ -98,10 +100,16 @@ def _missing(found: Evaluation, pair: Pair) -> str:
     return ""
 
 
-def _people(found: Evaluation, author: Author, inside: Bools) -> int:
-    """Different raters of an author among these ratings (M,)."""
-    rated = inside & found.said.by(author.key) & np.isfinite(found.said.rating(OVERALL))
-    return len(np.unique(found.said.labelers[rated]))
+def _few_share(found: Evaluation, pair: Pair) -> bool:
+    """Whether the interaction, or shared quality, rests on prompts that fewer raters rated than may be told of."""
+    none = np.zeros(len(found.said), dtype=np.bool_)
+    one, other = (found.cohorts.get(name, none) for name in pair.raters)
+    alone = (one & ~other, other & ~one)
+    told = [found.said.by(author.key) for author in pair.told]
+    square = [inside & by for inside in alone for by in told]
+    own = [inside & by for inside, by in zip(alone, told, strict=True)]
+    beside = [inside & found.said.by(pair.beside.key) for inside in alone] if pair.beside else []
+    return are_few(fewest_raters(found.said, square), fewest_raters(found.said, [*own, *beside]))
 
 
 def _cells(author: Author, pair: Pair) -> tuple[str, str]:

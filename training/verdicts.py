@@ -18,8 +18,9 @@ from labeling.evaluating import (
     paired_p_value,
     settling,
 )
+from labeling.reports.floor import are_few
 from training.authors import Author
-from training.evaluation import Evaluation, are_enough
+from training.evaluation import Evaluation, are_enough, raters_on_shared
 
 SURE = 0.05
 MARGIN = 0.25
@@ -119,9 +120,14 @@ def interactions(found: Evaluation) -> list[Interaction]:
 def _too_few_alone(found: Evaluation, one: str, other: str) -> str:
     """Of two cohorts the one by a rule that has fewer raters outside the other than may be told of; empty for none."""
     for name, second in ((one, other), (other, one)):
-        if name in found.by_rule and not are_enough(found.said, found.cohorts[name] & ~found.cohorts[second]):
+        alone = found.cohorts[name] & ~found.cohorts[second]
+        if name in found.by_rule and not are_enough(found.said, alone, beside=found.baseline.key):
             return name
-    return ""
+    inside = [found.cohorts[name] & ~found.cohorts[second] for name, second in ((one, other), (other, one))]
+    cells = [alone & found.said.by(author.key) for alone in inside for author in (found.subject, found.baseline)]
+    counts = raters_on_shared(found.said, cells)
+    few = {one: are_few(*counts[:2]), other: are_few(*counts[2:])}
+    return next((name for name in (one, other) if name in found.by_rule and few[name]), "")
 
 
 def wanting_of(found: Evaluation) -> list[str]:
@@ -130,7 +136,10 @@ def wanting_of(found: Evaluation) -> list[str]:
     for one, other in combinations(found.cohorts, 2):
         if name := _too_few_alone(found, one, other):
             second = other if name == one else one
-            said.append(f"Fewer than {FEWEST_SHOWN} raters of {name} are not in {second}; the two are not compared.")
+            said.append(
+                f"Fewer than {FEWEST_SHOWN} raters of {name} who are not in {second} rated both models on prompts that "
+                f"{second} rated too; the two are not compared."
+            )
     return said
 
 

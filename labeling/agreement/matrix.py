@@ -6,7 +6,7 @@ orders the pair alike. A model may come above that: what labelers differ in by c
 one only where a model is one of the two.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -91,13 +91,19 @@ class Matrix:
         return undefined("It was not asked.")
 
 
-def matrix_of(held_out: Iterable[HeldOut], *, people: Mapping[str, int]) -> Matrix:
-    """people: cohort -> how many labelers it has, whoever of them is held out; the matrix is of these cohorts.
+def matrix_of(
+    held_out: Iterable[HeldOut], *, people: Mapping[str, int], by_rule: Collection[str] = ()
+) -> Matrix:  # fmt: skip
+    """people: cohort -> how many labelers it has, whoever of them is held out; the matrix is of these cohorts. by_rule:
+    those of them that background answers fill: every figure of them is of five held-out labelers, who are not counted.
 
     Raises ValueError where a model has another number of scores than there are responses.
     """
     given = list(held_out)
     wanting = {cohort: tuple(_wanting(cohort, number, given)) for cohort, number in people.items()}
+    wanting |= {
+        cohort: tuple(_wanting_by_rule(cohort, people[cohort], given)) for cohort in people if cohort in by_rule
+    }
     pairs = _Pairs.of([one for one in given if not wanting.get(one.cohort, ("no such cohort",))])
     cells = {
         (model, cohort): undefined(" ".join(wanting[cohort])) if wanting[cohort] else pairs.accuracy(model, cohort)
@@ -105,7 +111,9 @@ def matrix_of(held_out: Iterable[HeldOut], *, people: Mapping[str, int]) -> Matr
         for cohort in people
     }
     agreement = {
-        cohort: undefined(" ".join(wanting[cohort])) if wanting[cohort] else _agreement(given, cohort)
+        cohort: undefined(" ".join(wanting[cohort]))
+        if wanting[cohort]
+        else _agreement(given, cohort, fewest=FEWEST_PEOPLE if cohort in by_rule else 2)
         for cohort in people
     }
     ready = [cohort for cohort in people if not wanting[cohort]]
@@ -139,6 +147,19 @@ def _wanting(cohort: str, people: int, held_out: Sequence[HeldOut]) -> Iterator[
         )
     if len(own) < FEWEST_RANKINGS:
         yield (f"They made {len(own)} rankings of held-out prompts; {FEWEST_RANKINGS - len(own)} more would do.")
+
+
+def _wanting_by_rule(cohort: str, people: int, held_out: Sequence[HeldOut]) -> Iterator[str]:
+    """The same of a cohort by a rule, in which nobody is counted below five."""
+    own = [one for one in held_out if one.cohort == cohort]
+    telling = {one.labeler for one in own if any(told_apart(one.ranks))}
+    if people < FEWEST_PEOPLE or len(telling) < FEWEST_PEOPLE:
+        yield (
+            f"Fewer than {FEWEST_PEOPLE} labelers of {cohort}, which a rule fills, are held out from training with "
+            f"rankings of held-out prompts, and nothing is said of so few; {FEWEST_PEOPLE} or more would do."
+        )
+    elif len(own) < FEWEST_RANKINGS:
+        yield f"Fewer than {FEWEST_RANKINGS} rankings of held-out prompts are theirs; {FEWEST_RANKINGS} would do."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,9 +261,9 @@ def _check(one: HeldOut) -> None:
             )
 
 
-def _agreement(held_out: Sequence[HeldOut], cohort: str) -> Figure:
+def _agreement(held_out: Sequence[HeldOut], cohort: str, *, fewest: int) -> Figure:
     """Of the pairs that one labeler told apart, the share that another of the cohort orders alike, their tie half:
-    the other labeler in the place of a model."""
+    the other labeler in the place of a model. fewest: labelers who share prompts, from which on it is told."""
     by_prompt: dict[Hashable, list[HeldOut]] = {}
     for one in held_out:
         if one.cohort == cohort:
@@ -261,6 +282,8 @@ def _agreement(held_out: Sequence[HeldOut], cohort: str) -> Figure:
                     second.append(judge.labeler)
     if not right:
         return undefined("No held-out prompt was ranked by two of its held-out labelers.")
+    if len(set(first)) < fewest:
+        return undefined(f"Fewer than {fewest} of its held-out labelers ranked the same prompts.")
     values = np.array(right, dtype=np.float64)
     share = float(values.mean())
     who = codes([*first, *second])

@@ -140,7 +140,7 @@ TEXTS = {"one": _text("r.text")}
 @dataclass(frozen=True)
 class _Parts:
     """SQL expressions. prompt: of p and project. arrays: of r, gen and writer, by name, one entry a response. who: of
-    s, l, g, campaign, kept and shown, once a judgment. line: of all of these and a pair (l, r; c chosen, d the other)."""
+    s, l, g, campaign, kept and shown, once a judgment. line: of all these and a pair (l, r; c chosen, d the other)."""
 
     prompt: str
     arrays: dict[str, str]

@@ -4,7 +4,7 @@ Only the judgments within a task's planned overlap. Who is in a cohort is who wa
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 
@@ -25,7 +25,7 @@ from labeling.agreement.pairwise import agreement_between
 from labeling.agreement.rank_correlation import mean_tau_b_of
 from labeling.backgrounds import FEWEST_SHOWN, too_few
 from labeling.models import Cohort, Prompt
-from labeling.reports.floor import are_few, cohorts_by_rule, kept_by_rule
+from labeling.reports.floor import are_few, cohorts_by_rule, in_steps, kept_by_rule, who_share, who_share_across
 from labeling.reports.judgments import (
     NEAR,
     OVERALL,
@@ -65,6 +65,15 @@ class Part:
     near: Figure
     alpha: Figure
     flags: Mapping[str, Figure]
+    rests_on: tuple[int, ...] = ()
+    """Labelers whom agreement in rankings, and in ratings, rests on: those who judged what others judged too."""
+    in_fives: bool = False
+    """Whether its people are told of in steps of five, as those of cohorts by a rule are."""
+
+    @property
+    def people(self) -> int:
+        """Its labelers as they may be told of."""
+        return in_steps(self.labelers) if self.in_fives else self.labelers
 
 
 @dataclass(frozen=True)
@@ -163,9 +172,11 @@ class AgreementReport:
         return len(self.all.of) - len(self.said.of)
 
     def speaks_of_few(self) -> bool:
-        """Whether those who judged, ranked or rated are nobody or fewer than may be told of in a cohort by a rule."""
+        """Whether those who judged, ranked or rated, or whom agreement rests on, are nobody or fewer than may be told
+        of in a cohort by a rule."""
         judged = len(np.unique(self.said.of.labelers.codes))
-        return judged == 0 or are_few(judged, self.rankers, self.raters)
+        shared = who_share(self.judged), who_share(self.rated)
+        return judged == 0 or are_few(judged, self.rankers, self.raters, *shared)
 
     # the whole
 
@@ -354,14 +365,15 @@ class AgreementReport:
         kept, campaigns, names = kept_by_rule(self.scope.project), self.said.of.campaigns, campaign_names(self.said)
         few = {name for name, pk in zip(names, campaigns.values, strict=True) if pk in kept}
         return [
-            part
+            replace(part, in_fives=part.in_fives or part.name in few)
             for part in self._by_codes(campaigns.codes, names)
-            if part.name not in few or not are_few(part.labelers)
+            if part.name not in few or not are_few(part.labelers, *part.rests_on)
         ]
 
     def _told(self, parts: list[Part]) -> list[Part]:
         """All or none: by the others and the whole a small one could be worked out."""
-        return [] if self.by_rule and are_few(*(part.labelers for part in parts)) else parts
+        few = any(are_few(part.labelers, *part.rests_on) for part in parts)
+        return [] if self.by_rule and few else parts
 
     def _use_cases(self) -> list[str]:
         return [
@@ -396,6 +408,8 @@ class AgreementReport:
             near=pairwise_agreement(rated, near=NEAR, by="prompts") if was_rated else undefined(NOT_RATED),
             alpha=krippendorff_alpha(rated, metric="ordinal", by="prompts") if was_rated else undefined(NOT_RATED),
             flags={flag: gwet_ac1(of) for flag, of in flags if len(of)},
+            rests_on=(who_share(judged), who_share(rated)),
+            in_fives=bool(self.by_rule),
         )
 
     def _counts(self, rows: Bools) -> tuple[int, int, int]:
@@ -425,7 +439,10 @@ class AgreementReport:
 
     def _is_shown(self, cohort: Cohort, rows: Bools) -> bool:
         """A cohort filled by background answers is spoken of from five people on."""
-        return not cohort.by_rule or self._counts(rows)[0] >= FEWEST_SHOWN
+        if not cohort.by_rule:
+            return True
+        judged, rated = self.judged.only(rows[self.said.compared_rows]), self.rated.only(rows[self.rated_rows])
+        return self._counts(rows)[0] >= FEWEST_SHOWN and not are_few(who_share(judged), who_share(rated))
 
     @cached_property
     def wanting(self) -> list[str]:
@@ -447,7 +464,10 @@ class AgreementReport:
     @cached_property
     def by_cohort(self) -> list[Part]:
         """Within each cohort, then between each two; who was in two at once is in no cohort between cohorts."""
-        within = [self._part(cohort.name, rows) for cohort, rows in self.cohorts]
+        within = [
+            replace(self._part(cohort.name, rows), in_fives=cohort.by_rule or bool(self.by_rule))
+            for cohort, rows in self.cohorts
+        ]
         return self._told([*within, *self._between()] if len(self.cohorts) > 1 else within)
 
     def _between(self) -> Iterator[Part]:
@@ -462,12 +482,18 @@ class AgreementReport:
             if cohort.by_rule and self._counts(code == number)[0] < FEWEST_SHOWN
         }
         for one, other in sorted(found | nears):
-            if one != other and not few & {one, other}:
+            ruled = [self.cohorts[number][0].by_rule for number in (one, other)]
+            across = [
+                who_share_across(judged, code[rows], one, other)
+                for judged, rows in ((self.judged, self.said.compared_rows), (self.rated, self.rated_rows))
+            ]
+            shared = [number for counts in across for number, by_rule in zip(counts, ruled, strict=True) if by_rule]
+            if one != other and not few & {one, other} and not are_few(*shared):
                 names = f"{self.cohorts[one][0].name} with {self.cohorts[other][0].name}"
                 yield Part(
                     names, *self._counts((code == one) | (code == other)),
                     figure=found.get((one, other), self._not_ranked), tau_b=within,
-                    near=nears.get((one, other), undefined(NOT_RATED)), alpha=within, flags={},
+                    near=nears.get((one, other), undefined(NOT_RATED)), alpha=within, flags={}, in_fives=any(ruled),
                 )  # fmt: skip
 
     @cached_property

@@ -5,6 +5,8 @@ A report is of such people where it is narrowed to their cohort, or to campaigns
 
 import numpy as np
 
+from labeling.agreement import Judged
+from labeling.agreement.figures import Ints
 from labeling.backgrounds import FEWEST_SHOWN
 from labeling.models import Campaign, Cohort, Project
 from labeling.reports.judgments import Judgments
@@ -25,6 +27,25 @@ def kept_by_rule(project: Project) -> dict[int, str]:
     """Campaigns whose work is given to a cohort by a rule alone, with the cohort's name (one query)."""
     filled = Cohort.objects.by_rule().filter(project=project)
     return dict(Campaign.objects.filter(cohort__in=filled).values_list("pk", "cohort__name"))
+
+
+def who_share(judged: Judged) -> int:
+    """Labelers of what two or more judged: those whom agreement rests on."""
+    several = np.bincount(judged.units)[judged.units] > 1 if len(judged) else np.zeros(0, dtype=np.bool_)
+    return len(np.unique(judged.labelers[several]))
+
+
+def who_share_across(judged: Judged, sides: Ints, one: int, other: int) -> tuple[int, int]:
+    """The same between two sides (N,): of each side the labelers of what both judged."""
+    units = [judged.units[sides == side] for side in (one, other)]
+    both = np.isin(judged.units, np.intersect1d(*units))
+    first, second = (len(np.unique(judged.labelers[both & (sides == side)])) for side in (one, other))
+    return first, second
+
+
+def in_steps(people: int) -> int:
+    """As many of these people as are told of, as by backgrounds.people_told."""
+    return people - people % FEWEST_SHOWN
 
 
 def are_few(*people: int) -> bool:

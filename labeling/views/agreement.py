@@ -15,6 +15,7 @@ from labeling.agreement.figures import Figure
 from labeling.agreement.pairwise import PAPER_HELD_OUT, PAPER_HELD_OUT_ERROR, PAPER_TRAINING, PAPER_TRAINING_ERROR
 from labeling.progress import time_in_words
 from labeling.reports.agreement import AgreementReport, LabelerLine, Part, agreement_report
+from labeling.reports.floor import in_steps
 from labeling.reports.judgments import lengths_in
 from labeling.reports.places import LengthReport, PlaceReport, lengths, places
 from labeling.reports.scope import ScopeFilters
@@ -275,17 +276,22 @@ def _beside_paper(figure: Figure) -> str:
     return "about as often as those of InstructGPT"
 
 
+def people_in_words(report: AgreementReport, number: int) -> str:
+    """Where all of them are of cohorts by a rule they are counted in steps of five."""
+    return f"at least {plural(in_steps(number), 'labeler')}" if report.by_rule else plural(number, "labeler")
+
+
 def basis_of(report: AgreementReport) -> str:
     sentences = []
     if report.rankings:
         sentences.append(
-            f"{plural(report.rankings, 'ranking')} by {plural(report.rankers, 'labeler')}, "
+            f"{plural(report.rankings, 'ranking')} by {people_in_words(report, report.rankers)}, "
             f"{plural(report.shared_prompts, 'prompt')} ranked by two or more of them"
             + (f", {plural(report.pairwise.count, 'shared comparison')}." if report.pairwise.value is not None else ".")
         )
     if len(report.rated):
         sentences.append(
-            f"{plural(len(report.rated), 'overall rating')} by {plural(report.raters, 'labeler')}"
+            f"{plural(len(report.rated), 'overall rating')} by {people_in_words(report, report.raters)}"
             + (f", {plural(report.near.count, 'pair')} of one response." if report.near.value is not None else ".")
         )
     if report.left_out:
@@ -356,7 +362,7 @@ def json_of(report: AgreementReport) -> dict[str, object]:
         ],
         "parts": {
             name.lower().replace(" ", "_"): [
-                {"name": part.name, "labelers": part.labelers, "rankings": part.rankings,
+                {"name": part.name, "labelers": part.people, "rankings": part.rankings,
                  "agreement": as_json(part.figure), "tau_b": as_json(part.tau_b), "ratings": part.ratings,
                  "ratings_within_one": as_json(part.near), "ratings_alpha_ordinal": as_json(part.alpha),
                  "flags_ac1": {flag: as_json(figure) for flag, figure in part.flags.items()}}

@@ -15,7 +15,7 @@ from labeling.progress import time_in_words
 from labeling.reports.agreement import agreement_report
 from labeling.reports.quality import QualityLine, QualityReport, quality_report
 from labeling.reports.scope import ScopeFilters
-from labeling.views.agreement import reach
+from labeling.views.agreement import people_in_words, reach
 from labeling.views.report_ways import ways_for
 from labeling.views.worded import Cell, as_json, cell, percent, plural
 
@@ -129,7 +129,7 @@ def claim_of(report: QualityReport) -> str:
     if not len(report.said.of):
         return report.agreement.withheld or "Nothing was judged here yet."
     remarked = sum(bool(line.remarks) for line in report.lines)
-    of = plural(report.labelers, "labeler")
+    of = people_in_words(report.agreement, report.labelers)
     who = f"{remarked} of {of} are worth a look" if remarked != 1 else f"One of {of} is worth a look"
     if not report.agreement.names_people:
         who = f"{of} of a cohort made of background answers, who are not looked at one by one"

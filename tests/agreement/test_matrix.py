@@ -189,3 +189,19 @@ def test_scores_of_another_number_of_responses_are_refused() -> None:
     rows = [*study(), held_out("warm", 99, 0, ALL=[1.0])]
     with pytest.raises(ValueError, match="has 1 scores for the 3 responses of 99"):
         matrix_of(rows, people=PEOPLE)
+
+
+def test_of_a_cohort_by_a_rule_every_figure_is_of_five_held_out_and_none_is_counted() -> None:
+    few = matrix_of(study(labelers=4), people=PEOPLE, by_rule=["warm"])
+    assert few.wanting["terse"] == ()
+    (said,) = few.wanting["warm"]
+    assert said.startswith("Fewer than 5 labelers of warm")
+    assert "4" not in said
+    assert few.cells[OWN, "warm"].value is None
+    enough = study(labelers=5)
+    assert matrix_of(enough, people=PEOPLE, by_rule=["warm"]).cells[OWN, "warm"].value == 1.0
+    apart = [replace(one, prompt=f"{one.labeler} {one.prompt}") if one.labeler == "warm 4" else one for one in enough]
+    found = matrix_of(apart, people=PEOPLE, by_rule=["warm"])
+    assert found.cells[OWN, "warm"].value == 1.0
+    assert "Fewer than 5" in found.agreement["warm"].reason
+    assert matrix_of(apart, people=PEOPLE).agreement["warm"].value is not None

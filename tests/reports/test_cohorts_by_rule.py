@@ -232,6 +232,20 @@ def test_the_whole_says_of_which_cohort_nothing_is_told(young: Cohort, owner: Us
     assert "Fewer than 5 people of The young judged here" in html
 
 
+def test_people_are_counted_whom_the_figures_rest_on(young: Cohort, owner: User) -> None:
+    said_by(young, 5)
+    alone = {one.pseudonym: {one.pseudonym: (1, 2)} for one in answered(young, 7)[5:]}
+    ranked_campaign(young.project, list(alone.values()))
+    html = signed_in(owner).get("/projects/helpdesk/agreement/", {"cohort": young.pk}).content.decode()
+    assert "by at least 5 labelers" in html
+    assert asked_for(owner, "agreement", cohort=young.pk)["pairwise"]["value"] == 1.0
+    Submission.objects.filter(assignment__labeler__pseudonym="young-0").update(withdrawn_at=timezone.now())
+    found = asked_for(owner, "agreement", cohort=young.pk)
+    assert found["pairwise"]["value"] is None
+    assert "Fewer than 5 people of The young judged here" in found["wanting"][0]
+    assert "Fewer than 5 people of The young" in asked_for(owner, "agreement")["wanting"][0]
+
+
 @pytest.mark.parametrize("number", [4, 5])
 def test_a_campaign_kept_for_them_is_reported_like_the_cohort(young: Cohort, owner: User, number: int) -> None:
     campaign = said_by(young, number, others=0, kept=young)

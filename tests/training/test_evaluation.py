@@ -181,7 +181,45 @@ class TestWhatCounts:
         found = evaluation(round_)
         assert set(found.by_cohort()) == {"Others", "Young"}
         assert interactions(found) == []
-        assert wanting_of(found) == ["Fewer than 5 raters of Young are not in Others; the two are not compared."]
+        assert "Fewer than 5 raters of Young who are not in Others rated both" in wanting_of(found)[0]
+
+    @pytest.mark.parametrize("number", [4, 5])
+    def test_a_campaign_kept_for_a_cohort_by_a_rule_is_told_like_the_cohort(
+        self, round_with_base: Round, settings: Any, researcher: User, number: int
+    ) -> None:
+        round_ = trained(round_with_base, settings)
+        campaign = rated_campaign(round_, ("sft", "policy"), prompts=2, overlap=7)
+        young = Cohort.objects.create(project=round_.project, name="Young", rule={"age": ["young"]})
+        Campaign.objects.filter(pk=campaign.pk).update(cohort=young)
+        names = [make_labeler(round_.project, name) for name in "abcdef"[:number]]
+        for one in names:
+            CohortMember.objects.create(cohort=young, labeler=one, since=timezone.now() - timedelta(days=1))
+            rate_all(campaign, Rater(one, {(kind, place): 4 for kind in ("sft", "policy") for place in range(2)}))
+        client, page = signed_in(researcher), reverse("evaluation", args=["helpdesk", round_.number])
+        seen, html = client.get(page, {"as": "json"}).json(), client.get(page).content.decode()
+        means = [one["means"]["overall"]["value"] for one in seen["generators"]]
+        assert means == ([4.0, 4.0] if number == 5 else [None, None])
+        assert seen["labelers"] == (5 if number == 5 else 0)
+        assert ("Fewer than 5 people of Young rated each model" in html) is (number == 4)
+        assert ("at least 5 people" in html) is (number == 5)
+        assert not [one for one in names if one.pseudonym in html]
+        assert ("labeler 5" in html) is (number == 5)
+
+    def test_raters_are_counted_on_the_prompts_that_a_difference_rests_on(
+        self, round_with_base: Round, settings: Any
+    ) -> None:
+        round_ = trained(round_with_base, settings)
+        campaign = rated_campaign(round_, ("sft", "policy"), prompts=2, overlap=9)
+        young = Cohort.objects.create(project=round_.project, name="Young", rule={"age": ["young"]})
+        for number, name in enumerate("abcdefgh"):
+            one = make_labeler(round_.project, name)
+            CohortMember.objects.create(cohort=young, labeler=one, since=timezone.now() - timedelta(days=1))
+            # The first prompt is everybody's for SFT and the policy's for two alone; the second is nobody's for SFT.
+            on = {("sft", 0): 4, ("policy", 0): 4} if number < 2 else {("sft", 0): 4, ("policy", 1): 4}
+            rate_all(campaign, Rater(one, on))
+        found = evaluation(round_)
+        assert found.by_cohort() == {}
+        assert "Fewer than 5 people of Young" in wanting_of(found)[0]
 
     def test_a_use_case_needs_enough_prompts(self, done: Round, monkeypatch: pytest.MonkeyPatch) -> None:
         assert evaluation(done).by_use_case() == {}

@@ -168,6 +168,21 @@ def test_so_few_in_a_cohort_of_background_answers_are_not_even_counted(judged: R
     assert "Labelers who ranked: 3" not in page
 
 
+def test_of_a_cohort_by_a_rule_five_are_held_out_and_nobody_is_counted_exactly(
+    judged: Round, owner_client: Client
+) -> None:
+    Cohort.objects.filter(name="warm").update(rule={"age": ["18 to 24"]})
+    warm = next(group for group in groups_of(judged) if group.cohort.name == "warm")
+    assert (warm.labelers, len(warm.held_out), warm.told) == (6, 5, (5, 5))
+    assert owner_client.get(ADDRESS).content.decode().count("5 or more") == 2
+    gone = Labeler.objects.filter(pseudonym__in=people("warm", 1))
+    Submission.objects.filter(assignment__labeler__in=gone).update(withdrawn_at=timezone.now())
+    warm = next(group for group in groups_of(judged) if group.cohort.name == "warm")
+    (said,) = warm.wanting
+    assert said.startswith("Fewer than 5 labelers who ranked held-out prompts")
+    assert "4" not in said
+
+
 def crossed(judged: Round) -> list[Cohort]:
     """Everybody is in a second cohort too, by another question."""
     since = timezone.now() - timedelta(days=9)

@@ -102,12 +102,14 @@ def compared_texts(found: Evaluation, prompts: Sequence[int]) -> list[Compared]:
 
 
 class _Names:
-    """Of authors, labelers, scales and flags."""
+    """Of authors, labelers, scales and flags. numbered: a pseudonym would tell who is in a cohort that a rule fills, so
+    that labelers are numbered beside each text."""
 
     def __init__(self, found: Evaluation, said: dict[int, list[Said]]) -> None:
         self.authors = {author.key: author for author in found.authors}
         self.scales = [(scale["name"], scale["label"]) for scale in found.campaign.guideline.scales]
         self.flags = {flag["name"]: flag["label"] for flag in found.campaign.guideline.flags}
+        self.numbered = found.campaign.kept_by_rule
         raters = {one.labeler for judgments in said.values() for one in judgments}
         labelers = found.campaign.project.labelers.filter(pk__in=raters)
         self.labelers: dict[int, str] = dict(labelers.values_list("pk", "pseudonym"))
@@ -120,11 +122,11 @@ def _text(response: Response, author: Author, html: SafeString, said: list[Said]
     overall = [one.ratings[OVERALL] for one in said if OVERALL in one.ratings]
     voices = [
         Voice(
-            labeler=names.labelers[one.labeler], simulated=one.simulated,
+            labeler=f"labeler {number}" if names.numbered else names.labelers[one.labeler], simulated=one.simulated,
             ratings=[(label, one.ratings[name]) for name, label in names.scales if name in one.ratings],
             flags=[label for name, label in names.flags.items() if one.flags.get(name)],
         )
-        for one in said
+        for number, one in enumerate(said, 1)
     ]  # fmt: skip
     mean = f"{sum(overall) / len(overall):.1f}" if overall else ""
     return Text(author, html, mean, voices, cut=response.finish_reason == "length")

@@ -6,6 +6,7 @@ import numpy as np
 from django.utils.text import capfirst
 
 from labeling.agreement.figures import Figure
+from labeling.backgrounds import FEWEST_SHOWN
 from labeling.models import Prompt
 from labeling.views.dots import HALF, SCALE, SHARE, WIDE, Drawing, Row, drawn
 from labeling.views.worded import Cell, cell, number, percent
@@ -108,8 +109,15 @@ def _part(found: Evaluation, name: str, said: Rated) -> Line:
     return Line(
         name=name, cells=[cell(found.mean(author, among=said)) for author in found.authors],
         difference=None if same else cell(found.difference(found.subject, among=said), sign=True),
-        about=f"{len(np.unique(said.labelers))} raters, {len(np.unique(said.prompts.codes))} prompts",
+        about=f"{_raters(found, name, said)} raters, {len(np.unique(said.prompts.codes))} prompts",
     )  # fmt: skip
+
+
+def _raters(found: Evaluation, name: str, said: Rated) -> str:
+    """How many gave these ratings; people of a cohort by a rule are counted in steps of five."""
+    number = len(np.unique(said.labelers))
+    by_rule = name in found.by_rule or found.campaign.kept_by_rule
+    return f"at least {number - number % FEWEST_SHOWN}" if by_rule else str(number)
 
 
 @dataclass(frozen=True)

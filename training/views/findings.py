@@ -45,6 +45,8 @@ def claim_of(evaluation: Evaluation, *, over: bool) -> str:
 
 
 def _nobody(evaluation: Evaluation, *, over: bool) -> str:
+    if evaluation.withheld:
+        return evaluation.withheld
     other = "simulated" if evaluation.raters == "people" else "people"
     count = evaluation.by_source.get(other, 0)
     if count and other == "simulated":
@@ -92,7 +94,8 @@ def basis_of(evaluation: Evaluation, *, done: int, wanted: int) -> str:
     if len(said):
         sentences.append(
             f"{plural(len(np.unique(said.prompts.codes)), 'held-out prompt')}, "
-            f"{plural(len(np.unique(said.responses)), 'response')}, {plural(len(said), 'rating')} by {who}, "
+            f"{plural(len(np.unique(said.responses)), 'response')}, {plural(len(said), 'rating')} by "
+            f"{'at least ' if campaign.kept_by_rule else ''}{who}, "
             f"one response at a time, blind and in mixed order."
         )
     sentences.append(f"{done:,} of {plural(wanted, 'rating')} are in." if done != wanted else "All ratings are in.")
