@@ -60,5 +60,5 @@ FAULTS = (
     _fault(17, "a round for one cohort alone waits for everybody's rankings", "training/waiting.py",
            "if query.cohort is not None:", "if False:", WAITING, "alone"),
     _fault(18, "pseudonyms stand beside work that is kept for an answer", "labeling/browsing/edition.py",
-           "if cohort is None or not cohort.by_rule:", "if True:", TASKS, "numbered"),
+           "if not task.campaign.kept_by_rule:", "if True:", TASKS, "numbered"),
 )  # fmt: skip
