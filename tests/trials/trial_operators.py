@@ -104,16 +104,21 @@ class System:
         subprocess.run(["mount", *what, str(place)], check=True)
         self.mounts.append(place)
 
+    def processes(self) -> list[int]:
+        found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        return [pid for pid in found if _root_of(Path(f"/proc/{pid}")) == str(self.folder)]
+
     def end(self) -> None:
         """Every process whose root is the folder, then what is mounted there."""
         for process in self.started:
             process.terminate()
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _root_of(entry) == str(self.folder):
-                os.kill(int(entry.name), signal.SIGKILL)
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
         self.network.kill()
         for process in [*self.started, self.network]:
             process.wait()
+        # What is still in use cannot be unmounted, and what is mounted must not be deleted with the folder.
+        wait_until(lambda: not self.processes())
         for place in reversed(self.mounts):
             subprocess.run(["umount", str(place)], check=True)
 
