@@ -9,7 +9,7 @@ import numpy as np
 
 from labeling.agreement.figures import Figure, Floats, Interval, Totals, undefined
 from labeling.agreement.intervals import By, bootstrap_by_prompt, interval_with_labelers
-from labeling.agreement.judged import NOBODY_TWICE, Judged, LabelerPairs
+from labeling.agreement.judged import NOBODY_TWICE, Judged
 from labeling.agreement.sums import by_prompt
 
 Metric = Literal["nominal", "ordinal", "interval"]
@@ -85,20 +85,13 @@ def _squared_distances(each: Floats, metric: Metric, numbers: Floats | None) -> 
 def _interval(judged: Judged, totals: Totals, by: By, mirrored: bool) -> Interval | str:
     if by == "prompts":
         return bootstrap_by_prompt(totals)
-    pairs = LabelerPairs.of(judged)
-    one, other = judged.values[pairs.first], judged.values[pairs.second]
     width = len(judged.levels)
 
     def influence(gradient: Floats) -> Floats:
         slope = gradient.reshape(width, width)
         if mirrored:
             slope = (slope + slope[::-1, ::-1]) / 2
-        return np.asarray((slope[one, other] + slope[other, one]) / (pairs.sizes - 1), dtype=np.float64)
+        return slope + slope.T
 
-    return interval_with_labelers(
-        totals,
-        influence=influence,
-        prompts=judged.prompts[pairs.first],
-        first=judged.labelers[pairs.first],
-        second=judged.labelers[pairs.second],
-    )
+    partners = judged.sizes() - 1
+    return interval_with_labelers(totals, judged, influence=influence, weights=1 / np.maximum(partners, 1))

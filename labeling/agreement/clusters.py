@@ -11,13 +11,13 @@ import numpy as np
 from scipy.special import stdtrit
 
 from labeling.agreement.figures import Floats, Interval, Ints
+from labeling.agreement.shared import Shared
+from labeling.agreement.sums import Tally, is_dense, numbered
 
 FEWEST_OF_BOTH = 3
 """Below this many prompts or labelers, a variance between them is a guess."""
 FEWEST_EFFECTIVE = 2.0
 """Below this many clusters of equal size, in effect one prompt or one labeler speaks for all."""
-SPARSE = 32
-"""Numbers a row, up to which an array of all of them is small."""
 NO_VARIANCE = 1e-14
 """A standard error below 1e-7 is rounding (gradients are differences), and no certainty."""
 
@@ -47,7 +47,11 @@ def clustered_interval(
     few = too_few_clusters(prompts, first, second)
     if few:
         return few
-    variance = shared_variance(influence, prompts=prompts, first=first, second=second)
+    return interval_around(value, shared_variance(influence, prompts=prompts, first=first, second=second), level=level)
+
+
+def interval_around(value: float, variance: "SharedVariance", *, level: float = 0.95) -> Interval | str:
+    """value ± t * standard error, or why there is no such interval."""
     if variance.total <= NO_VARIANCE:
         return "Nothing varies between prompts or labelers; more are needed to see how far the figure may be off."
     half = variance.reach(level=level) * float(np.sqrt(variance.total))
@@ -105,13 +109,60 @@ def shared_variance(influence: Floats, *, prompts: Ints, first: Ints, second: In
     )
 
 
+class PairVariance:
+    """The same variance for pairs of judgments, of which blocks of whole prompts come one after another, each two
+    labelers of a prompt summed: what it keeps grows with the labelers and not with the judgments."""
+
+    def __init__(self) -> None:
+        self._prompts = np.zeros(3)
+        """How many, their pairs, and the squares of these."""
+        self._of_prompts, self._of_both = 0.0, 0.0
+        self._labelers, self._two = Tally(2), Tally(1)
+
+    def add(self, block: Shared, influence: Floats) -> None:
+        """influence: (M,) what all pairs of a row of the block move the value by."""
+        _, prompt = numbered(block.prompts)
+        sizes = np.bincount(prompt, weights=block.pairs)
+        self._prompts += np.array([len(sizes), sizes.sum(), (sizes**2).sum()])
+        self._of_prompts += float((np.bincount(prompt, weights=influence) ** 2).sum())
+        two = block.first != block.second
+        for side, rows in ((block.first, slice(None)), (block.second, two)):
+            self._labelers.add(side[rows], influence[rows], block.pairs[rows])
+        of_rows = np.bincount(np.r_[block.rows[:, 0], block.rows[two, 1]], weights=np.r_[influence, influence[two]])
+        self._of_both += float((of_rows**2).sum() - (influence[two] ** 2).sum())
+        low, high = np.minimum(block.first, block.second)[two], np.maximum(block.first, block.second)[two]
+        self._two.add((low << 32) + high, influence[two])
+
+    def found(self) -> "SharedVariance | str":
+        """Or why there is none."""
+        number, pairs, squares = self._prompts.tolist()
+        sizes = self._labelers.sums[:, 1]
+        prompts = _effective(pairs, squares)
+        labelers = _effective(float(sizes.sum()), float((sizes**2).sum()))
+        few = _few(int(number), len(sizes), min(prompts, labelers))
+        if few:
+            return few
+        of_labelers = float((self._labelers.sums[:, 0] ** 2).sum() - (self._two.sums**2).sum())
+        return SharedVariance(
+            prompts=self._of_prompts * prompts / (prompts - 1),
+            labelers=of_labelers * labelers / (labelers - 1),
+            both=self._of_both,
+            effective_prompts=prompts,
+            effective_labelers=labelers,
+        )
+
+
 def too_few_clusters(prompts: Ints, first: Ints, second: Ints | None = None) -> str:
     """Why there is no variance between these prompts and labelers; empty where there is."""
     members = _members(first, first if second is None else second)
-    numbers = len(_sizes(prompts)), len(_sizes(members))
-    if min(numbers) < FEWEST_OF_BOTH:
-        return f"{numbers[0]} prompts and {numbers[1]} labelers; an interval takes at least {FEWEST_OF_BOTH} of each."
-    if min(effective_clusters(prompts), effective_clusters(members)) < FEWEST_EFFECTIVE:
+    effective = min(effective_clusters(prompts), effective_clusters(members))
+    return _few(len(_sizes(prompts)), len(_sizes(members)), effective)
+
+
+def _few(prompts: int, labelers: int, effective: float) -> str:
+    if min(prompts, labelers) < FEWEST_OF_BOTH:
+        return f"{prompts} prompts and {labelers} labelers; an interval takes at least {FEWEST_OF_BOTH} of each."
+    if effective < FEWEST_EFFECTIVE:
         return "Nearly all of it comes from one prompt or one labeler; it takes more from the others."
     return ""
 
@@ -119,7 +170,11 @@ def too_few_clusters(prompts: Ints, first: Ints, second: Ints | None = None) -> 
 def effective_clusters(clusters: Ints) -> float:
     """(M,) codes -> the number of clusters of equal size that would vary as much: (sum n)^2 / sum n^2 (Kish 1965)."""
     sizes = _sizes(clusters).astype(np.float64)
-    return float(sizes.sum() ** 2 / (sizes**2).sum()) if len(sizes) else 0.0
+    return _effective(float(sizes.sum()), float((sizes**2).sum()))
+
+
+def _effective(sizes: float, squares: float) -> float:
+    return sizes**2 / squares if squares else 0.0
 
 
 def _members(first: Ints, second: Ints) -> Ints:
@@ -138,22 +193,15 @@ def _shared_products(influence: Floats, first: Ints, second: Ints) -> float:
 
 
 def _sums(influence: Floats, clusters: Ints) -> Floats:
-    if _is_dense(clusters):
+    if is_dense(clusters):
         return np.asarray(np.bincount(clusters, weights=influence), dtype=np.float64)
-    found, code = np.unique(clusters, return_inverse=True)
-    return np.asarray(np.bincount(code, weights=influence, minlength=len(found)), dtype=np.float64)
+    _, code = numbered(clusters)
+    return np.asarray(np.bincount(code, weights=influence), dtype=np.float64)
 
 
 def _sizes(clusters: Ints) -> Ints:
     """How many rows each cluster has, clusters in the order of their numbers."""
-    if _is_dense(clusters):
+    if is_dense(clusters):
         counts = np.bincount(clusters)
         return np.asarray(counts[counts > 0], dtype=np.int64)
     return np.asarray(np.unique(clusters, return_counts=True)[1], dtype=np.int64)
-
-
-def _is_dense(clusters: Ints) -> bool:
-    """Whether counting by number is cheaper than sorting: a report has hundreds of figures over as many rows."""
-    if not len(clusters):
-        return True
-    return bool(clusters.min() >= 0 and clusters.max() < 1_000 + SPARSE * len(clusters))

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from labeling.agreement.clusters import clustered_interval
-from labeling.agreement.figures import Floats, Interval, Ints, Totals
+from labeling.agreement.clusters import PairVariance, interval_around
+from labeling.agreement.figures import Floats, Interval, Totals
+from labeling.agreement.judged import Judged
+from labeling.agreement.shared import shared_units
 from labeling.agreement.sums import by_prompt
 
 By = Literal["none", "prompts", "prompts and labelers"]
@@ -98,26 +100,33 @@ def _accelerated(totals: Totals, value: float, drawn: Floats, level: float) -> F
 
 def interval_with_labelers(
     totals: Totals,
+    judged: Judged,
     *,
     influence: Callable[[Floats], Floats],
-    prompts: Ints,
-    first: Ints,
-    second: Ints,
+    weights: Floats | None = None,
+    alone: Callable[[Floats], Floats] | None = None,
     level: float = 0.95,
 ) -> Interval | str:
     """The interval over prompts and labelers by linearisation, or why there is none.
 
-    influence: from the statistic's gradient in the sums, (k,), to what each row adds to it, (M,); a row is a pair of
-    judgments of one unit. prompts, first, second: (M,) its prompt and its two labelers. Rows that share a prompt or a
-    labeler are not independent: see clusters.shared_variance. No agreement is above 1, so no interval is.
+    influence: from the statistic's gradient in the sums, (k,), to what a pair of judgments of these values adds to it,
+    (C, C). weights: (N,) what a judgment's unit is worth in that, 1 by default. alone: from the gradient to what the
+    only judgment of a unit adds, (C,). Pairs that share a prompt or a labeler are not independent: see
+    clusters.shared_variance. No agreement is above 1, so no interval is.
     """
-    if (first < 0).any() or (second < 0).any():
+    speaking = judged.labelers if alone else judged.labelers[judged.sizes() >= 2]
+    if (speaking < 0).any():
         return "Some judgments name no labeler; only the interval over prompts can be had."
     value = totals.value()
     if value is None:
         return "The figure itself is undefined."
-    moves = influence(_gradient(totals))
-    found = clustered_interval(value, moves, prompts=prompts, first=first, second=second, level=level)
+    gradient = _gradient(totals)
+    gathered = PairVariance()
+    table, by_itself = influence(gradient), alone(gradient) if alone else None
+    for block in shared_units(judged, [table], weights=weights, alone=by_itself):
+        gathered.add(block, block.sums[:, 0])
+    variance = gathered.found()
+    found = variance if isinstance(variance, str) else interval_around(value, variance, level=level)
     if isinstance(found, str) or found.high <= 1.0:
         return found
     return replace(found, high=1.0)

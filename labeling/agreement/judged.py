@@ -6,11 +6,13 @@ Prompts are the clusters: units of one prompt are not independent. Nothing here 
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from labeling.agreement.figures import Bools, Floats, Ints
+from labeling.agreement.sums import numbered
 
 Row = tuple[Hashable, Hashable, Hashable, Hashable]
 """unit, prompt, labeler (None: unknown), value (None: unanswered, which is no answer and is left out)."""
@@ -97,10 +99,38 @@ class Judged:
 
     def counts(self) -> tuple[Ints, Ints]:
         """How often each value was given to each unit, shape (U, C), and the prompt of each unit, shape (U,)."""
-        found, first, unit = np.unique(self.units, return_index=True, return_inverse=True)
+        return self._counts[:2]
+
+    def sizes(self) -> Ints:
+        """(N,) how many judgments the unit of each has."""
+        return np.asarray(self._counts[0].sum(axis=1)[self._counts[2]])
+
+    @cached_property
+    def again(self) -> Bools:
+        """(N,) whether its labeler judged its unit more than once; nobody knows of those without a name."""
+        people = int(self.labelers.max(initial=0)) + 1
+        _, place = numbered(self._counts[2] * people + self.labelers)
+        return np.asarray((np.bincount(place)[place] >= 2) & (self.labelers >= 0))
+
+    def of_each(self, units: Floats) -> Floats:
+        """(U, k), a row for each unit in the order of `counts` -> (N, k), the row of the unit of each judgment."""
+        return np.asarray(units[self._counts[2]])
+
+    def of_units(self, each: Ints) -> Ints:
+        """(N,), the same for all judgments of a unit -> (U,), in the order of `counts`."""
+        found = np.zeros(len(self._counts[0]), dtype=np.int64)
+        found[self._counts[2]] = each
+        return found
+
+    @cached_property
+    def _counts(self) -> tuple[Ints, Ints, Ints]:
+        """Of each unit, and which of them each judgment is of."""
+        found, unit = numbered(self.units)
         width = len(self.levels)
         flat = np.bincount(unit * width + self.values, minlength=len(found) * width)
-        return flat.reshape(len(found), width).astype(np.int64), self.prompts[first]
+        prompts = np.zeros(len(found), dtype=np.int64)
+        prompts[unit] = self.prompts
+        return flat.reshape(len(found), width).astype(np.int64), prompts, unit
 
     def numbers(self) -> Floats:
         """The levels as numbers, shape (C,). Raises ValueError where one is none."""
@@ -124,28 +154,3 @@ def _sorted_levels(values: Iterable[Hashable]) -> tuple[Hashable, ...]:
     met = dict.fromkeys(values)
     numbers = [value for value in met if isinstance(value, int | float)]
     return tuple(sorted(numbers)) if len(numbers) == len(met) else tuple(met)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelerPairs:
-    """Every two judgments of one unit: arrays of shape (M,). first, second: positions in the Judged; sizes: how many
-    judgments the unit has."""
-
-    first: Ints
-    second: Ints
-    sizes: Ints
-
-    @classmethod
-    def of(cls, judged: Judged) -> "LabelerPairs":
-        """Sorted by unit, the partners of a judgment are those 1, 2, … places on, as long as the unit is the same."""
-        order = np.argsort(judged.units, kind="stable")
-        units = judged.units[order]
-        sizes = np.bincount(units, minlength=1)[units] if len(units) else units
-        firsts, seconds = [order[:0]], [order[:0]]
-        for lag in range(1, int(sizes.max(initial=0))):
-            same = units[lag:] == units[:-lag]
-            firsts.append(order[:-lag][same])
-            seconds.append(order[lag:][same])
-        first = np.concatenate(firsts)
-        size_of = np.bincount(judged.units, minlength=1)
-        return cls(first=first, second=np.concatenate(seconds), sizes=size_of[judged.units[first]].astype(np.int64))

@@ -10,7 +10,7 @@ import numpy as np
 
 from labeling.agreement.figures import Figure, Floats, Interval, Ints, Totals, undefined
 from labeling.agreement.intervals import By, bootstrap_by_prompt, interval_with_labelers
-from labeling.agreement.judged import NOBODY_TWICE, Judged, LabelerPairs
+from labeling.agreement.judged import NOBODY_TWICE, Judged
 from labeling.agreement.sums import by_prompt
 
 
@@ -77,22 +77,15 @@ def _statistic(sums: Floats, chance: Callable[[Floats], Floats]) -> Floats:
 
 def _with_labelers(judged: Judged, totals: Totals) -> Interval | str:
     """Each unit's row is shared out among its pairs; a unit with one judgment is a row with one labeler."""
-    pairs = LabelerPairs.of(judged)
-    alone = np.flatnonzero(np.bincount(judged.units, minlength=1)[judged.units] == 1)
-    first, second = np.r_[pairs.first, alone], np.r_[pairs.second, alone]
-    one, other = judged.values[first], judged.values[second]
-    weight = np.r_[2 / (pairs.sizes * (pairs.sizes - 1)), np.ones(len(alone))]
-    paired = np.arange(len(first)) < len(pairs.first)
+    width = len(judged.levels)
+
+    def alone(gradient: Floats) -> Floats:
+        return np.asarray(gradient[2] + gradient[3:], dtype=np.float64)
 
     def influence(gradient: Floats) -> Floats:
-        agreeing = paired * (gradient[0] * (one == other) + gradient[1])
-        shares = gradient[2] + (gradient[3 + one] + gradient[3 + other]) / 2
-        return np.asarray(weight * (agreeing + shares), dtype=np.float64)
+        said = alone(gradient)
+        return np.asarray(gradient[0] * np.eye(width) + gradient[1] + (said[:, None] + said) / 2, dtype=np.float64)
 
-    return interval_with_labelers(
-        totals,
-        influence=influence,
-        prompts=judged.prompts[first],
-        first=judged.labelers[first],
-        second=judged.labelers[second],
-    )
+    sizes = judged.sizes()
+    weights = np.where(sizes >= 2, 2 / np.maximum(sizes * (sizes - 1), 1), 1.0)
+    return interval_with_labelers(totals, judged, influence=influence, weights=weights, alone=alone)

@@ -54,12 +54,25 @@ def ratio_interval(share: float, sums: Floats, *, level: float = 0.95) -> Interv
     is share (1 - share) / V, V the variance of the ratio with prompts as clusters (Cochran 1977, section 6.3), and
     Student's t has the prompts' effective number less one. Where V says nothing, each prompt counts as one outcome.
     """
-    sizes = sums[:, 1]
-    effective = float(sizes.sum() ** 2 / (sizes**2).sum())
-    if len(sums) < FEWEST_OF_BOTH or effective < FEWEST_EFFECTIVE:
-        return f"{len(sums)} prompts, too few to see how far the figure may be off."
-    off = (sums[:, 0] - share * sizes) / sizes.sum()
-    variance = float((off**2).sum()) * effective / (effective - 1)
+    return ratio_interval_of(share, moments_of(sums).sum(axis=0), level=level)
+
+
+def moments_of(sums: Floats) -> Floats:
+    """(G, 2) yes and outcomes of each prompt -> (G, 6) what their interval is made of, to be added up: yes, outcomes,
+    yes squared, yes times outcomes, outcomes squared, 1."""
+    yes, sizes = sums.T
+    return np.column_stack([yes, sizes, yes**2, yes * sizes, sizes**2, np.ones(len(sums))])
+
+
+def ratio_interval_of(share: float, moments: Floats, *, level: float = 0.95) -> Interval | str:
+    """The same from moments_of all prompts added up, (6,)."""
+    _, total, yes_squared, yes_times_size, sizes_squared, prompts = moments.tolist()
+    effective = total**2 / sizes_squared
+    if prompts < FEWEST_OF_BOTH or effective < FEWEST_EFFECTIVE:
+        return f"{prompts:.0f} prompts, too few to see how far the figure may be off."
+    # (yes - share * size) squared, of all prompts; whole and half numbers, so that nothing is lost in it.
+    squared = max(0.0, yes_squared - 2 * share * yes_times_size + share**2 * sizes_squared)
+    variance = squared / total**2 * effective / (effective - 1)
     spread = share * (1 - share)
     number = spread / variance if variance > NO_VARIANCE and spread > 0 else effective
     low, high = _wilson(share, number, float(stdtrit(effective - 1, (1 + level) / 2)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labeling.agreement.judged import Judged, LabelerPairs
+from labeling.agreement.judged import Judged
 
 
 def test_an_unanswered_value_is_no_answer() -> None:
@@ -57,12 +57,9 @@ def test_counts_say_how_often_each_unit_got_each_value() -> None:
     assert prompts.tolist() == [0, 1]
 
 
-def test_every_two_judgments_of_a_unit_are_one_pair() -> None:
-    judged = Judged.of([(unit, 0, labeler, 1) for unit, size in enumerate((1, 2, 4)) for labeler in range(size)])
-    pairs = LabelerPairs.of(judged)
-    assert len(pairs.first) == 0 + 1 + 6
-    assert (judged.units[pairs.first] == judged.units[pairs.second]).all()
-    assert sorted(pairs.sizes.tolist()) == [2, *[4] * 6]
-    met = {frozenset(pair) for pair in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)}
-    assert len(met) == 7
-    assert np.issubdtype(pairs.sizes.dtype, np.int64)
+def test_a_judgment_knows_how_many_its_unit_has_and_whether_its_labeler_judged_it_again() -> None:
+    rows = [("u", "p", "ada", 1), ("v", "p", "ada", 2), ("u", "p", "ada", 2), ("u", "p", None, 1), ("u", "p", None, 1)]
+    judged = Judged.of(rows, repeats="count")
+    assert judged.sizes().tolist() == [4, 1, 4, 4, 4]
+    assert judged.again.tolist() == [True, False, True, False, False]
+    assert judged.of_units(np.array([7, 8, 7, 7, 7])).tolist() == [7, 8]
