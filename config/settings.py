@@ -4,6 +4,7 @@ ACCORD_MODE=local (the default) is the one-command start on this machine: SQLite
 loopback hosts. ACCORD_MODE=production takes everything from the environment and refuses to start unsafe.
 """
 
+from hashlib import sha256
 from pathlib import Path
 
 from celery.schedules import crontab
@@ -64,6 +65,9 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "csp",
     "rest_framework",
     "knox",
@@ -102,6 +106,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "labeling.places.place_of_request",
+                "labeling.sign_in.doors",
             ],
         },
     }
@@ -152,6 +157,54 @@ ACCOUNT_LOGIN_METHODS = {"email", "username"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+# --- second factors (labeling/second_factors.py, labeling/enrolling.py) ---
+MFA_ADAPTER = "labeling.enrolling.SecondFactors"
+MFA_FORMS = {
+    "activate_totp": "labeling.enrolling.ActivateForm",
+    "add_webauthn": "labeling.enrolling.PasskeyForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+# A code holds for its half minute and no longer: each one beside it would be another that a guess can hit.
+MFA_TOTP_TOLERANCE = 0
+# A browser gives passkeys to http://localhost too; production is served by HTTPS alone.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = LOCAL
+# Roles that open a project's pages only with a second factor, in every project: owner,researcher.
+SECOND_FACTOR_ROLES = read_list("ACCORD_SECOND_FACTOR")
+if unknown := set(SECOND_FACTOR_ROLES) - {"owner", "researcher", "reviewer", "labeler", "customer", "engineer"}:
+    raise ImproperlyConfigured(
+        f"ACCORD_SECOND_FACTOR names {min(unknown)!r}; expected roles, comma separated, for example owner,researcher"
+    )
+# --- single sign-on (labeling/single_sign_on.py) ---
+SINGLE_SIGN_ON = ""
+"""By which the provider is named in addresses and rows: made of its own address, since another provider's names of
+people are other people."""
+SINGLE_SIGN_ON_NAME = read_text("ACCORD_OIDC_NAME") or "single sign-on"
+SINGLE_SIGN_ON_DOMAINS = [domain.lower().lstrip("@") for domain in read_list("ACCORD_OIDC_DOMAINS")]
+SOCIALACCOUNT_ADAPTER = "labeling.single_sign_on.SingleSignOn"
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_PROVIDERS = {}
+if OIDC_ISSUER := read_text("ACCORD_OIDC_ISSUER").rstrip("/"):
+    OIDC_CLIENT, OIDC_SECRET = read_text("ACCORD_OIDC_CLIENT_ID"), read_text("ACCORD_OIDC_SECRET")
+    if not OIDC_ISSUER.startswith("https://" if not LOCAL else ("https://", "http://")):
+        raise ImproperlyConfigured(
+            f"ACCORD_OIDC_ISSUER is {OIDC_ISSUER!r}; expected https://…, for what it says is believed as it comes"
+        )
+    if not OIDC_CLIENT or not OIDC_SECRET:
+        raise ImproperlyConfigured("ACCORD_OIDC_CLIENT_ID and ACCORD_OIDC_SECRET are needed with ACCORD_OIDC_ISSUER")
+    SINGLE_SIGN_ON = f"sso-{sha256(OIDC_ISSUER.encode()).hexdigest()[:8]}"
+    SOCIALACCOUNT_PROVIDERS = {
+        "openid_connect": {
+            "OAUTH_PKCE_ENABLED": True,
+            "APPS": [
+                {
+                    "provider_id": SINGLE_SIGN_ON, "name": SINGLE_SIGN_ON_NAME, "client_id": OIDC_CLIENT,
+                    "secret": OIDC_SECRET, "settings": {"server_url": OIDC_ISSUER},
+                }
+            ],
+        }
+    }  # fmt: skip
 # Mail (invitations, forgotten passwords) goes to a server where one is named, else to the terminal.
 EMAIL_HOST = read_text("ACCORD_EMAIL_HOST")
 EMAIL_BACKEND = read_text(

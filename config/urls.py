@@ -15,6 +15,8 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.account.urls")),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
+    path("accounts/oidc/", include("labeling.single_sign_on_urls")),
     path("api/v1/", include("labeling.api.urls")),
     path("api/v1/", include("training.api.urls")),
     path("", include("labeling.urls")),

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext
 
 from labeling.models import Membership, Project, Role, User
 from labeling.prepared import Prepared
+from labeling.second_factors import has_second_factor, needs_second_factor
 
 P = ParamSpec("P")
 
@@ -59,7 +62,8 @@ def project_page(
 ) -> Callable[[Callable[Concatenate[ProjectRequest, P], HttpResponse]], Callable[..., HttpResponse]]:
     """Decorates a view whose first URL argument is the project's slug; the view gets a ProjectRequest without it.
 
-    Not signed in: the sign-in page. No member: 404. A member without one of the roles: 403.
+    Not signed in: the sign-in page. No member: 404. A member without one of the roles: 403. Without a second factor,
+    where one is needed in that role: the page that adds one.
     """
     allowed = frozenset(roles)
 
@@ -73,6 +77,10 @@ def project_page(
             if request.membership.role not in allowed:
                 says = gettext("Your role here is %(role)s; this page is not part of it.")
                 raise PermissionDenied(says % {"role": request.membership.get_role_display()})
+            if needs_second_factor(request.membership) and not has_second_factor(request.user):
+                says = gettext("%(project)s asks for a second factor in your role. Add one here, then go on.")
+                messages.warning(request, says % {"project": request.project.name})
+                return redirect("mfa_index")
             return view(request, *args, **kwargs)
 
         return guarded

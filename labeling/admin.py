@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.db import transaction
@@ -19,6 +21,9 @@ admin.site.site_header = "Accord"
 # People sign in at one door, which counts wrong passwords; Django's own for these pages counts none.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.register(models.User, UserAdmin)
+for kept_elsewhere in (Authenticator, SocialAccount, SocialApp, SocialToken):
+    # Second factors are removed by a command that writes it down; the provider is set by variables.
+    admin.site.unregister(kept_elsewhere)
 
 
 class Listed(admin.ModelAdmin):

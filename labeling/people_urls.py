@@ -35,6 +35,7 @@ urlpatterns = [
     path("reference/", reference.reference, name="reference"),
     path("new-project/", project.new_project, name="new_project"),
     path(f"{PROJECT}settings/", project.project_settings, name="project_settings"),
+    path(f"{PROJECT}settings/second-factor/", project.second_factor, name="ask_for_second_factor"),
     path(f"{PROJECT}delete/", project.delete, name="delete_project"),
     path(f"{PROJECT}my-work/", my_work.my_work, name="my_work"),
     path(f"{PROJECT}leave/", member.leave_project, name="leave"),

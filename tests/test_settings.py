@@ -75,6 +75,9 @@ def test_mail_goes_by_starttls_or_in_tls_from_the_first_byte(
         ("ACCORD_EMAIL_STARTTLS", "off"),
         ("ACCORD_EMAIL_SSL", "465"),
         ("ACCORD_EMAIL_PORT", "smtp"),
+        ("ACCORD_SECOND_FACTOR", "owner,boss"),
+        ("ACCORD_OIDC_ISSUER", "http://id.example.org"),
+        ("ACCORD_OIDC_ISSUER", "https://id.example.org"),
         ("ACCORD_JOB_LEASE_SECONDS", "soon"),
         ("ACCORD_JOB_LEASE_SECONDS", "1"),
     ],
@@ -101,3 +104,18 @@ def test_networks_that_may_be_asked_are_read_as_networks() -> None:
     refused = start(ACCORD_OUTBOUND_NETWORKS="10.2.0.7/16")
     assert refused.returncode != 0
     assert "ACCORD_OUTBOUND_NETWORKS: 10.2.0.7/16 has host bits set" in refused.stderr
+
+
+OIDC = {
+    "ACCORD_OIDC_ISSUER": "https://id.example.org/",
+    "ACCORD_OIDC_CLIENT_ID": "accord",
+    "ACCORD_OIDC_SECRET": "hush",
+}
+
+
+def test_another_identity_provider_has_another_name_for_its_people() -> None:
+    asks = "from config.settings import *; print(SINGLE_SIGN_ON)"
+    names = [start(asks, **OIDC, **more).stdout for more in ({}, {"ACCORD_OIDC_NAME": "The Lab"})]
+    other = start(asks, **OIDC | {"ACCORD_OIDC_ISSUER": "https://id.example.com"}).stdout
+    assert names[0] == names[1] != other
+    assert names[0].startswith("sso-")

@@ -28,6 +28,9 @@ class Project(models.Model):
         db_default="",
         help_text="what others may do with the data; goes into every export's datasheet",
     )
+    second_factor = models.BooleanField(
+        default=False, db_default=False, help_text="its owners and researchers need a second factor to open its pages"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.models import User
+from labeling.second_factors import has_second_factor
 from labeling.sessions import end_other_sessions, end_session, live_sessions
 
 
@@ -21,7 +22,12 @@ def account(request: HttpRequest) -> HttpResponse:
     sessions = live_sessions(request.user)
     current = request.session.session_key
     sessions.sort(key=lambda one: one.session_key != current)
-    context = {"sessions": sessions, "current": current, "others": sum(one.session_key != current for one in sessions)}
+    context = {
+        "sessions": sessions,
+        "current": current,
+        "others": sum(one.session_key != current for one in sessions),
+        "second_factor": has_second_factor(request.user),
+    }
     return render(request, "account/account.html", context)
 
 

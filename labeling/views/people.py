@@ -19,6 +19,7 @@ from labeling.errors import Refusal
 from labeling.inviting import AlreadyInvited, MailNotSent, in_words, invite, send_again, withdraw
 from labeling.models import Invitation, Membership, Role
 from labeling.roster import rows_of
+from labeling.second_factors import OF_A_PROJECT
 
 A_PAGE = 50
 MAIL_IS_PRINTED = "django.core.mail.backends.console.EmailBackend"
@@ -57,6 +58,7 @@ def show_people(
         "now": timezone.now(),
         "cohorts": request.project.cohorts.count(),
         "roles": Role.choices,
+        "asked_of": {*settings.SECOND_FACTOR_ROLES, *(OF_A_PROJECT if request.project.second_factor else ())},
         "typed": typed or {"role": Role.LABELER, "from": str(today.replace(day=1)), "to": str(today)},
         "problem": problem,
         "again": again,

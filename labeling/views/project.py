@@ -7,12 +7,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.access import ProjectRequest, project_page
 from labeling.errors import Refusal
 from labeling.models import Role, User
 from labeling.projects import delete_project, describe, make_project, may_make_projects, what_keeps, why_kept
+from labeling.second_factors import ask_for_second_factor
 
 FIELDS = ("name", "about")
 
@@ -54,6 +55,20 @@ def project_settings(request: ProjectRequest) -> HttpResponse:
             return redirect("project_settings", request.project.slug)
     context = {"typed": typed, "problem": problem}
     return render(request, "projects/settings.html", context, status=400 if problem else 200)
+
+
+@require_POST
+@project_page([Role.OWNER])
+@reauthentication_required
+def second_factor(request: ProjectRequest) -> HttpResponse:
+    ask_for_second_factor(request.project, asked="asked" in request.POST)
+    messages.success(
+        request,
+        "Owners and researchers need a second factor from their next page on."
+        if request.project.second_factor
+        else "Nobody needs a second factor for this project.",
+    )
+    return redirect("project_settings", request.project.slug)
 
 
 @never_cache

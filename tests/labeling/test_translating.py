@@ -21,6 +21,8 @@ OF_LABELERS = (
     "labeling/*.html",
     "*.html",
     "account/*.html",
+    "mfa/**/*.html",
+    "socialaccount/*.html",
     "allauth/layouts/base.html",
     "people/invitation*.html",
     "people/leave.html",
@@ -57,9 +59,11 @@ OF_LABELERS_IN_PYTHON = (
         "assigning",
     ),
     *("screens", "questions", "distress", "reviewing", "access", "own_pages", "names", "places"),
+    "enrolling",
+    "single_sign_on",
     *("models/content", "models/review", "models/prompt"),
     *(f"views/{name}" for name in ("task", "draft", "skip", "question", "avoided", "guideline", "queue", "my_work")),
-    *(f"views/{name}" for name in ("home", "link", "invitation", "too_large", "member", "account")),
+    *(f"views/{name}" for name in ("home", "link", "invitation", "too_large", "member", "account", "single_sign_on")),
 )
 DANISH = {
     "Nothing is ranked yet. Rank the responses, skip, or say that none is acceptable.": "Intet er rangeret endnu.",
@@ -88,7 +92,7 @@ def bare(source: str) -> list[str]:
             found += token.contents
         elif token.token_type == TokenType.VAR:
             found += "\x00"
-    found = re.sub(r"<(svg|kbd|code)\b.*?</\1>", "", found, flags=re.DOTALL)
+    found = re.sub(r"<(svg|kbd|code|script)\b.*?</\1>", "", found, flags=re.DOTALL)
     texts = re.sub(r"<[^>]*>", "\n", found, flags=re.DOTALL).splitlines() + SAID.findall(found)
     pieces = (piece.strip(" \x00.,:;·–←→⏎()") for piece in texts)
     return [piece for piece in pieces if re.search(r"[^\W\d_]", piece) and piece not in NO_SENTENCES]
@@ -117,12 +121,13 @@ def test_no_sentence_stands_bare_in_a_labelers_script(script: str) -> None:
 
 
 def bare_in_python(source: str) -> Iterator[str]:
-    """Texts of two words and more that go through no gettext; docstrings and exceptions of programmers aside."""
+    """Texts of two words and more that go through no gettext; docstrings and exceptions of programmers and the log
+    aside."""
     tree = ast.parse(source)
     let = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Expr)}
     for node in ast.walk(tree):
         called = getattr(node.func, "id", getattr(node.func, "attr", "")) if isinstance(node, ast.Call) else ""
-        if called in TRANSLATES or called == "ValueError":
+        if called in TRANSLATES or called in {"ValueError", "exception"}:
             let |= {id(inner) for inner in ast.walk(node)}
         if isinstance(node, ast.keyword) and node.arg in NOT_FOR_READERS:
             let.add(id(node.value))

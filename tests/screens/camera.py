@@ -1,6 +1,7 @@
 """A browser before the filled site: opens a screen as somebody, and takes its picture."""
 
 import base64
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,8 +40,9 @@ def cookie_of(user: User, base: str) -> dict[str, str]:
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session["account_authentication_methods"] = [
-        {"method": "password", "at": NOW.timestamp(), "username": user.username}
+        {"method": "password", "at": time.time(), "username": user.username, "reauthenticated": True}
     ]
+    session["account_authentication_methods_user"] = str(user.pk)
     session.save()
     return {"name": settings.SESSION_COOKIE_NAME, "value": str(session.session_key), "url": base}
 

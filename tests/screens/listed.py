@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import encrypt
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY
 from django.urls import reverse
@@ -19,6 +21,7 @@ from labeling.models import Export, Import, Qualification, Session, Submission
 from tests.screens import people
 from tests.screens.clock import NOW
 from tests.screens.filled import AT_WORK, Filled
+from tests.security.authenticator import Passkey
 
 Address = Callable[[Filled], str]
 
@@ -126,8 +129,9 @@ def qualification_of(site: Filled) -> int:
 
 
 def signed_in_elsewhere(site: Filled) -> str:
-    """The account of the owner, with a telephone."""
+    """The account of the owner, with a telephone and no second factor."""
     user = site.user("maren")
+    Authenticator.objects.filter(user=user).delete()
     said = {HASH_SESSION_KEY: user.get_session_auth_hash()}
     Session.objects.update_or_create(
         session_key="a-telephone",
@@ -137,6 +141,29 @@ def signed_in_elsewhere(site: Filled) -> str:
         },
     )  # fmt: skip
     return "/account/"
+
+
+def factors(page: str, *kinds: str) -> Address:
+    """A page of second factors, of the owner, who has these kinds."""
+
+    def address(site: Filled) -> str:
+        user = site.user("maren")
+        Authenticator.objects.filter(user=user).delete()
+        made = {
+            "totp": {"secret": encrypt("A" * 32)},
+            "recovery_codes": {"seed": encrypt("5eed"), "used_mask": 0},
+            "webauthn": {"name": "Telephone", "credential": Passkey("localhost").register({"publicKey": NOBODY_S})},
+        }
+        numbers = {
+            kind: Authenticator.objects.create(user=user, type=kind, data=made[kind], created_at=NOW).pk
+            for kind in kinds
+        }
+        return f"/accounts/2fa/{page}".replace("PASSKEY", str(numbers.get("webauthn", "")))
+
+    return address
+
+
+NOBODY_S = {"challenge": "", "user": {"id": ""}}
 
 
 def plain(address: str) -> Address:
@@ -320,6 +347,25 @@ ONLY_LOOKED_AT = tuple(
         ("password-set", ("account_set_password",), plain("/accounts/password/set/"), "maren", None, 200),
         ("addresses", ("account_email",), plain("/accounts/email/"), "maren", None, 200),
         ("sign-in-again", ("account_reauthenticate",), plain("/accounts/reauthenticate/"), "maren", None, 200),
+        ("factors", ("mfa_index",), factors("", "totp", "webauthn", "recovery_codes"), "maren", None, 200),
+        ("factors-none", ("mfa_index",), factors(""), "maren", None, 200),
+        ("add-app", ("mfa_activate_totp",), factors("totp/activate/"), "maren", None, 200),
+        ("remove-app", ("mfa_deactivate_totp",), factors("totp/deactivate/", "totp"), "maren", None, 200),
+        ("recovery-codes", ("mfa_view_recovery_codes",), factors("recovery-codes/", "totp", "recovery_codes"), "maren",
+         None, 200),
+        ("new-recovery-codes", ("mfa_generate_recovery_codes",),
+         factors("recovery-codes/generate/", "totp", "recovery_codes"), "maren", None, 200),
+        ("passkeys", ("mfa_list_webauthn",), factors("webauthn/", "webauthn"), "maren", None, 200),
+        ("add-passkey", ("mfa_add_webauthn",), factors("webauthn/add/"), "maren", None, 200),
+        ("rename-passkey", ("mfa_edit_webauthn",), factors("webauthn/keys/PASSKEY/edit/", "webauthn"), "maren", None,
+         200),
+        ("remove-passkey", ("mfa_remove_webauthn",), factors("webauthn/keys/PASSKEY/remove/", "webauthn"), "maren",
+         None, 200),
+        ("code-again", ("mfa_reauthenticate",), factors("reauthenticate/", "totp"), "maren", None, 200),
+        ("passkey-again", ("mfa_reauthenticate_webauthn",), factors("webauthn/reauthenticate/", "webauthn"), "maren",
+         None, 200),
+        ("elsewhere-cancelled", ("socialaccount_login_cancelled",), plain("/accounts/oidc/cancelled/"), "", None, 200),
+        ("elsewhere-failed", ("socialaccount_login_error",), plain("/accounts/oidc/error/"), "", None, 200),
         ("inactive", ("account_inactive",), plain("/accounts/inactive/"), "", None, 200),
         ("code", ("account_confirm_login_code",), plain("/accounts/login/code/confirm/"), "", None, 200),
         ("confirm-sent", ("account_email_verification_sent",), plain("/accounts/confirm-email/"), "", None, 200),

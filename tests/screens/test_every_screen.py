@@ -29,6 +29,12 @@ NO_PAGES = {
     "quality_json": "JSON",
     "bias_json": "JSON",
     "matrix_json": "JSON",
+    "mfa_download_recovery_codes": "text",
+    "mfa_login_webauthn": "JSON, or the page of signing in",
+    "mfa_authenticate": "a step of signing in, which tests/browser/test_signing_in.py looks at",
+    "openid_connect_login": "the way to the identity provider",
+    "openid_connect_callback": "the way back",
+    "sign_in_again_elsewhere": "the way to the identity provider",
 }
 """Addresses that answer GET with something else."""
 OF_OTHERS = ("admin:", "api_")

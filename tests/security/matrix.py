@@ -35,6 +35,10 @@ SIGNED_IN = Who(MEMBERS, outside=(STRANGER,))
 ANYBODY = Who(MEMBERS, outside=(STRANGER, NOBODY))
 
 
+OF_LATE = Who(MEMBERS, anew=True, outside=(STRANGER,))
+OWN_PASSKEY = Who(MEMBERS, own=(OWNER,), anew=True)
+
+
 def reads(*roles: str) -> Entry:
     return {"GET": Who(roles)}
 
@@ -144,6 +148,7 @@ OWNERS: dict[str, Entry] = {
     "status": reads(*OWNS),
     "erasures": careful(*OWNS),
     "project_settings": form(*OWNS),
+    "ask_for_second_factor": {"POST": Who(OWNS, anew=True)},
     "delete_project": careful(*OWNS),
     "member": careful(*OWNS),
     "remove_member": careful(*OWNS),
@@ -196,6 +201,25 @@ ACCOUNT_PAGES: dict[str, Entry] = {
     "account_reset_password_from_key_done": {"GET": ANYBODY},
     "account_confirm_email": {"GET": ANYBODY},
     "account_confirm_login_code": {"GET": ANYBODY, "POST": ANYBODY},
+    "mfa_index": {"GET": SIGNED_IN},
+    "mfa_authenticate": {"GET": ANYBODY, "POST": ANYBODY},  # which says: first the password
+    "mfa_login_webauthn": {"GET": ANYBODY, "POST": ANYBODY},
+    "mfa_reauthenticate": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "mfa_reauthenticate_webauthn": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "mfa_activate_totp": {"GET": OF_LATE, "POST": OF_LATE},
+    "mfa_deactivate_totp": {"GET": OF_LATE, "POST": OF_LATE},
+    "mfa_view_recovery_codes": {"GET": OF_LATE},
+    "mfa_generate_recovery_codes": {"GET": OF_LATE, "POST": OF_LATE},
+    "mfa_download_recovery_codes": {"GET": OF_LATE},
+    "mfa_list_webauthn": {"GET": SIGNED_IN},
+    "mfa_add_webauthn": {"GET": OF_LATE, "POST": OF_LATE},
+    "mfa_edit_webauthn": {"GET": OWN_PASSKEY, "POST": OWN_PASSKEY},
+    "mfa_remove_webauthn": {"GET": OWN_PASSKEY, "POST": OWN_PASSKEY},
+    "openid_connect_login": {"GET": ANYBODY},
+    "openid_connect_callback": {"GET": ANYBODY},  # which says that it did not ask
+    "socialaccount_login_cancelled": {"GET": ANYBODY},
+    "socialaccount_login_error": {"GET": ANYBODY},
+    "sign_in_again_elsewhere": {"GET": SIGNED_IN},
 }
 
 """allauth's, which take other methods, too, for the same as a form sent."""

@@ -11,6 +11,8 @@ from allauth.account.internal.flows.login import (
     _AUTHENTICATION_METHODS_USER_SESSION_KEY,
     AUTHENTICATION_METHODS_SESSION_KEY,
 )
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import encrypt
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.db import transaction
@@ -41,6 +43,8 @@ from tests.conftest import make_member
 from tests.screens import people
 from tests.screens.clock import NOW
 from tests.screens.filled import Filled, fill
+from tests.security.authenticator import Passkey
+from tests.security.identity import SSO
 from tests.security.matrix import ENGINEER, LABELER, NOBODY, OWNER, RESEARCHER, REVIEWER, STRANGER
 from tests.security.routes import Route
 from training.models import Alarm, Job, Snapshot
@@ -125,6 +129,7 @@ def make_site(folder: Path) -> Site:
             Membership.objects.create(user=user, project=filled.rehearsal, role=role)
     sessions = {person: session_of(user, seconds_ago=LONG_AGO) for person, user in users.items()}
     rows, apart = _rows(filled, folder)
+    rows["pk"] = {user.username: factors_of(user) for user in users.values()}["maren"]
     rows["handle"] = Session(session_key=sessions[OWNER]).handle
     own = {STRANGER: elsewhere}
     return Site(
@@ -142,6 +147,17 @@ def make_site(folder: Path) -> Site:
         without=_without(users[OWNER], filled),
         stranger_s=elsewhere,
     )
+
+
+def factors_of(user: User) -> int:
+    """One of each kind; answers the number of the passkey."""
+    about = {"challenge": "", "user": {"id": ""}}
+    made = {
+        "totp": {"secret": encrypt("A" * 32)},
+        "recovery_codes": {"seed": encrypt("5eed"), "used_mask": 0},
+        "webauthn": {"name": "Phone", "credential": Passkey("testserver").register({"publicKey": about})},
+    }
+    return [Authenticator.objects.create(user=user, type=kind, data=data).pk for kind, data in made.items()][-1]
 
 
 def _without(owner: User, filled: Filled) -> dict[str, str]:
@@ -214,6 +230,7 @@ def _rows(site: Filled, folder: Path) -> tuple[dict[str, Any], dict[str, dict[st
         "name": "work",
         "mark": "0",
         "key": "f2a91c07",  # the engineer's
+        "provider_id": SSO,
         **{name: 1 for name in ("object_id", "content_type_id", "id")},  # of the server's own pages
     }
     judged = {"campaign_id": ranked.pk, "task_id": site.ranked_task.pk}

@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import urls
 from django.core.cache import cache
 from django.db import transaction
@@ -19,6 +20,7 @@ from django.test import client
 from django.test.utils import override_settings
 
 from tests.screens.clock import standing_still
+from tests.security.identity import told_of
 from tests.security.matrix import ACCOUNT_PAGES, ADMIN, API, MEMBERS, NOBODY, NOTHING_THERE, OWNER, PAGES, STRANGER, Who
 from tests.security.routes import Route, routes
 from tests.security.site import FORGED, Site, make_site, plainly
@@ -28,6 +30,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.threat(6)]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 IN, SIGN_IN, ANEW = "is let in", "is asked to sign in", "is asked for the password"
 REFUSED, SCOPE, NOTHING, NO_METHOD = "is refused", "lacks the scope", "finds nothing", "has no such method"
+PROVIDER = {name: f"https://id.example.org/{name}" for name in ("token_endpoint", "authorization_endpoint", "jwks_uri")}
+"""What it would say of itself; here nobody asks it."""
 ROUTES = {route.name: route for route in routes()}
 
 
@@ -54,6 +58,8 @@ def site(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest
     with (
         django_db_blocker.unblock(),
         override_settings(METRICS_NETWORKS=[ip_network("127.0.0.1")]),
+        override_settings(**told_of("https://id.example.org")),
+        patch.object(OpenIDConnectOAuth2Adapter, "openid_config", PROVIDER),
         override_settings(**places, EXPORTS_DIR=folder, API_REQUESTS_PER_MINUTE=10**6, ACCOUNT_RATE_LIMITS=False),
         standing_still(),
         patch.object(urls, "handler403", plainly(403)),

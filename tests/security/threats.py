@@ -109,12 +109,17 @@ THREATS = {
         ("labeling/models/token.py", "labeling/api/authentication.py", "labeling/views/tokens.py"),
     ),
     12: Threat(
-        "Guessing passwords, stealing sessions",
-        "Many guesses from one address, or from many at one account, by other spellings, at the server's own door; a "
-        "session planted before sign-in, stolen after it.",
+        "Guessing passwords and codes, stealing sessions and accounts",
+        "Many guesses from one address, or from many at one account, by other spellings, at the server's own door; "
+        "codes and passkeys' answers sent again; a session planted before sign-in, stolen after it; at the identity "
+        "provider an address that is somebody else's.",
         "Limits by address and by account, one door, a new session at every sign-in, none left after signing out or a "
-        "new password; cookies for HTTPS alone; the password again for what does harm.",
-        ("labeling/backends.py", "labeling/admin.py", "config/settings.py"),
+        "new password; a code is good once, and an answer for one question; cookies for HTTPS alone; the password, "
+        "or the provider, again for what does harm; no account by an address that provider or account did not prove.",
+        (
+            "labeling/backends.py", "labeling/sessions.py", "labeling/second_factors.py", "labeling/enrolling.py",
+            "labeling/single_sign_on.py", "labeling/sign_in.py", "labeling/admin.py", "config/settings.py",
+        ),
     ),
     13: Threat(
         "A labeler who looks for what is hidden",
