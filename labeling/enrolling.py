@@ -40,7 +40,7 @@ def _cipher() -> Fernet:
     return Fernet(base64.urlsafe_b64encode(key))
 
 
-class ActivateForm(ActivateTOTPForm):  # type: ignore[misc]
+class ActivateForm(ActivateTOTPForm):
     """The code that proves a new app is used up, too."""
 
     def clean_code(self) -> str:
@@ -49,7 +49,7 @@ class ActivateForm(ActivateTOTPForm):  # type: ignore[misc]
         return code
 
 
-class PasskeyForm(AddWebAuthnForm):  # type: ignore[misc]
+class PasskeyForm(AddWebAuthnForm):
     """A passkey signs in by itself unless its owner wants it to follow the password."""
 
     name = forms.CharField(label=gettext_lazy("What you call it"), required=False, max_length=60)

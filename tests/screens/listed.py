@@ -365,7 +365,7 @@ ONLY_LOOKED_AT = tuple(
         ("passkey-again", ("mfa_reauthenticate_webauthn",), factors("webauthn/reauthenticate/", "webauthn"), "maren",
          None, 200),
         ("elsewhere-cancelled", ("socialaccount_login_cancelled",), plain("/accounts/oidc/cancelled/"), "", None, 200),
-        ("elsewhere-failed", ("socialaccount_login_error",), plain("/accounts/oidc/error/"), "", None, 200),
+        ("elsewhere-failed", ("socialaccount_login_error",), plain("/accounts/oidc/error/"), "", None, 401),
         ("inactive", ("account_inactive",), plain("/accounts/inactive/"), "", None, 200),
         ("code", ("account_confirm_login_code",), plain("/accounts/login/code/confirm/"), "", None, 200),
         ("confirm-sent", ("account_email_verification_sent",), plain("/accounts/confirm-email/"), "", None, 200),

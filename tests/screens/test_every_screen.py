@@ -31,7 +31,7 @@ NO_PAGES = {
     "matrix_json": "JSON",
     "mfa_download_recovery_codes": "text",
     "mfa_login_webauthn": "JSON, or the page of signing in",
-    "mfa_authenticate": "a step of signing in, which tests/browser/test_signing_in.py looks at",
+    "mfa_authenticate": "a step of signing in: where no password was given yet it leads back to it",
     "openid_connect_login": "the way to the identity provider",
     "openid_connect_callback": "the way back",
     "sign_in_again_elsewhere": "the way to the identity provider",

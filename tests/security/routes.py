@@ -40,11 +40,14 @@ def routes() -> list[Route]:
     return list(_below(get_resolver("config.urls")))
 
 
-def _below(resolver: URLResolver, space: str = "", before: str = "") -> Iterator[Route]:
+def _below(
+    resolver: URLResolver, space: str = "", before: str = "", wanted: tuple[str, ...] = ()
+) -> Iterator[Route]:
     for found in resolver.url_patterns:
         pattern = before + str(found.pattern)
+        wants = (*wanted, *found.pattern.converters)
         if isinstance(found, URLResolver):
-            yield from _below(found, f"{space}{found.namespace}:" if found.namespace else space, pattern)
+            yield from _below(found, f"{space}{found.namespace}:" if found.namespace else space, pattern, wants)
         else:
             assert isinstance(found, URLPattern)
-            yield Route(f"{space}{found.name or pattern}", pattern, tuple(found.pattern.converters))
+            yield Route(f"{space}{found.name or pattern}", pattern, wants)

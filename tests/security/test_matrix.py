@@ -44,6 +44,8 @@ def said(answer: Any) -> str:
         return ANEW
     if answer.status_code == 403 and not answer.streaming and b'"scope_missing"' in answer.content:
         return SCOPE
+    if answer.status_code == 401 and answer["Content-Type"].startswith("text/html"):
+        return IN  # a page that says to everybody that what came from the identity provider was not asked for
     known = {401: SIGN_IN, 403: REFUSED, 404: NOTHING, 405: NO_METHOD}
     if answer.status_code < 500 and answer.status_code not in known:
         return IN
