@@ -137,17 +137,18 @@ def test_the_identity_provider_of_the_house_signs_in(ada: User, visit: Callable,
         for name, value in told_of(f"http://localhost:{server.server_port}").items():
             setattr(settings, name, value)
         visitor = visit(None)
+        visitor.expected += ["cdn.jsdelivr.net", "favicon.ico"]  # what the provider's own page asks for
         page = visitor.open("/accounts/login/")
         assert looked_at(page) == []
         press(page, "Sign in with The Lab", "link")
-        type_in(page, "[name=sub]", "1")
+        type_in(page, "input[name=sub]", "1")
         page.wait_for_url("**/projects/helpdesk/")
 
         visitor.expected.append("403")
         stranger = visitor.context.browser.new_context().new_page()
         stranger.goto(f"{visitor.base}/accounts/login/")
         press(stranger, "Sign in with The Lab", "link")
-        type_in(stranger, "[name=sub]", "4")
+        type_in(stranger, "input[name=sub]", "4")
         expect(stranger.get_by_role("alert")).to_contain_text("Nobody invited eve@lab.example.org")
         assert looked_at(stranger) == []
         stranger.context.close()

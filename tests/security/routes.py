@@ -40,9 +40,7 @@ def routes() -> list[Route]:
     return list(_below(get_resolver("config.urls")))
 
 
-def _below(
-    resolver: URLResolver, space: str = "", before: str = "", wanted: tuple[str, ...] = ()
-) -> Iterator[Route]:
+def _below(resolver: URLResolver, space: str = "", before: str = "", wanted: tuple[str, ...] = ()) -> Iterator[Route]:
     for found in resolver.url_patterns:
         pattern = before + str(found.pattern)
         wants = (*wanted, *found.pattern.converters)
