@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from labeling.agreement.figures import Figure, Floats, Ints, Totals, undefined
+from labeling.agreement.figures import Figure, Floats, Totals, undefined
 from labeling.agreement.intervals import bootstrap_by_prompt
 from labeling.agreement.judged import Judged
 from labeling.agreement.rankings import ORDERS, TIED, Ranking, check_once, comparisons, order

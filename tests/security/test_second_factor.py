@@ -47,9 +47,9 @@ def test_a_passkey_answers_one_question_for_this_site_and_for_who_is_there(serve
     passkey = Passkey(HOST)
     visitor = served.signed_in(owner)
     made = passkey.register(options_on(visitor.get(ADD).text, "creation_options"))
-    answer = visitor.post(
-        ADD, {"name": "Phone", "passwordless": "on", "credential": json.dumps(made)}, form_at="/accounts/password/change/"
-    )  # the page itself, asked for again, would ask another question
+    said = {"name": "Phone", "passwordless": "on", "credential": json.dumps(made)}
+    # The page itself, asked for again, would ask another question.
+    answer = visitor.post(ADD, said, form_at="/accounts/password/change/")
     assert answer.status == 302
 
     def tried(said: dict[str, object], thief: Attacker) -> bool:
