@@ -1,15 +1,21 @@
 """From chat to ids: what people write stays text, responses end with the end of turn, PAD ends nothing."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers.utils import chat_template_utils
 
+from training.rlhf.contract.config import RunConfig
 from training.rlhf.contract.exit_codes import ConfigRefused, DataRefused, InputMissing
 from training.rlhf.contract.records import Message
 from training.rlhf.contract.settings import Conditioning, Lengths, Tokens
+from training.rlhf.demonstrations import encode_demonstrations
 from training.rlhf.tokens import (
     CHAT_TOKENS,
     END_OF_TEXT,
@@ -167,6 +173,55 @@ def test_a_chat_that_the_models_template_will_not_have_is_refused_by_its_roles()
     tokens = prepare_tokens(foreign_tokenizer(template=strict), Tokens(), NO_CONDITIONS)
     with pytest.raises(DataRefused, match="roles system, user: no system here"):
         tokens.prompt_ids(said(("system", "a"), ("user", "b")))
+
+
+@pytest.mark.rule(3)
+@pytest.mark.rule(28)
+@pytest.mark.parametrize("date", ["strftime_now('%d %b %Y')", "date_string"])
+def test_a_template_that_writes_the_date_writes_the_same_one_every_day(
+    date: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = prepare_tokens(foreign_tokenizer(template="{{ " + date + " }}" + CHATML), Tokens(), NO_CONDITIONS)
+    before = tokens.prompt_ids(said(("user", "a")))
+    assert tokens.text(before).startswith("26 Jul 2024")
+
+    class Tomorrow(chat_template_utils.datetime):  # type: ignore[name-defined,misc]
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return super().now(tz) + timedelta(days=40)
+
+    monkeypatch.setattr(chat_template_utils, "datetime", Tomorrow)
+    assert tokens.prompt_ids(said(("user", "a"))) == before
+
+
+def test_the_row_that_a_template_refuses_is_named() -> None:
+    strict = "{{ raise_exception('no system here') if messages[0]['role'] == 'system' }}" + CHATML
+    tokens = prepare_tokens(foreign_tokenizer(template=strict), Tokens(), NO_CONDITIONS)
+    row = replace(demonstrations(1)[0], messages=said(("system", "a"), ("user", "b")))
+    config = RunConfig.from_json(
+        {
+            "format": 1,
+            "job": "j",
+            "seed": 1,
+            "stage": "sft",
+            "sft": {},
+            "models": {"init": "m"},
+            "data": {"train": ["d"]},
+        }
+    )
+    with pytest.raises(DataRefused, match="row d000: the model's chat template refuses messages of roles system, user"):
+        encode_demonstrations([row], tokens, config, Budget(config.lengths))
+
+
+def test_a_control_token_that_the_tokenizer_makes_from_plain_text_is_no_matter_of_roles() -> None:
+    tokenizer = foreign_tokenizer(template="<|plain|>" + CHATML)
+    tokenizer.add_tokens([AddedToken("the", special=False)])
+    tokenizer.chat_template = "the" + CHATML
+    tokens = prepare_tokens(tokenizer, Tokens(), NO_CONDITIONS)
+    with pytest.raises(
+        DataRefused, match="the model's tokenizer cannot encode this chat as text: Can't sanitize 'the'"
+    ):
+        tokens.prompt_ids(said(("user", "the end")))
 
 
 def test_a_condition_is_left_out_on_the_asked_share_of_rows_always_the_same_ones() -> None:

@@ -39,7 +39,7 @@ def read_demonstrations(run: Run, tokens: ChatTokens) -> Demonstrations:
     def read(among: list[Demonstration], condition: str | None, budget: Budget) -> list[Exchange]:
         found = []
         for row in among:
-            prompt = tokens.prompt_ids(row.messages, condition=condition)
+            prompt = tokens.prompt_of(row, condition=condition)
             exchange = Exchange(prompt, [answer_ids(row.response, tokens, row_id=row.id)])
             if budget.fits(row, prompt=exchange.prompt, responses=exchange.responses):
                 found.append(exchange)

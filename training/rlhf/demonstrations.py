@@ -55,7 +55,7 @@ def encode_demonstrations(
         condition = row.condition if config.conditioning.mode == "message" else None
         if not keeps_condition(row.id, seed=config.seed, dropout=dropout):
             condition = None
-        prompt = tokens.prompt_ids(row.messages, condition=condition)
+        prompt = tokens.prompt_of(row, condition=condition)
         response = tokens.response_ids(row.response.text)
         if row.weight > 0 and budget.fits(row, prompt=prompt, responses=[response]):
             items.append(Item(row.id, Exchange(prompt, [response]), row.weight, condition))

@@ -77,7 +77,7 @@ def scored_responses(run: Run, tokens: ChatTokens, ensemble: Ensemble, *, batchi
         assert isinstance(ranking, Ranking)
         responses = [answer_ids(answer, tokens, row_id=ranking.id) for answer in ranking.responses]
         for condition in told:
-            exchange = Exchange(tokens.prompt_ids(ranking.messages, condition=condition), responses)
+            exchange = Exchange(tokens.prompt_of(ranking, condition=condition), responses)
             if Budget(config.lengths).fits(ranking, prompt=exchange.prompt, responses=exchange.responses):
                 exchanges.append(exchange)
                 named.append((ranking, condition))

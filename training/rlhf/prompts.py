@@ -50,7 +50,7 @@ def read_prompts(run: Run, tokens: ChatTokens, names: Sequence[str], *, conditio
     found = EncodedPrompts([], [], [], {})
     for row in only(Prompt, run.inputs.rows(names, "prompt")):
         key = condition or (row.condition if told else None)
-        ids = tokens.prompt_ids(row.messages, condition=key)
+        ids = tokens.prompt_of(row, condition=key)
         if budget.fits(row, prompt=ids):
             found.ids.append(row.id)
             found.conditions.append(key)

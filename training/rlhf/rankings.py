@@ -94,7 +94,7 @@ def read_items(rows: Iterable[Row], *, tokens: ChatTokens, config: RunConfig, dr
                 found.all_tied += 1
                 continue
             exchange = Exchange(
-                tokens.prompt_ids(ranking.messages, condition=condition),
+                tokens.prompt_of(ranking, condition=condition),
                 [answer_ids(answer, tokens, row_id=ranking.id) for answer in ranking.responses],
             )
             if found.budget.fits(ranking, prompt=exchange.prompt, responses=exchange.responses):

@@ -115,7 +115,7 @@ def group_by_prompt(
     for row in rows:
         key = (row.prompt, row.condition if told else None)
         if key not in encoded:
-            encoded[key] = tokens.prompt_ids(prompts[row.prompt].messages, condition=key[1])
+            encoded[key] = tokens.prompt_of(prompts[row.prompt], condition=key[1])
         if not row.token_ids or max(row.token_ids) >= tokens.vocabulary:
             raise DataRefused(
                 f"response {row.id} has token ids outside a vocabulary of {tokens.vocabulary}: another model's "

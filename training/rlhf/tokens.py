@@ -3,13 +3,14 @@
 A prompt and its response are encoded apart, and what people wrote never becomes a control token: "<|end|>" typed by a
 user is encoded as the characters it is made of. A response ends with the end of turn of the model's template, which
 is often not tokenizer.eos_token; PAD is never one of the tokens that end something. Texts over a budget are counted
-and reported, never cut.
+and reported, never cut. A template that writes today's date writes the same one always.
 """
 
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -38,8 +39,31 @@ CHAT_TEMPLATE = """\
 """
 """For models that have none: a token for each role, a token that ends a turn, nothing between."""
 
+TODAY = datetime(2024, 7, 26)
+"""What every chat template is told the date is. Told the clock's, a stage would read other prompts than the one before
+it, and a resumed run others than it began with. It is the date that Llama's templates write where nobody tells any."""
+DATE_CODES = [
+    f"%{code}" for code in ("d", "-d", "e", "b", "B", "m", "-m", "Y", "y", "A", "a", "j", "H", "I", "M", "S", "p", "F")
+]
+STOPPED_CLOCK = (
+    "{%- macro strftime_now(format) -%}{{- format"
+    + "".join(f"|replace('{code}', '{TODAY.strftime(code)}')" for code in DATE_CODES)
+    + " -}}{%- endmacro %}\n"
+)
+"""Before a template, in the place of transformers' own `strftime_now`: it takes no other function from outside."""
+
 SENTINEL = "sentinel"
 EXAMPLES = 5
+
+
+class HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+class HasMessages(HasId, Protocol):
+    @property
+    def messages(self) -> Sequence[Message]: ...
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -87,13 +111,22 @@ class ChatTokens:
             return self._start_ids + self.text_ids("".join(f"{message['content']}\n" for message in chat))
         try:
             ids = self.tokenizer.apply_chat_template(
-                chat, chat_template=self.template, add_generation_prompt=True, sanitize_control_tokens=True,
-                return_dict=False,
+                chat, chat_template=without_clock(self.template), add_generation_prompt=True,
+                sanitize_control_tokens=True, return_dict=False, date_string=TODAY.strftime("%d %b %Y"),
             )  # fmt: skip
-        except (TemplateError, ValueError) as error:
+        except TemplateError as error:
             roles = ", ".join(message["role"] for message in chat)
             raise DataRefused(f"the model's chat template refuses messages of roles {roles}: {error}") from error
+        except ValueError as error:
+            raise DataRefused(f"the model's tokenizer cannot encode this chat as text: {error}") from error
         return cast(list[int], ids)
+
+    def prompt_of(self, row: HasMessages, *, condition: str | None = None) -> list[int]:
+        """`prompt_ids` of a row. Raises DataRefused, naming the row."""
+        try:
+            return self.prompt_ids(row.messages, condition=condition)
+        except DataRefused as refused:
+            raise DataRefused(f"row {row.id}: {refused}") from refused
 
     def _condition_text(self, condition: str) -> str:
         if condition not in self.conditions:
@@ -151,6 +184,11 @@ class ChatTokens:
         )
 
 
+def without_clock(template: str) -> str:
+    """The template, as it writes the same date every day."""
+    return STOPPED_CLOCK + template if "strftime_now" in template else template
+
+
 def _with_system_message(chat: list[dict[str, str]], text: str) -> list[dict[str, str]]:
     """A chat has one system message at most: a condition joins the one that is there."""
     if chat[0]["role"] == "system":
@@ -201,7 +239,7 @@ def _find_stops(tokenizer: PreTrainedTokenizerBase, template: str | None) -> tup
 def _end_of_turn(tokenizer: PreTrainedTokenizerBase, template: str) -> int | None:
     chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": SENTINEL}]
     try:
-        written = cast(str, tokenizer.apply_chat_template(chat, chat_template=template, tokenize=False))
+        written = cast(str, tokenizer.apply_chat_template(chat, chat_template=without_clock(template), tokenize=False))
     except TemplateError as error:  # as one that reaches for Python, which the sandbox keeps from it
         raise ConfigRefused(f"the model's chat template cannot be used: {error}; take another model") from error
     _, _, after = written.rpartition(SENTINEL)
@@ -222,11 +260,6 @@ def keeps_condition(row_id: str, *, seed: int, dropout: float) -> bool:
     """Whether a row keeps its condition's message: drawn from the row's id, so that it is the same in every epoch."""
     digest = hashlib.sha256(f"{seed}:{row_id}".encode()).digest()
     return int.from_bytes(digest[:8]) / 2**64 >= dropout
-
-
-class HasId(Protocol):
-    @property
-    def id(self) -> str: ...
 
 
 @dataclass
