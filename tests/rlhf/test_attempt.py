@@ -20,10 +20,15 @@ from training.rlhf.contract.exit_codes import DataRefused, ExitCode, NotFinite, 
 from training.rlhf.contract.records import Text
 from training.rlhf.contract.run_folder import (
     Control,
+    ModelEntry,
     RunFolder,
+    model_identity,
     read_error,
     read_status,
     write_control,
+    write_data_file,
+    write_data_manifest,
+    write_models_manifest,
 )
 from training.rlhf.run import Run
 
@@ -165,6 +170,36 @@ def test_it_refuses_rows_of_another_kind(folder: RunFolder) -> None:
 
     assert finish(folder, "pretrain", work) == ExitCode.DATA_REFUSED
     assert "data/text.jsonl holds rows of kind text; expected demonstration" in str(read_error(folder, 1))
+
+
+@pytest.mark.rule(28)
+def test_a_resumed_run_refuses_other_data_even_with_their_manifest(folder: RunFolder) -> None:
+    def pull_the_plug(step: int) -> None:
+        if step == 3:
+            raise KeyError("pulled the plug")
+
+    assert attempt(folder, pull_the_plug) == ExitCode.BUG
+    before = folder.data("text").read_bytes(), folder.data_manifest.read_bytes()
+    write_data_manifest(folder, [write_data_file(folder, "text", "text", TEXTS[:2])])
+    assert attempt(folder) == ExitCode.INPUT_MISSING
+    error = read_error(folder, 2)
+    assert error is not None
+    assert error.message.startswith("data/text.jsonl was changed since the run began")
+    folder.data("text").write_bytes(before[0])
+    folder.data_manifest.write_bytes(before[1])
+    assert attempt(folder) == ExitCode.DONE
+
+
+def test_a_resumed_run_refuses_another_model_even_with_its_manifest(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "weights").write_text("one")
+    folder = sft_folder(tmp_path, model)
+    assert finish(folder, "sft", counting) == ExitCode.DONE
+    (model / "weights").write_text("two")
+    write_models_manifest(folder, [ModelEntry(path="models/base", sha256=model_identity(model))])
+    assert finish(folder, "sft", counting) == ExitCode.INPUT_MISSING
+    assert "the model of role init was changed since the run began" in str(read_error(folder, 2))
 
 
 def sft_folder(tmp_path: Path, model: Path, **changes: Any) -> RunFolder:

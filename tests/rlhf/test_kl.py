@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 
+from training.rlhf.contract.stages import Ppo
+from training.rlhf.contract.strict import Refused
 from training.rlhf.kl import KlCoefficient, approximate_kl, is_impossibly_negative, sequence_kl, token_rewards
 
 MASK = torch.tensor([[True, True, True], [True, False, False]])
@@ -65,3 +67,11 @@ def test_a_fixed_coefficient_stays_and_an_adaptive_one_follows_the_target() -> N
     assert adaptive.value == pytest.approx(0.1 * 1.05)
     adaptive.observe(kl=50.0, episodes=500)
     assert adaptive.value == pytest.approx(0.1 * 1.05 * 1.1)
+
+
+def test_a_horizon_shorter_than_an_iteration_is_refused_since_the_price_could_become_negative() -> None:
+    kl = {"mode": "adaptive", "target_nats": 1.0, "horizon_episodes": 511}
+    with pytest.raises(Refused, match=r"kl.horizon_episodes is 511; expected at least episodes_per_iteration \(512\)"):
+        Ppo.from_json({"episodes": 512, "kl": kl})
+    Ppo.from_json({"episodes": 512, "kl": kl | {"horizon_episodes": 512}})
+    Ppo.from_json({"episodes": 512, "kl": kl | {"mode": "fixed"}})

@@ -19,13 +19,21 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar, cast
 
 import torch
 
 from training.rlhf import checkpoints
 from training.rlhf.contract.config import RunConfig, StageName, load_config
-from training.rlhf.contract.exit_codes import CannotWrite, ConfigRefused, ExitCode, Fenced, OutOfMemory, StageEnd
+from training.rlhf.contract.exit_codes import (
+    CannotWrite,
+    ConfigRefused,
+    ExitCode,
+    Fenced,
+    InputMissing,
+    OutOfMemory,
+    StageEnd,
+)
 from training.rlhf.contract.run_folder import (
     ErrorNote,
     RunFolder,
@@ -36,7 +44,7 @@ from training.rlhf.contract.run_folder import (
     write_json,
 )
 from training.rlhf.contract.strict import Refused
-from training.rlhf.inputs import check_inputs
+from training.rlhf.inputs import Inputs, check_inputs
 from training.rlhf.memory import keep_freed_memory
 from training.rlhf.progress import Progress
 from training.rlhf.run import Run
@@ -84,7 +92,9 @@ def attempt_stage(folder: RunFolder, stage: StageName, work: Callable[[Run], Non
         _remember_config(lock, folder)
         _prepare_torch(config)
         checkpoints.remove_leftovers(folder)
-        run = Run(folder, config, progress, check_inputs(folder, config))
+        inputs = check_inputs(folder, config)
+        _remember_inputs(lock, inputs)
+        run = Run(folder, config, progress, inputs)
         run.listen_to_signals()
         work(run)
     except Exception as error:  # noqa: BLE001 (the process's door: every failure becomes an exit code and a sentence)
@@ -152,15 +162,40 @@ def _remember_config(lock: TextIO | None, folder: RunFolder) -> None:
     if lock is None:
         return
     sha256 = file_sha256(folder.config)
-    lock.seek(0)
-    first = lock.read().strip()
-    if not first:
-        lock.write(json.dumps({"config_sha256": sha256}) + "\n")
-        lock.flush()
-    elif json.loads(first)["config_sha256"] != sha256:
+    if _remembered(lock, "config_sha256", sha256) != sha256:
         raise ConfigRefused(
             "config.json was changed since the run began; a changed config is a new run, in a new folder"
         )
+
+
+def _remember_inputs(lock: TextIO | None, inputs: Inputs) -> None:
+    """Raises InputMissing if a data file or a model is not the one that the run began with, whatever its manifest says
+    by now: a run that went on with others would have learned from something that nobody wrote down."""
+    if lock is None:
+        return
+    identities = {f"data/{name}.jsonl": file.sha256 for name, file in inputs.data.items()}
+    identities |= {f"the model of role {role}": model.sha256 for role, model in inputs.models.items()}
+    first = _remembered(lock, "inputs_sha256", identities)
+    changed = sorted(name for name, sha256 in identities.items() if first.get(name) != sha256)
+    if changed:
+        raise InputMissing(
+            f"{changed[0]} was changed since the run began; a run with other inputs is a new run, in a new folder"
+        )
+
+
+T = TypeVar("T")
+
+
+def _remembered(lock: TextIO, name: str, now: T) -> T:
+    """What the first attempt wrote under this name into the lock, a line of its own; written now if none did."""
+    lock.seek(0)
+    for line in lock:
+        said = json.loads(line)
+        if name in said:
+            return cast(T, said[name])
+    lock.write(json.dumps({name: now}, sort_keys=True) + "\n")
+    lock.flush()
+    return now
 
 
 def _prepare_torch(config: RunConfig) -> None:

@@ -85,7 +85,8 @@ class Sft(Section):
     pack: bool = True
     """Several demonstrations in a row, kept apart by mask and positions; false: a row each."""
     pretrain_fraction: ShareBelowOne = 0.0
-    """Share of the rows that are text of data.pretraining."""
+    """Share of the rows that are text of data.pretraining: of rows and not of tokens. A window of text has up to 512 of
+    these, and the loss is by token, so that its share of the loss is larger wherever responses are shorter."""
     residual_dropout: ShareBelowOne = 0.0
     """On what attention and feed-forward add to the residual stream; the paper has 0.2."""
     select: Literal["validation_loss", "reward_score", "last"] = "validation_loss"
@@ -236,7 +237,8 @@ class Ppo(Section):
     gae_lambda: Share = 0.95
     whiten_advantages: Literal["iteration", "none"] = "iteration"
     scale_rewards: bool = False
-    """Divide scores by their running spread, never shifting them; kl.coef is then the price of a nat in spreads."""
+    """Divide scores by their running spread, never shifting them; kl.coef is then the price of a nat in spreads. What a
+    missing stop cost, or put in the score's place, is divided with them."""
     missing_stop: MissingStop = field(default_factory=MissingStop)
     ema: Ema = field(default_factory=Ema)
     ptx: Ptx = field(default_factory=Ptx)
@@ -244,6 +246,12 @@ class Ppo(Section):
     """null: the policy is set beside nothing but its own beginning."""
 
     def check_together(self) -> None:
+        if self.kl.mode == "adaptive" and self.episodes_per_iteration > self.kl.horizon_episodes:
+            raise Refused(
+                "kl.horizon_episodes",
+                f"is {self.kl.horizon_episodes}; expected at least episodes_per_iteration "
+                f"({self.episodes_per_iteration}): one step of the coefficient could make it negative",
+            )
         if self.episodes_per_iteration % self.minibatch_episodes:
             raise Refused(
                 "minibatch_episodes",
