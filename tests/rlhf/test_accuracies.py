@@ -1,10 +1,13 @@
 """Where a reward model is right, counted by hand, and whether it means the probabilities it gives."""
 
 import math
+from typing import Any
 
 import pytest
 
+from training.rlhf import held_out
 from training.rlhf.accuracies import accuracy, among_people, by_cohort, by_labeler, by_length
+from training.rlhf.batching import Batching
 from training.rlhf.calibration import calibration
 from training.rlhf.layouts import Exchange
 from training.rlhf.rankings import Item, Judge
@@ -73,3 +76,18 @@ def test_expected_is_set_beside_observed() -> None:
 def test_scores_that_overflow_are_certain_and_no_comparisons_have_no_error() -> None:
     assert calibration([item("p", (1, 2))], [[2000.0, -2000.0]])["expected_error"] == 0
     assert calibration([], []) == {"bins": [], "expected_error": None}
+
+
+@pytest.mark.rule(30)
+def test_a_prompt_judged_under_two_conditions_is_one_prompt_of_the_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"p{number}" for number in range(6)]
+    items = [item(name, (1, 2)) for name in names for _ in range(2)]
+    said = [[float(number % 2), 0.5] for number in range(6) for _ in range(2)]
+    monkeypatch.setattr(held_out, "score", lambda *_, **__: said)
+    model: Any = None
+    numbers, told = held_out.measure([model], items, batching=Batching(tokens=100, shared=False))
+    assert numbers["accuracy"] == 0.5
+    for figure in ("loss", "accuracy", "longer_is_better", "accuracy_over_longer"):
+        assert told[figure]["prompts"] == 6, figure
+    once = accuracy(items[::2], said[::2])
+    assert (told["accuracy"]["low"], told["accuracy"]["high"]) == (once["low"], once["high"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.rlhf.run_folders import (
     base_config,
@@ -21,9 +22,16 @@ from tests.rlhf.tiny_runs import run_in_a_process
 from training.rlhf import sample, score
 from training.rlhf.contract.exit_codes import ExitCode
 from training.rlhf.contract.records import Message, Prompt, Response, read_rows
-from training.rlhf.contract.run_folder import RunFolder, read_output_manifest, read_status
+from training.rlhf.contract.run_folder import (
+    RunFolder,
+    model_identity,
+    read_models_manifest,
+    read_output_manifest,
+    read_status,
+    write_models_manifest,
+)
 from training.rlhf.layouts import Exchange, padded
-from training.rlhf.models import ScalarModel
+from training.rlhf.models import HEAD_FILE, ScalarModel
 from training.rlhf.run import Run
 from training.rlhf.sampling import sample_responses
 
@@ -231,7 +239,12 @@ def test_a_response_too_long_keeps_no_score_and_is_counted(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("row", "told"),
-    [(response("a", "elsewhere", 5), "prompt elsewhere"), (response("a", "p0", 5000), "outside a vocabulary")],
+    [
+        (response("a", "elsewhere", 5), "prompt elsewhere"),
+        (response("a", "p0", 5000), "outside a vocabulary"),
+        (response("a", "p0", 5, -1), "outside a vocabulary"),
+        (response("a", "p0"), "has no token ids"),
+    ],
 )
 def test_a_response_that_cannot_be_scored_is_refused_by_name(tmp_path: Path, row: Response, told: str) -> None:
     folder = score_run(tmp_path, [row])
@@ -242,3 +255,18 @@ def test_a_response_that_cannot_be_scored_is_refused_by_name(tmp_path: Path, row
     assert "response a" in status.error.message
     assert told in status.error.message
     assert not read_lines(folder.events) or not folder.output("responses").exists()
+
+
+def test_a_score_that_is_no_number_ends_the_stage_and_names_the_response(tmp_path: Path) -> None:
+    folder = score_run(tmp_path, [response("a", "p0", 5)])
+    head = (folder.root / "models/rm1").resolve() / HEAD_FILE
+    save_file({name: weight * float("nan") for name, weight in load_file(head).items()}, head)
+    entries = [
+        replace(entry, sha256=model_identity(folder.root / entry.path)) for entry in read_models_manifest(folder)
+    ]
+    write_models_manifest(folder, entries)
+    assert run_here(folder, score) == ExitCode.NOT_FINITE
+    status = read_status(folder)
+    assert status is not None
+    assert status.error is not None
+    assert status.error.message.startswith("models.rewards.rm1 scores response a nan")

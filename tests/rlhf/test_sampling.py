@@ -7,6 +7,7 @@ import torch
 from transformers import PreTrainedModel
 
 from tests.rlhf.tiny_models import SHAPES, VOCABULARY, tiny_llama
+from training.rlhf.contract.exit_codes import NotFinite
 from training.rlhf.layouts import Exchange, padded, response_logits
 from training.rlhf.losses import token_logprobs
 from training.rlhf.sampling import Limits, Response, draw, sample_responses
@@ -158,3 +159,16 @@ def test_sampling_leaves_dropout_off() -> None:
 def test_a_prompt_without_room_is_refused_by_its_number() -> None:
     with pytest.raises(ValueError, match=r"prompt \d has \d tokens; expected 1 to 3"):
         sample(tiny_llama(), limits=Limits(response_tokens=8, context_tokens=4))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.0])
+def test_logits_that_are_not_finite_end_it_and_name_the_prompts(temperature: float) -> None:
+    model = tiny_llama()
+    with torch.no_grad():
+        model.get_input_embeddings().weight[6:].fill_(float("nan"))  # type: ignore[union-attr]
+    with pytest.raises(NotFinite, match="logits are not finite, answering a, b"):
+        sample_responses(
+            model, [[3, 4], [7, 8], [3], [9]], responses_per_prompt=2, stop_token_ids=STOPS,
+            limits=Limits(response_tokens=1, context_tokens=8), temperature=temperature,
+            generator=torch.Generator().manual_seed(1), batch_tokens=100, names=["good", "b", "fine", "a"],
+        )  # fmt: skip

@@ -5,17 +5,18 @@ from typing import Any
 
 import torch
 
-from training.rlhf.accuracies import accuracy, among_people, by_cohort, by_labeler, by_length
+from training.rlhf.accuracies import accuracy, among_people, by_cohort, by_labeler, by_length, over_prompts
 from training.rlhf.batching import Batching, score
 from training.rlhf.calibration import calibration
 from training.rlhf.contract.records import Comparison, Ranking, Response
 from training.rlhf.ensemble import Ensemble, spread_of
-from training.rlhf.intervals import interval
+from training.rlhf.intervals import Interval
 from training.rlhf.layouts import Exchange
 from training.rlhf.losses import ranking_loss
 from training.rlhf.models import ScalarModel
 from training.rlhf.rankings import Item, agreement, answer_ids, pairs_of
 from training.rlhf.run import Run
+from training.rlhf.steps import need_finite
 from training.rlhf.tokens import Budget, ChatTokens
 
 
@@ -26,7 +27,10 @@ def measure(
     batching: Batching,
     before_batch: Callable[[], object] = lambda: None,
 ) -> tuple[dict[str, float], dict[str, Any]]:
-    """Metrics, and figures for the report, each beside the other ways to guess. Both empty without items."""
+    """Metrics, and figures for the report, each beside the other ways to guess. Both empty without items.
+
+    A prompt is an item for each condition that it was judged under; intervals are over prompts.
+    """
     if not items:
         return {}, {}
     exchanges = [item.exchange for item in items]
@@ -38,6 +42,10 @@ def measure(
     ours, comparisons = zip(*map(agreement, items, scores), strict=True)
     lengths = [[float(len(response)) for response in exchange.responses] for exchange in exchanges]
     longer, _ = zip(*map(agreement, items, lengths), strict=True)
+
+    def over(totals: Sequence[float], counts: Sequence[float]) -> Interval:
+        return over_prompts(zip([item.id for item in items], totals, counts, strict=True))
+
     numbers = {"loss": sum(losses) / len(losses), "accuracy": sum(ours) / sum(comparisons)}
     told: dict[str, Any] = {}
     if len(members) > 1:
@@ -45,10 +53,10 @@ def measure(
         each = [accuracy(items, said) for said in of_members]
         told = {"members": {"accuracy": each, "score_spread": numbers["score_spread"]}}
     return numbers, {
-        "loss": interval(losses),
-        "accuracy": interval(ours, comparisons),
-        "longer_is_better": interval(longer, comparisons),
-        "accuracy_over_longer": interval([a - b for a, b in zip(ours, longer, strict=True)], comparisons),
+        "loss": over(losses, [1.0] * len(losses)),
+        "accuracy": over(ours, comparisons),
+        "longer_is_better": over(longer, comparisons),
+        "accuracy_over_longer": over([a - b for a, b in zip(ours, longer, strict=True)], comparisons),
         "chance": 0.5,
         "people": among_people(items),
         "by_length": by_length(items, scores),
@@ -85,6 +93,9 @@ def scored_responses(run: Run, tokens: ChatTokens, ensemble: Ensemble, *, batchi
         ensemble, exchanges, batching=batching, before_batch=run.poll,
         shifts=[ensemble.shift(condition) for _, condition in named],
     )  # fmt: skip
+    for (ranking, condition), of_ranking in zip(named, scores, strict=True):
+        for answer, said in zip(ranking.responses, of_ranking, strict=True):
+            need_finite(said, response=f"{ranking.id}/{answer.id}/{condition or ''}", model="the reward model")
     return [
         Response(
             id=f"{ranking.id}/{answer.id}/{condition or ''}", prompt=ranking.id, text="", token_ids=(), finish="stop",

@@ -87,6 +87,7 @@ def answer(
         stop_token_ids=job.tokens.stop_token_ids, limits=Limits(lengths.response_tokens, lengths.context_tokens),
         temperature=job.settings.temperature, generator=chance,
         batch_tokens=SAMPLING_TOKENS * job.run.micro_batch_tokens, before_batch=job.run.poll,
+        names=[prompts.ids[number] for number in among],
     )  # fmt: skip
     exchanges = [
         Exchange(prompt, [response.token_ids for response in group])

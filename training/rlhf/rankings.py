@@ -72,7 +72,7 @@ class Items:
 
     def report(self) -> dict[str, Any]:
         return {
-            "prompts": len(self.items),
+            "prompts": len(self.ids),
             "comparisons": sum(item.comparisons for item in self.items),
             "all_tied": self.all_tied,
             "too_long": self.budget.report(),

@@ -111,7 +111,7 @@ def answer(run: Run, asked: Asked, drawn: Drawn) -> Answered:
         limits=Limits(config.lengths.response_tokens, config.lengths.context_tokens),
         temperature=settings.temperature, generator=generator(config.seed, f"sample {asked.name}"),
         batch_tokens=CACHE_TOKENS * run.micro_batch_tokens, before_batch=run.poll,
-        answered=drawn.setdefault(asked.name, {}),
+        answered=drawn.setdefault(asked.name, {}), names=asked.prompts.ids,
         after_batch=lambda: run.end_step(sum(map(len, drawn.values())), lambda folder: save_drawn(folder, drawn)),
     )  # fmt: skip
     if settings.best_of is None:

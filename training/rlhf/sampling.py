@@ -7,6 +7,7 @@ or penalised: a token is drawn from softmax(logits / temperature). Each response
 it does not depend on what stands beside it.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from training.rlhf.caches import roomy_cache
+from training.rlhf.contract.exit_codes import NotFinite
+from training.rlhf.steps import named
 
 DROPPED_SHARE = 1 / 8
 """Of the rows in the cache: so many have ended before they are dropped."""
@@ -59,6 +62,7 @@ def sample_responses(
     before_batch: Callable[[], object] = lambda: None,
     answered: dict[int, list[Response]] | None = None,
     after_batch: Callable[[], object] = lambda: None,
+    names: Sequence[str] | None = None,
 ) -> list[list[Response]]:
     """K responses to each prompt, in the order of the prompts. The model is left in evaluation mode.
 
@@ -66,7 +70,9 @@ def sample_responses(
     temperature: 0 takes the likeliest token. batch_tokens: prompts and responses that are held in one cache.
     answered: responses by the prompt's number. Those in it are not sampled again; every batch is added to it, and then
     after_batch is called.
-    Raises ValueError for a prompt that leaves no room for a response, before anything is sampled.
+    names: of the prompts, for a complaint; their numbers without.
+    Raises ValueError for a prompt that leaves no room for a response, before anything is sampled, and NotFinite, naming
+    prompts, if the model's logits are not numbers.
     """
     model.eval()
     for number, prompt in enumerate(prompts):
@@ -84,6 +90,7 @@ def sample_responses(
         before_batch()
         loop = _Loop(model, [prompts[number] for number in batch], responses_per_prompt, limits, temperature)
         drawn = loop.run(chances[batch].flatten(0, 1), stop_token_ids)
+        _need_finite(drawn, [number for number in batch for _ in range(responses_per_prompt)], names)
         for place, number in enumerate(batch):
             answers[number] = drawn[place * responses_per_prompt : (place + 1) * responses_per_prompt]
         after_batch()
@@ -205,7 +212,8 @@ def draw(logits: Tensor, chances: Tensor, *, temperature: float) -> tuple[Tensor
     """Tokens (rows,) from logits (rows, V), by one uniform number each, and their logprobs at that temperature.
 
     The token where the cumulated probability passes the number; summed in float64, since a float32 sum over a large
-    vocabulary is off by more than rare tokens weigh. At temperature 0 the likeliest token.
+    vocabulary is off by more than rare tokens weigh. At temperature 0 the likeliest token. Of logits that are not
+    finite some token, with a logprob that is not finite either.
     """
     if temperature == 0:
         tokens = logits.argmax(-1)
@@ -214,7 +222,19 @@ def draw(logits: Tensor, chances: Tensor, *, temperature: float) -> tuple[Tensor
     cumulated = log_distribution.exp().cumsum(-1, dtype=torch.float64)
     # Times the total, which is 1 but for rounding: the number is then always passed, and by a token that can occur.
     tokens = torch.searchsorted(cumulated, chances[:, None] * cumulated[:, -1:], right=True)[:, 0]
+    tokens = tokens.clamp(max=logits.shape[-1] - 1)  # nothing passes NaN
     return tokens, log_distribution.gather(1, tokens[:, None])[:, 0]
+
+
+def _need_finite(drawn: Sequence[Response], numbers: Sequence[int], names: Sequence[str] | None) -> None:
+    bad = [
+        number
+        for number, response in zip(numbers, drawn, strict=True)
+        if not all(map(math.isfinite, response.logprobs))
+    ]
+    if bad:
+        told = [f"prompt {number}" if names is None else names[number] for number in dict.fromkeys(bad)]
+        raise NotFinite(f"the model's logits are not finite, answering {named(told)}")
 
 
 def _cut(tokens: list[list[int]], logprobs: list[list[float]], lengths: list[int], ended: list[bool]) -> list[Response]:

@@ -22,6 +22,7 @@ from training.rlhf.intervals import interval
 from training.rlhf.layouts import Exchange, obeys_masks
 from training.rlhf.models import check_context, compute_in
 from training.rlhf.run import Run
+from training.rlhf.steps import need_finite
 from training.rlhf.tokens import Budget, ChatTokens, load_tokenizer, prepare_tokens
 
 Group = tuple[Exchange, list[str], str | None]
@@ -93,7 +94,9 @@ def score(run: Run, asked: Asked, rows: Sequence[Response], scored: Scored) -> l
     )  # fmt: skip
     found: dict[str, float] = {}
     for (_, ids, _), said in zip(asked.groups, scores, strict=True):
-        found.update(zip(ids, said, strict=True))
+        for row_id, of_row in zip(ids, said, strict=True):
+            need_finite(of_row, response=row_id, model=f"models.rewards.{asked.name}")
+            found[row_id] = of_row
     return [replace(row, scores={**row.scores, asked.name: found[row.id]}) if row.id in found else row for row in rows]
 
 
@@ -116,7 +119,9 @@ def group_by_prompt(
         key = (row.prompt, row.condition if told else None)
         if key not in encoded:
             encoded[key] = tokens.prompt_of(prompts[row.prompt], condition=key[1])
-        if not row.token_ids or max(row.token_ids) >= tokens.vocabulary:
+        if not row.token_ids:
+            raise DataRefused(f"response {row.id} has no token ids; expected at least the one that ends it")
+        if max(row.token_ids) >= tokens.vocabulary or min(row.token_ids) < 0:
             raise DataRefused(
                 f"response {row.id} has token ids outside a vocabulary of {tokens.vocabulary}: another model's "
                 "tokenizer wrote them"

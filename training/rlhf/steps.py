@@ -79,6 +79,12 @@ def named(prompts: Sequence[str]) -> str:
     return ", ".join(prompts[:NAMED_PROMPTS]) + more
 
 
+def need_finite(score: float, *, response: str, model: str) -> None:
+    """Raises NotFinite, naming both, for a score that is none."""
+    if not math.isfinite(score):
+        raise NotFinite(f"{model} scores response {response} {score}; expected a number: its weights may be broken")
+
+
 def take_step(
     optimizers: Sequence[torch.optim.Optimizer],
     parameters: Sequence[nn.Parameter],
