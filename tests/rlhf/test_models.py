@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import PreTrainedModel
+from transformers.models.llama.modeling_llama import LlamaPreTrainedModel
 
 from training.rlhf.contract.exit_codes import ConfigRefused, InputMissing
 from training.rlhf.contract.settings import Precision, Tokens
@@ -24,7 +25,7 @@ from training.rlhf.models import (
 from training.rlhf.tokens import ChatTokens, load_tokenizer, prepare_tokens
 
 from .test_tokens import NO_CONDITIONS, foreign_tokenizer
-from .tiny_models import SHAPES, VOCABULARY
+from .tiny_models import SHAPES, VOCABULARY, tiny_llama
 from .tiny_runs import tiny_tokens
 
 CPU = torch.device("cpu")
@@ -272,3 +273,14 @@ def test_activation_checkpointing_changes_no_gradient(tmp_path: Path) -> None:
         assert loaded.is_activation_checkpointing == wanted
         gradients.append([weight.grad for weight in loaded.parameters()])
     assert all(torch.allclose(a, b, atol=1e-7) for a, b in zip(*gradients, strict=True) if a is not None)
+
+
+def test_a_model_that_knows_no_fast_attention_is_loaded_with_the_plain_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_llama().save_pretrained(tmp_path)
+    monkeypatch.setattr(LlamaPreTrainedModel, "_supports_sdpa", False)
+    assert load_causal_lm(tmp_path, device=CPU).config._attn_implementation == "eager"
+    (tmp_path / "config.json").write_text('{"model_type": "never heard of"}')
+    with pytest.raises(InputMissing, match="holds no model that can be loaded"):
+        load_causal_lm(tmp_path, device=CPU)

@@ -5,6 +5,7 @@ import random
 import re
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,14 @@ from training.rlhf import measuring, ppo, ppo_job, trust
 from training.rlhf.contract.exit_codes import ExitCode
 from training.rlhf.contract.metrics import deterministic
 from training.rlhf.contract.records import Message, Prompt, Text
-from training.rlhf.contract.run_folder import RunFolder, model_identity, read_status
+from training.rlhf.contract.run_folder import (
+    RunFolder,
+    model_identity,
+    read_data_manifest,
+    read_status,
+    write_data_file,
+    write_data_manifest,
+)
 from training.rlhf.models import ScalarModel, load_causal_lm
 
 CPU = torch.device("cpu")
@@ -202,6 +210,16 @@ def test_a_prompt_to_learn_from_that_is_held_out_is_refused(tmp_path: Path) -> N
     folder.config.write_text(json.dumps(config))
     assert run_here(folder, ppo) == ExitCode.DATA_REFUSED
     assert "data.train and in data.validation" in error_of(folder)
+
+
+@pytest.mark.rule(30)
+def test_the_messages_of_a_held_out_prompt_are_refused_under_another_id_too(tmp_path: Path) -> None:
+    folder = make(tmp_path)
+    rows = [replace(row, id=f"other {row.id}") for row in prompts(11, prefix="p")[4:5]]
+    entries = [entry for entry in read_data_manifest(folder) if entry.name != "held_out"]
+    write_data_manifest(folder, [*entries, write_data_file(folder, "held_out", "prompt", rows)])
+    assert run_here(folder, ppo) == ExitCode.DATA_REFUSED
+    assert "row p4 of data.train and 0 more have the messages of held-out rows" in error_of(folder)
 
 
 @pytest.mark.rule(25)

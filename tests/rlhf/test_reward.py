@@ -235,6 +235,20 @@ def test_a_prompt_in_training_and_validation_is_refused(tmp_path: Path) -> None:
     assert "prompt v3" in status.error.message
 
 
+@pytest.mark.rule(30)
+def test_the_messages_of_a_held_out_prompt_are_refused_under_another_id_too(tmp_path: Path) -> None:
+    rows = rankings(8)
+    folder = make(tmp_path, rows)
+    entries = [entry for entry in read_data_manifest(folder) if entry.name != "valid"]
+    same = replace(ranking("v0"), messages=rows[3].messages)
+    write_data_manifest(folder, [*entries, write_data_file(folder, "valid", "ranking", [same])])
+    assert run_here(folder, reward) == ExitCode.DATA_REFUSED
+    status = read_status(folder)
+    assert status is not None
+    assert status.error is not None
+    assert "row t3 of data.train and 0 more have the messages of held-out rows" in status.error.message
+
+
 @pytest.mark.rule(5)
 def test_sampled_token_ids_are_scored_as_they_are_and_not_encoded_again() -> None:
     tokens = make_tokens()

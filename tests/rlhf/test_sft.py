@@ -32,6 +32,7 @@ from training.rlhf.demonstrations import Item, encode_demonstrations, plan_steps
 from training.rlhf.inputs import check_inputs
 from training.rlhf.layouts import Exchange
 from training.rlhf.models import load_causal_lm
+from training.rlhf.run import Run
 from training.rlhf.sampling import Limits, sample_responses
 from training.rlhf.tokens import Budget, load_tokenizer
 
@@ -501,3 +502,25 @@ def test_on_a_gpu_it_learns_and_resumes(tiny_base: Path, tmp_path: Path) -> None
     assert {event["device"] for event in lines(folder.events) if event["kind"] in ("start", "resume")} == {"cuda"}
     losses = [line["loss"] for line in lines(folder.metrics) if line.get("split") != "valid"]
     assert losses[-1] < losses[0]
+
+
+def test_demonstrations_of_weight_0_are_counted_and_told_where_none_is_left(tmp_path: Path, tiny_base: Path) -> None:
+    folder = sft_run(tmp_path / "run", tiny_base)
+    rows = demonstrations(6)
+    told: list[dict[str, Any]] = []
+
+    def read(run: Run) -> None:
+        told.append(sft.read_demonstrations(run, tiny_tokens())[2]["train"])
+
+    for weightless in (2, 6):
+        there = [replace(row, weight=0.0) if number < weightless else row for number, row in enumerate(rows)]
+        entries = [entry for entry in read_data_manifest(folder) if entry.name != "demos"]
+        write_data_manifest(folder, [*entries, write_data_file(folder, "demos", "demonstration", there)])
+        folder.lock.unlink(missing_ok=True)
+        finish(folder, "sft", read)
+    assert (told[0]["rows"], told[0]["used"], told[0]["without_weight"]) == (6, 4, 2)
+    (event,) = [event for event in lines(folder.events) if event["kind"] == "records_left_out"]
+    assert event["without_weight"] == 2
+    error = read_error(folder, 2)
+    assert error is not None
+    assert "6 have the weight 0" in error.message

@@ -45,7 +45,7 @@ def encode_demonstrations(
     *,
     dropout: float | None = None,
 ) -> list[Item]:
-    """The rows that fit the budget and have a weight; the others are counted in the budget or left out.
+    """The rows that fit the budget and have a weight; the others are counted in the budget, or are of weight 0.
 
     dropout: share of the rows that lose their condition's message; None: as the config has it for training.
     """
@@ -80,23 +80,18 @@ def texts_per_epoch(demonstrations: int, fraction: float) -> int:
     return round(demonstrations * fraction / (1 - fraction))
 
 
-def need_demonstrations(items: Sequence[Item], *, rows: int, budget: Budget, use: str) -> None:
+def without_weight(rows: Sequence[Demonstration]) -> int:
+    """How many nothing is learned from, since nobody gave them a weight."""
+    return sum(row.weight == 0 for row in rows)
+
+
+def need_demonstrations(items: Sequence[Item], *, rows: Sequence[Demonstration], budget: Budget, use: str) -> None:
     """Raises DataRefused, with the counts, if nothing is left to learn from."""
     if not items:
         raise DataRefused(
-            f"data.{use} has {rows} demonstrations and none that can be learned from: {budget.left_out} are longer "
-            f"than lengths allows (prompts {budget.prompts}, responses {budget.responses}, together {budget.contexts})"
-        )
-
-
-def refuse_shared_prompts(train: Sequence[Demonstration], validation: Sequence[Demonstration]) -> None:
-    """Raises DataRefused if a prompt is in both, whatever its id: the words are what would be learned by heart."""
-    held_out = {row.messages: row.id for row in validation}
-    both = [row for row in train if row.messages in held_out]
-    if both:
-        raise DataRefused(
-            f"row {both[0].id} of data.train and {len(both) - 1} more have the messages of held-out rows (the first "
-            f"those of {held_out[both[0].messages]}): leave them out of data.train or of data.validation"
+            f"data.{use} has {len(rows)} demonstrations and none that can be learned from: {budget.left_out} are "
+            f"longer than lengths allows (prompts {budget.prompts}, responses {budget.responses}, together "
+            f"{budget.contexts}), {without_weight(rows)} have the weight 0"
         )
 
 

@@ -8,6 +8,7 @@ float32 again.
 import contextlib
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -26,6 +27,8 @@ from training.rlhf.tokens import ChatTokens
 
 transformers_logging.disable_progress_bar()  # a log is read later, by people
 
+WITHOUT_SDPA = "does not support an attention implementation through torch.nn.functional.scaled_dot_product_attention"
+"""What transformers says of models that compute their attention in plain steps alone, as GPT-J."""
 HEAD_FILE = "scalar_head.safetensors"
 
 
@@ -42,14 +45,25 @@ def load_causal_lm(folder: Path, *, device: torch.device, activation_checkpointi
 
 def _load(auto_class: Any, folder: Path) -> Any:
     try:
-        model = auto_class.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation="sdpa", use_safetensors=True,
-            local_files_only=True, trust_remote_code=False,
-        )  # fmt: skip
+        model = _read(auto_class, folder)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise InputMissing(f"{folder} holds no model that can be loaded: {error}") from error
     silence_dropout(model)
     return model
+
+
+def _read(auto_class: Any, folder: Path) -> Any:
+    """With the faster attention, or with the plain one where this class of models has no other."""
+    loaded = partial(
+        auto_class.from_pretrained, folder, dtype=torch.float32, use_safetensors=True, local_files_only=True,
+        trust_remote_code=False,
+    )  # fmt: skip
+    try:
+        return loaded(attn_implementation="sdpa")
+    except ValueError as error:
+        if WITHOUT_SDPA not in str(error):
+            raise
+        return loaded(attn_implementation="eager")
 
 
 def silence_dropout(model: nn.Module) -> None:

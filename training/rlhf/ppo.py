@@ -17,7 +17,7 @@ from training.rlhf.casting import check_tokenizers, choose_layout, load_cast, no
 from training.rlhf.chance import generator, shuffled
 from training.rlhf.checkpoints import Checkpoint, load_trainer, save_trainer
 from training.rlhf.contract.exit_codes import ConfigRefused, DataRefused, StoppedEarly
-from training.rlhf.contract.records import Text
+from training.rlhf.contract.records import Prompt, Text
 from training.rlhf.improving import Learner, improve
 from training.rlhf.inputs import only
 from training.rlhf.kl import KlCoefficient, is_impossibly_negative
@@ -25,7 +25,7 @@ from training.rlhf.measuring import compare, make_report, measure, measure_on_th
 from training.rlhf.mixing import Mixing
 from training.rlhf.models import check_context, compute_in, computes_in_bfloat16, save_causal_lm
 from training.rlhf.ppo_job import Job, Sampled, answer, averaged, kl_of
-from training.rlhf.prompts import read_prompts
+from training.rlhf.prompts import read_prompts, refuse_shared_prompts
 from training.rlhf.release import ModelFacts
 from training.rlhf.rollouts import Rollouts, read_rollouts
 from training.rlhf.run import Run
@@ -103,6 +103,9 @@ def prepare(run: Run, found: Checkpoint | None) -> Job:
     both = sorted(set(prompts.ids) & set(held_out.ids))
     if both:
         raise DataRefused(f"prompt {both[0]} and {len(both) - 1} more are in data.train and in data.validation")
+    refuse_shared_prompts(
+        *(only(Prompt, run.inputs.rows(names, "prompt")) for names in (config.data.train, config.data.validation))
+    )
     run.event("data", train=prompts.report(), validation=held_out.report())
     note_missing_zero(run)
     job = Job(

@@ -39,6 +39,17 @@ class EncodedPrompts:
         return {"prompts": len(self.ids), "too_long": self.left_out}
 
 
+def refuse_shared_prompts(train: Sequence[Prompt], validation: Sequence[Prompt]) -> None:
+    """Raises DataRefused if a prompt is in both, whatever its id: the words are what would be learned by heart."""
+    held_out = {row.messages: row.id for row in validation}
+    both = [row for row in train if row.messages in held_out]
+    if both:
+        raise DataRefused(
+            f"row {both[0].id} of data.train and {len(both) - 1} more have the messages of held-out rows (the first "
+            f"those of {held_out[both[0].messages]}): leave them out of data.train or of data.validation"
+        )
+
+
 def read_prompts(run: Run, tokens: ChatTokens, names: Sequence[str], *, condition: str | None = None) -> EncodedPrompts:
     """All prompts of these data files that fit. condition: told with every prompt; else each row's own is, where the
     config tells conditions at all.

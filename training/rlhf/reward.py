@@ -21,12 +21,15 @@ from training.rlhf.centring import Demonstrations, read_demonstrations
 from training.rlhf.checkpoints import Checkpoint, load_trainer, save_trainer
 from training.rlhf.contract.config import RunConfig
 from training.rlhf.contract.exit_codes import ConfigRefused, DataRefused
+from training.rlhf.contract.records import Prompt
 from training.rlhf.ensemble import Ensemble
 from training.rlhf.folds import Fold, deal, measured
 from training.rlhf.held_out import measure, scored_responses
+from training.rlhf.inputs import only
 from training.rlhf.layouts import obeys_masks
 from training.rlhf.learners import Learner, fresh, steps_per_epoch, take_turn
 from training.rlhf.models import ScalarModel, check_context, compute_in
+from training.rlhf.prompts import refuse_shared_prompts
 from training.rlhf.rankings import Item, Items, read_items, refuse_nothing
 from training.rlhf.release import ModelFacts
 from training.rlhf.run import Run
@@ -126,15 +129,19 @@ def read_data(run: Run, tokens: ChatTokens) -> tuple[Items, Items]:
     """Rankings to learn from and rankings held out. Raises DataRefused if a prompt is in both."""
     config = run.config
 
-    def items(names: Sequence[str], dropout: float) -> Items:
-        rows = run.inputs.rows(names, "ranking", "comparison")
-        return read_items(rows, tokens=tokens, config=config, dropout=dropout)
+    def rows(names: Sequence[str]) -> list[Prompt]:
+        return only(Prompt, run.inputs.rows(names, "ranking", "comparison"))
 
-    train_items, validation = items(config.data.train, config.condition_dropout), items(config.data.validation, 0.0)
+    def items(among: Sequence[Prompt], dropout: float) -> Items:
+        return read_items(among, tokens=tokens, config=config, dropout=dropout)
+
+    learned, held_out = rows(config.data.train), rows(config.data.validation)
+    train_items, validation = items(learned, config.condition_dropout), items(held_out, 0.0)
     refuse_nothing(train_items, what=f"data.train ({', '.join(config.data.train)})")
     both = sorted(train_items.ids & validation.ids)
     if both:
         raise DataRefused(f"prompt {both[0]} and {len(both) - 1} more are in data.train and in data.validation")
+    refuse_shared_prompts(learned, held_out)
     run.event("data", train=train_items.report(), validation=validation.report())
     return train_items, validation
 

@@ -30,8 +30,8 @@ from training.rlhf.demonstrations import (
     encode_texts,
     need_demonstrations,
     plan_steps,
-    refuse_shared_prompts,
     texts_per_epoch,
+    without_weight,
 )
 from training.rlhf.ensemble import Ensemble
 from training.rlhf.inputs import only
@@ -46,6 +46,7 @@ from training.rlhf.models import (
     save_causal_lm,
     trunk_of,
 )
+from training.rlhf.prompts import refuse_shared_prompts
 from training.rlhf.release import ModelFacts
 from training.rlhf.run import Run
 from training.rlhf.sampling import Limits, sample_responses
@@ -148,10 +149,12 @@ def read_demonstrations(run: Run, tokens: ChatTokens) -> tuple[list[Item], list[
         dropout = 0.0 if use == "validation" else None
         found[use] = encode_demonstrations(rows, tokens, run.config, budget, dropout=dropout)
         if names:
-            need_demonstrations(found[use], rows=len(rows), budget=budget, use=use)
-        counts[use] = {"rows": len(rows), "used": len(found[use]), **budget.report()}
-        if budget.left_out:
-            run.event("records_left_out", use=use, **budget.report())
+            need_demonstrations(found[use], rows=rows, budget=budget, use=use)
+        counts[use] = {
+            "rows": len(rows), "used": len(found[use]), "without_weight": without_weight(rows), **budget.report(),
+        }  # fmt: skip
+        if budget.left_out or without_weight(rows):
+            run.event("records_left_out", use=use, without_weight=without_weight(rows), **budget.report())
         read[use] = rows
     refuse_shared_prompts(read["train"], read["validation"])
     return found["train"], found["validation"], counts
