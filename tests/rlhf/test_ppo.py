@@ -163,10 +163,14 @@ def test_what_is_released_is_the_average_of_the_weights(tmp_path: Path) -> None:
 
 
 @pytest.mark.rule(18)
-def test_a_reward_model_with_another_tokenizer_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", ["another tokenizer", "another chat template"])
+def test_a_reward_model_with_another_tokenizer_is_refused(tmp_path: Path, other: str) -> None:
     folder = make(tmp_path)
     tokenizer = make_tokens().tokenizer
-    tokenizer.add_tokens(["unheard"])
+    if other == "another tokenizer":
+        tokenizer.add_tokens(["unheard"])
+    else:
+        tokenizer.chat_template = f"{tokenizer.chat_template}{{{{ '?' }}}}"
     tokenizer.save_pretrained((folder.root / "models" / "reward").resolve())
     manifest = folder.models_manifest
     entries = json.loads(manifest.read_text())
@@ -174,7 +178,7 @@ def test_a_reward_model_with_another_tokenizer_is_refused(tmp_path: Path) -> Non
         entry["sha256"] = model_identity(folder.root / entry["path"])
     manifest.write_text(json.dumps(entries))
     assert run_here(folder, ppo) == ExitCode.CONFIG_REFUSED
-    assert "models.reward has another tokenizer" in error_of(folder)
+    assert f"models.reward has {other} than models.policy" in error_of(folder)
 
 
 def test_it_stops_early_above_the_ceiling_and_releases_what_it_has(tmp_path: Path) -> None:

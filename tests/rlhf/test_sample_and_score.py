@@ -34,6 +34,7 @@ from training.rlhf.layouts import Exchange, padded
 from training.rlhf.models import HEAD_FILE, ScalarModel
 from training.rlhf.run import Run
 from training.rlhf.sampling import sample_responses
+from training.rlhf.tokens import CHAT_TEMPLATE
 
 PROMPTS = [Prompt(id=f"p{n}", messages=(Message(role="user", content=f"w{n} w{n + 1}"),)) for n in range(5)]
 LONG = Prompt(id="long", messages=(Message(role="user", content="w1 " * 40),))
@@ -183,6 +184,17 @@ def test_best_of_n_scores_higher_than_a_single_draw(tmp_path: Path) -> None:
         assert run_here(folder, sample) == ExitCode.DONE
         means[n] = read_json(folder.report)["generators"]["one"]["score"]["mean"]
     assert means[8] > means[2]
+
+
+def test_a_reward_model_that_reads_chats_in_another_template_is_refused(tmp_path: Path) -> None:
+    reward = make_reward_model(tmp_path / "reward")
+    (reward / "chat_template.jinja").write_text(f"{CHAT_TEMPLATE}?")
+    folder = sample_run(tmp_path, reward=reward, best_of={"n": 2}, limit_prompts=1)
+    assert run_here(folder, sample) == ExitCode.CONFIG_REFUSED
+    status = read_status(folder)
+    assert status is not None
+    assert status.error is not None
+    assert "models.reward has another chat template than models.generators.one" in status.error.message
 
 
 def score_run(tmp_path: Path, rows: list[Response], *, micro_batch_tokens: int = 400) -> RunFolder:

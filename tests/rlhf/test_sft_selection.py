@@ -17,7 +17,7 @@ from training.rlhf.contract.settings import Conditioning, Lengths
 from training.rlhf.demonstrations import encode_demonstrations
 from training.rlhf.ensemble import Ensemble
 from training.rlhf.models import ScalarModel, load_causal_lm
-from training.rlhf.tokens import Budget
+from training.rlhf.tokens import CHAT_TEMPLATE, Budget
 
 from .run_folders import make_reward_model
 from .tiny_runs import demonstrations, finish, lines, numbers, sft_run, tiny_tokens
@@ -85,6 +85,15 @@ def test_a_judge_that_reads_other_tokens_is_refused(tmp_path: Path, tiny_base: P
     folder = with_judge(tmp_path, tiny_base, judge=make_reward_model(tmp_path / "other"))
     assert finish(folder, "sft", sft.train) == ExitCode.CONFIG_REFUSED
     assert "models.reward has another tokenizer than models.init" in error_of(folder)
+
+
+def test_a_judge_that_reads_chats_in_another_template_is_refused(tmp_path: Path, tiny_base: Path) -> None:
+    ScalarModel.from_causal_lm(load_causal_lm(tiny_base, device=CPU), seed=1).save(tiny_tokens(), tmp_path / "judge")
+    judge = tmp_path / "judge" / "model"
+    (judge / "chat_template.jinja").write_text(f"{CHAT_TEMPLATE}?")
+    folder = with_judge(tmp_path, tiny_base, judge=judge)
+    assert finish(folder, "sft", sft.train) == ExitCode.CONFIG_REFUSED
+    assert "models.reward has another chat template than models.init" in error_of(folder)
 
 
 @pytest.mark.parametrize(

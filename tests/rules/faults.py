@@ -132,7 +132,7 @@ FAULTS: tuple[Fault, ...] = (
     _fault(18, "what comes last is worth something", "advantages",
            "later_value = torch.zeros_like(values[:, 0])", "later_value = torch.ones_like(values[:, 0])", "advantages"),
     _fault(18, "another tokenizer is let in", "casting",
-           "if other.tokenizer.get_vocab() != tokens.tokenizer.get_vocab() or", "if False and", "ppo"),
+           "if differs := difference(other, tokens):", "if differs := None:", "ppo"),
     _fault(19, "the head is a root too small", "models",
            "1 / math.sqrt(scalar.head.in_features + 1)", "1 / (scalar.head.in_features + 1)", "models"),
     _fault(19, "the bias begins elsewhere", "models", "scalar.head.bias.zero_()", "scalar.head.bias.fill_(0.1)", "models"),  # noqa: E501

@@ -10,7 +10,7 @@ from training.rlhf.models import ScalarModel, grow_vocabulary, load_causal_lm, t
 from training.rlhf.release import ACCORD_FILE
 from training.rlhf.rollouts import Cast
 from training.rlhf.run import Run
-from training.rlhf.tokens import ChatTokens, load_tokenizer, prepare_tokens
+from training.rlhf.tokens import ChatTokens, difference, load_tokenizer, prepare_tokens
 
 
 def load_cast(run: Run, tokens: ChatTokens) -> Cast:
@@ -34,15 +34,15 @@ def _scoring_roles(run: Run) -> list[str]:
 
 
 def check_tokenizers(run: Run, tokens: ChatTokens) -> None:
-    """Raises ConfigRefused unless all models have one vocabulary: token ids go from one to the other as they are."""
+    """Raises ConfigRefused unless all models write a chat alike: token ids go from one to the other as they are."""
     for role in (*_scoring_roles(run), *(["reference"] if "reference" in run.inputs.models else [])):
         other = prepare_tokens(
             load_tokenizer(run.inputs.models[role].folder), run.config.tokens, run.config.conditioning
         )
-        if other.tokenizer.get_vocab() != tokens.tokenizer.get_vocab() or other.stop_token_ids != tokens.stop_token_ids:
+        if differs := difference(other, tokens):
             raise ConfigRefused(
-                f"models.{role} has another tokenizer than models.policy: train both from one SFT model, or their "
-                "token ids mean different words"
+                f"models.{role} has {differs} than models.policy: train both from one SFT model, or their "
+                "token ids mean different things"
             )
 
 

@@ -28,7 +28,7 @@ from training.rlhf.models import check_context, compute_in, load_causal_lm
 from training.rlhf.prompts import EncodedPrompts, read_prompts
 from training.rlhf.run import Run
 from training.rlhf.sampling import Limits, Response, sample_responses
-from training.rlhf.tokens import ChatTokens, load_tokenizer, prepare_tokens
+from training.rlhf.tokens import ChatTokens, difference, load_tokenizer, prepare_tokens
 
 CACHE_TOKENS = 8
 """Times micro_batch_tokens may be held in a cache: sampling keeps no activations."""
@@ -79,11 +79,14 @@ def settings_of(run: Run) -> Sample:
 
 def tokens_of(run: Run, name: str) -> ChatTokens:
     """The generator's tokenizer, in the format that it is to be asked in."""
+    return _prepared(run, run.inputs.models[f"generators.{name}"].folder, name)
+
+
+def _prepared(run: Run, folder: Path, name: str) -> ChatTokens:
+    """A model's tokenizer, in the format that this generator is asked in."""
     tokens = run.config.tokens
     asked = replace(tokens, prompt_format=settings_of(run).formats.get(name, tokens.prompt_format))
-    return prepare_tokens(
-        load_tokenizer(run.inputs.models[f"generators.{name}"].folder), asked, run.config.conditioning
-    )
+    return prepare_tokens(load_tokenizer(folder), asked, run.config.conditioning)
 
 
 def ask(run: Run, name: str) -> Asked:
@@ -154,8 +157,8 @@ def keep_best(run: Run, name: str, drawn: Answered, *, n: int, tokens: ChatToken
     """Of every n responses to a prompt the one with the highest score; the first of them where scores are equal."""
     run.phase("score")
     folder = run.inputs.models["reward"].folder
-    if load_tokenizer(folder).get_vocab() != tokens.tokenizer.get_vocab():
-        raise ConfigRefused(f"models.reward has another tokenizer than models.generators.{name}: it cannot rank for it")
+    if differs := difference(_prepared(run, folder, name), tokens):
+        raise ConfigRefused(f"models.reward has {differs} than models.generators.{name}: it cannot rank for it")
     exchanges = [
         Exchange(prompt, [response.token_ids for response in group])
         for prompt, group in zip(drawn.prompts.token_ids, drawn.responses, strict=True)

@@ -51,7 +51,7 @@ from training.rlhf.release import ModelFacts
 from training.rlhf.run import Run
 from training.rlhf.sampling import Limits, sample_responses
 from training.rlhf.steps import adam, micro_batches, rate_factor, set_rate, take_step
-from training.rlhf.tokens import Budget, ChatTokens, load_tokenizer, prepare_tokens
+from training.rlhf.tokens import Budget, ChatTokens, difference, load_tokenizer, prepare_tokens
 
 SAMPLE_TOKENS = 128
 JUDGED_PROMPTS = 256
@@ -234,10 +234,9 @@ def load_judge(run: Run, tokens: ChatTokens) -> Ensemble | None:
     if "reward" not in run.inputs.models:
         return None
     folder = run.inputs.models["reward"].folder
-    if load_tokenizer(folder).get_vocab() != tokens.tokenizer.get_vocab():
-        raise ConfigRefused(
-            "models.reward has another tokenizer than models.init: it cannot score what this one writes"
-        )
+    other = prepare_tokens(load_tokenizer(folder), run.config.tokens, run.config.conditioning)
+    if differs := difference(other, tokens):
+        raise ConfigRefused(f"models.reward has {differs} than models.init: it cannot score what this one writes")
     return Ensemble.load(folder, device=run.device)
 
 

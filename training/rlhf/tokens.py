@@ -256,6 +256,17 @@ def _choose_pad(tokenizer: PreTrainedTokenizerBase, stops: Iterable[int]) -> int
     return pad
 
 
+def difference(one: ChatTokens, other: ChatTokens) -> str | None:
+    """In what the two would write a chat otherwise, in words for a complaint; None where both write the same."""
+    if one.tokenizer.get_vocab() != other.tokenizer.get_vocab():
+        return "another tokenizer"
+    if one.template != other.template:
+        return "another chat template"
+    if one.stop_token_ids != other.stop_token_ids:
+        return "other tokens that end a response"
+    return None
+
+
 def keeps_condition(row_id: str, *, seed: int, dropout: float) -> bool:
     """Whether a row keeps its condition's message: drawn from the row's id, so that it is the same in every epoch."""
     digest = hashlib.sha256(f"{seed}:{row_id}".encode()).digest()

@@ -55,11 +55,7 @@ UNITS: dict[str, str] = {
 
 def is_clock_key(key: str) -> bool:
     """True of what depends on the machine and its neighbours: never the same twice, and compared by nobody."""
-    return (
-        key in ("seconds", "attempt")
-        or key.endswith(("_per_second", "_seconds"))
-        or (key.startswith("peak_") and key.endswith("_bytes"))
-    )
+    return key in ("seconds", "attempt") or key.endswith(("_per_second", "_seconds"))
 
 
 def deterministic(line: dict[str, object]) -> dict[str, object]:
