@@ -90,8 +90,9 @@ def test_every_member_scores_demonstrations_0_and_the_spread_is_told(tmp_path: P
 
 
 def test_each_fold_is_measured_on_whom_it_learned_from_and_on_whom_it_did_not(tmp_path: Path) -> None:
-    folder = make(tmp_path, [by_two_camps(f"t{i}", labelers=2) for i in range(24)], optimizer={"learning_rate": 5e-3})
-    put(folder, "valid", "ranking", [by_two_camps(f"v{i}", labelers=2) for i in range(20)])
+    rows = [by_two_camps(f"t{i}", labelers=2) for i in range(44)]  # drawn at once: `make` turns chance back
+    folder = make(tmp_path, rows[:24], optimizer={"learning_rate": 5e-3})
+    put(folder, "valid", "ranking", rows[24:])
     change(folder, folds=2)
     assert run_here(folder, reward) == ExitCode.DONE
     told = read_json(folder.report)["folds"]
