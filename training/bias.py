@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.utils.text import capfirst
 
 from labeling.backgrounds import FEWEST_SHOWN, Asked, form_of, in_aggregate
@@ -134,19 +134,12 @@ class BiasReport:
 
     @cached_property
     def models(self) -> list[Model]:
-        """The newest reward model of every round that has one."""
-        found = []
-        for round_ in Round.objects.filter(project=self.project).order_by("-number")[:30]:
-            jobs = Job.objects.filter(stage__round=round_, kind=Job.Kind.REWARD, state=Job.State.DONE).order_by("-pk")
-            if job := jobs.first():
-                validation = (job.report or {}).get("validation") or {}
-                found.append(
-                    Model(
-                        round_.number, job.pk, _interval(validation.get("accuracy")),
-                        _interval(validation.get("accuracy_over_longer")), choices_of(job),
-                    )
-                )  # fmt: skip
-        return found
+        """The newest reward model of every round that has one (three queries)."""
+        rounds = list(Round.objects.filter(project=self.project).order_by("-number")[:30])
+        made = Job.objects.filter(stage__round__in=rounds, kind=Job.Kind.REWARD, state=Job.State.DONE).order_by()
+        newest = dict(made.values_list("stage__round").annotate(newest=Max("pk")))
+        jobs = Job.objects.in_bulk(newest.values())
+        return [_model(round_, jobs[newest[round_.pk]]) for round_ in rounds if round_.pk in newest]
 
     # where prompts came from
 
@@ -244,6 +237,14 @@ class BiasReport:
 def shares(numbers: Counter[str]) -> list[Told]:
     total = sum(numbers.values())
     return [Told(name, number, number / total) for name, number in numbers.most_common() if number]
+
+
+def _model(round_: Round, job: Job) -> Model:
+    validation = (job.report or {}).get("validation") or {}
+    return Model(
+        round_.number, job.pk, _interval(validation.get("accuracy")),
+        _interval(validation.get("accuracy_over_longer")), choices_of(job),
+    )  # fmt: skip
 
 
 def _interval(told: object) -> tuple[float, float, float] | None:

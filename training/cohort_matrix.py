@@ -4,12 +4,14 @@ Who is in a cohort is looked at again each time: whoever withdrew, or left it fo
 a cohort in which fewer than five are left nothing is shown.
 """
 
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from labeling.agreement.matrix import ALL, EQUAL, FEWEST_PEOPLE, OWN, TOLD, WRONG, HeldOut, Matrix, matrix_of
-from labeling.models import Cohort, Project
+from labeling.models import Cohort, Labeler, Project
 from training.cohort_models import TRAIN, VALID, Ranked, cohort_jobs, ranked_by
 from training.conditions import condition_of
 from training.errors import SnapshotRefused
@@ -63,11 +65,11 @@ def newest_matrix(round_: Round) -> Found | None:
         return Found(round_, made, names, None)
     try:
         standing = _standing(made)
-        left = Counter({key: len({one.labeler for one in standing if one.key == key}) for key in groups})
+        left = {key: standing.labelers_alone_in(key) for key in groups}
         few = [names[key] for key in groups if left[key] < FEWEST_PEOPLE]
         if few:
             return Found(round_, made, names, None, _too_few(few))
-        held_out = _held_out(made, groups, {(prompt_id(one.prompt), one.pseudonym, one.key) for one in standing})
+        held_out = _held_out(made, groups, _who_stands(standing, groups))
     except (InputMissing, DataRefused, SnapshotRefused, OSError, KeyError) as error:
         return Found(round_, made, names, None, f"What the models wrote cannot be read any more: {error}.")
     return Found(round_, made, names, matrix_of(
@@ -88,7 +90,7 @@ def _too_few(names: list[str]) -> str:
     )
 
 
-def _standing(made: list[Job]) -> list[Ranked]:
+def _standing(made: list[Job]) -> Ranked:
     """What of the rankings that were there at the launch still counts, and for whom it speaks now."""
     whole = next(job for job in made if job.asks["matrix"]["model"] == ALL)
     queries = {}
@@ -98,12 +100,22 @@ def _standing(made: list[Job]) -> list[Ranked]:
         # All that the cohorts' people ranked was counted at the launch, not what was learned from or measured alone.
         queries[str(need.split)] = replace(read_query(snapshot.query), judges=(), without_judges=())
     among = whole.asks["matrix"].get("cohorts", ())
-    return list(ranked_by(whole.project, queries, among, before=whole.created_at))
+    return ranked_by(whole.project, queries, among, before=whole.created_at)
 
 
-def _held_out(
-    made: list[Job], groups: dict[str, dict[str, Any]], standing: set[tuple[str, str, str | None]]
-) -> list[HeldOut]:
+def _who_stands(standing: Ranked, groups: Iterable[str]) -> set[tuple[str, str, str]]:
+    """(prompt, labeler, key) as the snapshot has them (one query)."""
+    people = Labeler.objects.filter(pk__in=np.unique(standing.labelers).tolist())
+    pseudonym = dict(people.values_list("pk", "pseudonym"))
+    return {
+        (prompt_id(prompt), pseudonym[labeler], key)
+        for key in groups
+        for alone in [standing.alone_in(key)]
+        for prompt, labeler in zip(standing.prompts[alone].tolist(), standing.labelers[alone].tolist(), strict=True)
+    }
+
+
+def _held_out(made: list[Job], groups: dict[str, dict[str, Any]], standing: set[tuple[str, str, str]]) -> list[HeldOut]:
     """standing: (prompt, labeler, key) of what still counts for the cohort for which it counted then."""
     scores = {(one["model"], one["key"]): scores_of(job) for job in made for one in [job.asks["matrix"]]}
     equal = {one["train"]: scores[EQUAL, one["key"]] for job in made if (one := job.asks["matrix"])["model"] == EQUAL}

@@ -5,16 +5,20 @@ of them is trained, and none of them reads a ranking by these people.
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 from django.db import transaction
 
+from labeling.agreement.figures import Bools, Floats, Ints
 from labeling.agreement.matrix import ALL, EQUAL, FEWEST_HELD_OUT, FEWEST_PEOPLE, FEWEST_RANKINGS, OWN, TOLD
 from labeling.backgrounds import people_told
-from labeling.models import Cohort, Project, User
+from labeling.models import Cohort, Project, Submission, User
+from labeling.reports.columns import Joined, JoinedSeconds, numbers, parts_of, whole_numbers
 from training import jobs
 from training.conditions import Conditions, condition_of, text_of
 from training.errors import LaunchRefused
@@ -131,40 +135,78 @@ def chosen_cohorts(project: Project, asked: Collection[str] = ()) -> list[Cohort
     return [cohort for pk, cohort in there.items() if not asked or pk in asked]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """One labeler's ranking of a prompt. keys: of those of the cohorts told apart that the labeler was in."""
+    """Rankings as arrays of shape (R,): who ranked which prompt, by primary key, and of which split it is. inside: by
+    key of the cohorts told apart, whether the labeler was in it then. There may be hundreds of thousands."""
 
-    submission: int
-    labeler: int
-    pseudonym: str
-    prompt: int
-    split: str
-    keys: frozenset[str]
+    labelers: Ints
+    prompts: Ints
+    of_valid: Bools
+    inside: Mapping[str, Bools]
 
-    @property
-    def key(self) -> str | None:
-        return next(iter(self.keys)) if len(self.keys) == 1 else None
+    @cached_property
+    def several(self) -> Bools:
+        """Whether the labeler was in two of the cohorts or more, and so speaks for none."""
+        number = np.zeros(len(self.labelers), dtype=np.int64)
+        for inside in self.inside.values():
+            number += inside
+        return np.asarray(number > 1)
+
+    def was_in(self, key: str) -> Bools:
+        """Whether the labeler was in this cohort; nobody was in one that is gone."""
+        return self.inside[key] if key in self.inside else np.zeros(len(self.labelers), dtype=np.bool_)
+
+    def alone_in(self, key: str) -> Bools:
+        """Whether the labeler was in this cohort and in no other."""
+        return self.was_in(key) & ~self.several
+
+    def labelers_alone_in(self, key: str) -> int:
+        return len(np.unique(self.labelers[self.alone_in(key)]))
 
 
 def ranked_by(
     project: Project, queries: Mapping[str, Query], among: Sequence[int], *, before: datetime | None = None
-) -> Iterator[Ranked]:
+) -> Ranked:
     """What counts now of what was ranked, by whom, and whom they speak for now. queries: by split; before: only work
-    that was taken up before it. Two queries and one more a split."""
-    conditions = Conditions.of(project, among)
-    path = "submission__assignment"
-    for split, query in queries.items():
-        found = ranks_asked_for(project, query)
+    that was taken up before it. A few queries."""
+    columns = {
+        "labeler": Joined("assignment__labeler"), "prompt": Joined("assignment__task__prompt"),
+        "submitted": JoinedSeconds("submitted_at"),
+    }  # fmt: skip
+    parts: list[dict[str, str]] = []
+    sizes = []
+    for query in queries.values():
+        found = Submission.objects.filter(pk__in=ranks_asked_for(project, query).order_by().values("submission"))
         if before is not None:
-            found = found.filter(**{f"{path}__created_at__lt": before})
-        rows = found.order_by().values_list(
-            "submission", f"{path}__labeler", f"{path}__labeler__pseudonym", f"{path}__task__prompt",
-            "submission__submitted_at",
-        )  # fmt: skip
-        for submission, labeler, pseudonym, prompt, at in rows.distinct():
-            keys = frozenset(conditions.all_at(labeler, at))
-            yield Ranked(submission, labeler, pseudonym, prompt, split, keys)
+            found = found.filter(assignment__created_at__lt=before)
+        parts_of_split = list(parts_of(found, by="pk", columns=columns))
+        parts += parts_of_split
+        sizes.append(len(whole_numbers(part["labeler"] for part in parts_of_split)))
+    labelers = whole_numbers(part["labeler"] for part in parts)
+    submitted = numbers(part["submitted"] for part in parts)
+    return Ranked(
+        labelers=labelers, prompts=whole_numbers(part["prompt"] for part in parts),
+        of_valid=np.repeat([split == "valid" for split in queries], sizes),
+        inside=_inside(Conditions.of(project, among), labelers, submitted),
+    )  # fmt: skip
+
+
+def _inside(conditions: Conditions, labelers: Ints, submitted: Floats) -> dict[str, Bools]:
+    """By key, who of the rows was in the cohort when they submitted."""
+    keys = {key for stays in conditions.stays.values() for _, _, key in stays}
+    found = {key: np.zeros(len(labelers), dtype=np.bool_) for key in keys}
+    order = np.argsort(labelers, kind="stable")
+    ranked = labelers[order]
+    for labeler, stays in conditions.stays.items():
+        begin, end = np.searchsorted(ranked, [labeler, labeler + 1])
+        rows = order[begin:end]
+        for since, until, key in stays:
+            there = submitted[rows] >= since.timestamp()
+            if until is not None:
+                there &= submitted[rows] < until.timestamp()
+            found[key][rows] |= there
+    return found
 
 
 def partition_of(round_: Round, cohorts: Collection[Cohort] = ()) -> Partition:
@@ -174,26 +216,28 @@ def partition_of(round_: Round, cohorts: Collection[Cohort] = ()) -> Partition:
     if not told_apart:
         return Partition([], 0)
     queries = {split: replace(query_of(round_, TRAIN), split=split) for split in ("train", "valid")}
-    said = list(ranked_by(project, queries, [cohort.pk for cohort in told_apart]))
+    said = ranked_by(project, queries, [cohort.pk for cohort in told_apart])
     groups = [_group(cohort, said) for cohort in told_apart]
-    return Partition(groups, len({one.labeler for one in said if len(one.keys) > 1}))
+    return Partition(groups, len(np.unique(said.labelers[said.several])))
 
 
 def groups_of(round_: Round, cohorts: Collection[Cohort] = ()) -> list[Group]:
     return partition_of(round_, cohorts).groups
 
 
-def _group(cohort: Cohort, ranked: Sequence[Ranked]) -> Group:
+def _group(cohort: Cohort, ranked: Ranked) -> Group:
     key = condition_of(cohort)
-    said = [one for one in ranked if one.key == key]
-    everybody = {one.labeler for one in said}
-    able = sorted({one.labeler for one in said if one.split == "valid"}, key=lambda one: _lot(cohort, one))
+    alone = ranked.alone_in(key)
+    everybody = np.unique(ranked.labelers[alone])
+    judged_valid = np.unique(ranked.labelers[alone & ranked.of_valid]).tolist()
+    able = sorted(judged_valid, key=lambda one: _lot(cohort, one))
     wanted = max(FEWEST_PEOPLE if cohort.by_rule else FEWEST_HELD_OUT, len(everybody) // HELD_OUT_SHARE)
     held_out = tuple(sorted(able[: min(wanted, max(0, len(everybody) - 1))]))
+    is_held_out = np.isin(ranked.labelers, held_out)
     return Group(
-        cohort, key, len(everybody), len({one.labeler for one in ranked if key in one.keys and len(one.keys) > 1}),
-        held_out, train=sum(one.split == "train" and one.labeler not in held_out for one in said),
-        valid=sum(one.split == "valid" and one.labeler in held_out for one in said),
+        cohort, key, len(everybody), len(np.unique(ranked.labelers[ranked.was_in(key) & ranked.several])), held_out,
+        train=int((alone & ~ranked.of_valid & ~is_held_out).sum()),
+        valid=int((alone & ranked.of_valid & is_held_out).sum()),
     )  # fmt: skip
 
 
