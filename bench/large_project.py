@@ -1,24 +1,33 @@
-"""A large project for measurements: judgments of rankings by the hundred thousand, and an evaluation as large."""
+"""A large project for measurements: judgments of rankings by the hundred thousand, and an evaluation as large, with all
+that the reports read: cohorts, background answers, gold, a qualification, models told for cohorts."""
 
 import random
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection
 from django.utils import timezone
 
+from bench.large_models import fill_models
 from labeling.models import (
     Assignment,
+    Background,
+    BackgroundForm,
     Campaign,
     Cohort,
     CohortMember,
     Generator,
+    GoldAnswer,
     Guideline,
     Judgment,
     Labeler,
     Membership,
     Project,
     Prompt,
+    Qualification,
+    QualificationTry,
     Response,
+    Screening,
     Submission,
     Task,
     TaskResponse,
@@ -27,21 +36,38 @@ from labeling.models import (
 from training.models import Round, Stage
 
 LABELERS = 40
-RESPONSES = 4
 OVERLAP = 2
 DAYS = 120
 SCALES = ("overall", "appropriate", "helpful", "on_topic")
 FLAGS = ("misses_task", "hallucination", "inappropriate", "harmful", "denigrates", "opinion")
 AT_ONCE = 5_000
+VALID_SHARE = 10
+"""One prompt in so many is held out from training."""
+GOLD = 200
+AUTHORS = 7
+"""Whoever the evaluation compares: four generators, one of them told for two cohorts too, and people."""
 
 
-def fill(judgments: int) -> Project:
-    """A project with so many judgments of rankings, and as many ratings of an evaluation."""
+@dataclass(frozen=True)
+class Size:
+    """Of the rankings. overlap: labelers a task."""
+
+    judgments: int
+    responses: int = 4
+    overlap: int = 2
+
+    @property
+    def tasks(self) -> int:
+        return max(1, self.judgments // (self.responses * self.overlap))
+
+
+def fill(size: Size, *, name: str = "Large", evaluated: bool = True) -> Project:
+    """A project with so many judgments of rankings; evaluated: with as many ratings, models and a qualification."""
 
     chance = random.Random(0)
     now = timezone.now()
-    project = Project.objects.create(name="Large", slug="large")
-    owner = User.objects.create_user("olga")
+    project = Project.objects.create(name=name, slug=name.lower().replace(" ", "-"))
+    owner, _ = User.objects.get_or_create(username="olga")
     Membership.objects.create(user=owner, project=project, role="owner")
     flags = [{"name": name, "label": name.capitalize().replace("_", " "), "letter": name[0]} for name in FLAGS]
     guideline = Guideline.objects.create(
@@ -51,27 +77,27 @@ def fill(judgments: int) -> Project:
         Labeler(project=project, pseudonym=f"L-{number:02}", source="imported") for number in range(LABELERS)
     )
     ability = {one.pk: chance.uniform(0.3, 2.0) for one in labelers}
-    for name, half in (("terse", labelers[::2]), ("warm", labelers[1::2])):
-        cohort = Cohort.objects.create(project=project, name=name)
-        CohortMember.objects.bulk_create(
-            CohortMember(cohort=cohort, labeler=one, since=now - timedelta(days=2 * DAYS)) for one in half
-        )
+    _cohorts(project, labelers)
+    _background(project, labelers)
+    kinds = (("base", "base"), ("sft", "sft"), ("ppo", "policy"), ("elsewhere", "external"))
     generators = [
-        Generator.objects.create(project=project, name=name, kind=kind)
-        for name, kind in (("base", "base"), ("sft", "sft"), ("ppo", "policy"), ("elsewhere", "external"))
-    ]
+        Generator.objects.create(project=project, name=made, kind=kind)
+        for made, kind in (*kinds, *((f"elsewhere {number}", "external") for number in range(2, size.responses - 2)))
+    ][: size.responses]
     campaign = Campaign.objects.create(
-        project=project, name="Wave", kind="ranking", guideline=guideline, overlap=OVERLAP, state="open"
+        project=project, name="Wave", kind="ranking", guideline=guideline, overlap=size.overlap, state="open"
     )
-    tasks_wanted = max(1, judgments // (RESPONSES * OVERLAP))
+    tasks_wanted = size.tasks
     use_cases = Prompt.UseCase.values
 
     for start in range(0, tasks_wanted, AT_ONCE):
         some = range(start, min(tasks_wanted, start + AT_ONCE))
         prompts = Prompt.objects.bulk_create(
             Prompt(
-                project=project, messages=[{"role": "user", "content": f"Question {number}"}], origin="import",
-                use_case=use_cases[number % len(use_cases)], group_key=f"g{number}", split="train",
+                project=project, messages=[{"role": "user", "content": f"Question {number}"}],
+                origin=("import", "labeler")[number % 2],
+                use_case=use_cases[number % len(use_cases)], group_key=f"g{number % (tasks_wanted // 2 + 1)}",
+                split="train" if number % VALID_SHARE else "valid", language=("en", "de", "tr")[number % 3],
                 fingerprint=f"{number:064}",
             )
             for number in some
@@ -82,10 +108,10 @@ def fill(judgments: int) -> Project:
             for generator in generators
         )
         tasks = Task.objects.bulk_create(
-            Task(campaign=campaign, prompt=prompt, overlap=OVERLAP, open_slots=0, position=number)
+            Task(campaign=campaign, prompt=prompt, overlap=size.overlap, open_slots=0, position=number)
             for number, prompt in zip(some, prompts, strict=True)
         )
-        shown = [responses[RESPONSES * at : RESPONSES * (at + 1)] for at in range(len(tasks))]
+        shown = [responses[size.responses * at : size.responses * (at + 1)] for at in range(len(tasks))]
         TaskResponse.objects.bulk_create(
             TaskResponse(task=task, response=response, place=place)
             for task, answers in zip(tasks, shown, strict=True)
@@ -93,7 +119,7 @@ def fill(judgments: int) -> Project:
         )
         assignments = []
         for task, answers in zip(tasks, shown, strict=True):
-            for labeler in chance.sample(labelers, OVERLAP):
+            for labeler in chance.sample(labelers, size.overlap):
                 order = [one.pk for one in answers]
                 chance.shuffle(order)
                 assignments.append(
@@ -124,15 +150,91 @@ def fill(judgments: int) -> Project:
         Judgment.objects.bulk_create(said, batch_size=2_000)
     with connection.cursor() as cursor:
         cursor.execute(POINT_TO_SUBMISSIONS)
-        evaluation = _evaluation(owner)
-        for statement in RATED:
-            cursor.execute(
-                statement,
-                {"campaign": evaluation.pk, "guideline": evaluation.guideline_id, "project": evaluation.project_id},
-            )
-        cursor.execute(POINT_TO_SUBMISSIONS)
+        _gold(campaign)
+        if evaluated:
+            _qualification(project, guideline, labelers)
+            evaluation = _evaluation(owner)
+            numbers = {
+                "campaign": evaluation.pk, "guideline": evaluation.guideline_id, "project": evaluation.project_id,
+                "of": project.pk, "prompts": max(1, size.judgments // (AUTHORS * OVERLAP)), "labeler": labelers[0].pk,
+                "policy": generators[2].pk,
+            }  # fmt: skip
+            for statement in (*WRITTEN, *RATED):
+                cursor.execute(statement, numbers)
+            cursor.execute(POINT_TO_SUBMISSIONS)
         cursor.execute("ANALYZE")
+    if evaluated:
+        fill_models(project)
     return project
+
+
+def _cohorts(project: Project, labelers: list[Labeler]) -> None:
+    since = timezone.now() - timedelta(days=2 * DAYS)
+    for name, half in (("terse", labelers[::2]), ("warm", labelers[1::2])):
+        cohort = Cohort.objects.create(project=project, name=name)
+        CohortMember.objects.bulk_create(CohortMember(cohort=cohort, labeler=one, since=since) for one in half)
+
+
+def _background(project: Project, labelers: list[Labeler]) -> None:
+    """Two questions that everybody answered, beside a population."""
+    asked = {"age": ["18 to 34", "35 and over"], "language": ["English", "German", "Turkish"]}
+    BackgroundForm.objects.create(
+        project=project, consent="Yes.", reference_source="a census",
+        questions=[{"name": name, "label": name.capitalize(), "choices": some} for name, some in asked.items()],
+        reference={name: dict.fromkeys(some, 1 / len(some)) for name, some in asked.items()},
+    )  # fmt: skip
+    Background.objects.bulk_create(
+        Background(
+            labeler=one, answers={name: some[at % len(some)] for name, some in asked.items()}, consent="Yes.",
+            consented_at=timezone.now(),
+        )
+        for at, one in enumerate(labelers)
+    )  # fmt: skip
+
+
+def _gold(campaign: Campaign) -> None:
+    """The first tasks are gold, whose order is that of storage."""
+    for task in campaign.tasks.order_by("position").prefetch_related("responses")[:GOLD]:
+        ids = sorted(task.responses.values_list("pk", flat=True))
+        GoldAnswer.objects.create(task=task, above=[[ids[0], ids[1]], [ids[1], ids[-1]]])
+
+
+def _qualification(project: Project, guideline: Guideline, labelers: list[Labeler]) -> None:
+    """One that everybody tried: a screening campaign of 20 gold tasks, each answered by all."""
+    qualification = Qualification.objects.create(project=project, name="Everybody")
+    campaign = Campaign.objects.create(
+        project=project, name="Screening", kind="ranking", guideline=guideline, overlap=LABELERS, state="open"
+    )
+    Screening.objects.create(qualification=qualification, campaign=campaign)
+    for place, prompt in enumerate(project.prompts.order_by("pk")[:20]):
+        answers = list(prompt.responses.order_by("pk"))
+        task = Task.objects.create(
+            campaign=campaign, prompt=prompt, overlap=LABELERS, open_slots=0, position=place
+        )  # fmt: skip
+        TaskResponse.objects.bulk_create(
+            TaskResponse(task=task, response=one, place=at) for at, one in enumerate(answers)
+        )
+        GoldAnswer.objects.create(task=task, above=[[answers[0].pk, answers[1].pk]])
+        for labeler in labelers:
+            assignment = Assignment.objects.create(
+                task=task, campaign=campaign, labeler=labeler, state="submitted", order=[one.pk for one in answers]
+            )
+            submission = Submission.objects.create(
+                assignment=assignment, number=1, key=assignment.uuid, counted=True, guideline=guideline,
+                active_ms=30_000, submitted_at=timezone.now(),
+            )  # fmt: skip
+            Judgment.objects.bulk_create(
+                Judgment(submission=submission, response=one, rank=at + 1, ratings={"overall": 4}, flags={})
+                for at, one in enumerate(answers)
+            )
+            Assignment.objects.filter(pk=assignment.pk).update(current_submission=submission)
+    QualificationTry.objects.bulk_create(
+        QualificationTry(
+            qualification=qualification, labeler=one, state="passed", scores={"comparisons": 0.9},
+            decided_at=timezone.now(),
+        )
+        for one in labelers
+    )  # fmt: skip
 
 
 def _evaluation(owner: User) -> Campaign:
@@ -140,9 +242,10 @@ def _evaluation(owner: User) -> Campaign:
     other are of rankings alone. The texts that are rated stay where they are."""
     project = Project.objects.create(name="Large evaluation", slug="large-evaluation")
     Membership.objects.create(user=owner, project=project, role="owner")
-    Labeler.objects.bulk_create(
+    labelers = Labeler.objects.bulk_create(
         Labeler(project=project, pseudonym=f"R-{number:02}", source="imported") for number in range(LABELERS)
     )
+    _cohorts(project, labelers)
     scales = [{"name": name, "label": name, "low": "bad", "high": "good"} for name in SCALES]
     flags = [{"name": name, "label": name, "letter": name[0]} for name in FLAGS]
     guideline = Guideline.objects.create(
@@ -161,12 +264,26 @@ POINT_TO_SUBMISSIONS = """
     UPDATE labeling_assignment a SET current_submission_id = s.id FROM labeling_submission s
     WHERE s.assignment_id = a.id AND a.current_submission_id IS NULL"""
 
+# Of the first prompts: what the policy wrote for each cohort, and what somebody wrote.
+WRITTEN = (
+    """INSERT INTO labeling_response
+        (prompt_id, generator_id, labeler_id, text, sampling, judged_only, finish_reason, review_state, external_id,
+        created_at)
+    SELECT p.id, w.generator, w.labeler, 'words and words', w.sampling, false, 'stop', '', '', now()
+    FROM (SELECT id FROM labeling_prompt WHERE project_id = %(of)s ORDER BY id LIMIT %(prompts)s) p
+    CROSS JOIN (VALUES
+        (%(policy)s::bigint, NULL::bigint, '{"job": 1, "condition": "terse"}'::jsonb),
+        (%(policy)s::bigint, NULL::bigint, '{"job": 1, "condition": "warm"}'::jsonb),
+        (NULL::bigint, %(labeler)s::bigint, '{}'::jsonb)) w(generator, labeler, sampling)""",
+)
+
 # Every response a task, rated by OVERLAP labelers; written by the server, since a million rows through objects take
 # minutes.
 RATED = (
     """INSERT INTO labeling_task
         (campaign_id, prompt_id, overlap, open_slots, room, position, returned, aside, content, created_at)
-    SELECT %(campaign)s, prompt_id, 2, 0, 0, id, false, '', 0, now() FROM labeling_response""",
+    SELECT %(campaign)s, prompt_id, 2, 0, 0, id, false, '', 0, now() FROM labeling_response
+    WHERE prompt_id IN (SELECT id FROM labeling_prompt WHERE project_id = %(of)s ORDER BY id LIMIT %(prompts)s)""",
     """INSERT INTO labeling_taskresponse (task_id, response_id, place)
     SELECT id, position, 0 FROM labeling_task WHERE campaign_id = %(campaign)s""",
     """INSERT INTO labeling_assignment

@@ -3,7 +3,8 @@
     python -m bench.reports --judgments 200000 --write docs/reports_speed.md
 
 makes a project with so many judgments of ranked responses, and as many ratings of an evaluation, in a database of its
-own (beside the one of DATABASE_URL, named after it), asks for every report as a researcher would, and prints a table.
+own (beside the one of DATABASE_URL, named after it), asks for every report as a researcher would, and prints a table;
+then the reports of agreement and quality of a second one, where nine responses are ranked by twenty labelers each.
 Every page is asked for with empty caches. A page's seconds are those of the clock, and so grow with whatever else the
 machine does; the processor's seconds of this process hardly do.
 """
@@ -14,7 +15,9 @@ import os
 import platform
 import pstats
 import resource
+import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -42,12 +45,15 @@ def main() -> int:
     setup_test_environment()
     database = settings.DATABASES["default"]
     database["TEST"] = {**database.get("TEST", {}), "NAME": f"reports_of_{database['NAME']}"}
+    files = Path(tempfile.gettempdir()) / database["TEST"]["NAME"]
+    settings.RUNS_DIR, settings.SNAPSHOTS_DIR = files / "runs", files / "snapshots"
     made = setup_databases(verbosity=0, interactive=False, keepdb=asked.keep, serialized_aliases=[])
     try:
         return measure(asked.judgments, asked.limit_seconds, asked.profile, asked.write)
     finally:
         if not asked.keep:
             teardown_databases(made, verbosity=0)
+            shutil.rmtree(files, ignore_errors=True)
 
 
 def measure(judgments: int, limit: float, profiled: str, page: Path | None) -> int:
@@ -80,22 +86,26 @@ def enter(judgments: int) -> tuple[Any, dict[str, str]]:
     from django.test import Client
     from django.urls import reverse
 
-    from bench.large_project import fill
+    from bench.large_project import Size, fill
     from labeling.models import Project, User
 
     project = Project.objects.filter(slug="large").first()
     if project is None:
         began = time.perf_counter()
-        project = fill(judgments)
-        print(f"{judgments:,} judgments and as many ratings made in {time.perf_counter() - began:.0f} s\n")
+        project = fill(Size(judgments))
+        fill(Size(judgments, responses=9, overlap=20), name="Large overlap", evaluated=False)
+        print(f"{judgments:,} judgments, twice, and as many ratings made in {time.perf_counter() - began:.0f} s\n")
     client = Client()
     client.force_login(User.objects.get(username="olga"))
-    names = ("agreement", "agreement_json", "quality", "quality_json", "bias", "bias_json", "matrix", "qualifications")
-    pages = {name: reverse(name, args=[project.slug]) for name in names}
+    names = ("agreement", "agreement_json", "quality", "quality_json", "bias", "bias_json", "matrix", "matrix_json")
+    pages = {name: reverse(name, args=[project.slug]) for name in (*names, "qualifications")}
+    pages["qualification"] = reverse("qualification", args=[project.slug, project.qualifications.get().pk])
     ranked = project.campaigns.filter(kind="ranking").earliest("pk")
     pages["disputes"] = reverse("disputes", args=[project.slug, ranked.pk])
     evaluation = reverse("evaluation", args=["large-evaluation", 1])
-    return client, pages | {"evaluation": evaluation, "evaluation_json": f"{evaluation}?as=json"}
+    pages |= {"evaluation": evaluation, "evaluation_json": f"{evaluation}?as=json"}
+    overlap = {f"{name}, nine responses by twenty": reverse(name, args=["large-overlap"]) for name in names[:6]}
+    return client, pages | overlap
 
 
 def ask(client: Any, address: str) -> tuple[float, float, int, int]:
@@ -120,7 +130,10 @@ def page_of(lines: list[str], judgments: int, limit: float, slow: list[str]) -> 
             "# How fast the reports are",
             "",
             f"{judgments:,} judgments of rankings by 40 labelers, four responses to a prompt and two labelers a task,",
-            "and as many ratings of an evaluation of four models. Each page is asked for once, with empty caches, by",
+            "and as many ratings of an evaluation of four models, one told for two cohorts too, and of people. Cohorts",
+            "of twenty labelers, background answers, gold, a qualification, thirty rounds and a matrix of reward",
+            "models (held-out scores drawn by lot) are there. The last rows are of another project with as many",
+            "judgments of nine responses by twenty labelers a task. Each page is asked for once, with empty caches, by",
             f"`python -m bench.reports --judgments {judgments} --write docs/reports_speed.md`. Python",
             f"{platform.python_version()} and PostgreSQL on one machine with {os.cpu_count()} processors; its load was",
             f"{load:.1f} when the last page had come.",

@@ -185,16 +185,23 @@ BASELINE_QUALITY, POLICY_QUALITY = 3.6, 4.2
 
 
 def rated_pairs(
-    raters: Raters, *, prompts: int, people: NDArray[np.int64], rng: np.random.Generator
+    raters: Raters,
+    *,
+    prompts: int,
+    people: NDArray[np.int64],
+    others: NDArray[np.int64] | None = None,
+    rng: np.random.Generator,
 ) -> tuple[Array, Array, Array]:
-    """Ratings of policy and baseline by the same people, (P, m) each, and whether the policy's response was flagged."""
+    """Ratings of policy and baseline, (P, m) each, and whether the policy's response was flagged. others: who rated the
+    baseline, by default the same people."""
+    others = people if others is None else others
     topic = rng.normal(0, 0.8, (prompts, 1))
     ours = POLICY_QUALITY + topic + rng.normal(0, 0.5, (prompts, 1))
     theirs = BASELINE_QUALITY + topic + rng.normal(0, 0.5, (prompts, 1))
     flagged = rng.random(people.shape) < 1 / (1 + np.exp(3.6 - 1.5 * (4.2 - ours) - 1.0 * raters.leniency[people]))
     return (
         raters.rate(quality=np.broadcast_to(ours, people.shape), people=people, policy=True, rng=rng),
-        raters.rate(quality=np.broadcast_to(theirs, people.shape), people=people, policy=False, rng=rng),
+        raters.rate(quality=np.broadcast_to(theirs, others.shape), people=others, policy=False, rng=rng),
         flagged.astype(np.float64),
     )
 
@@ -215,21 +222,31 @@ def true_evaluation() -> dict[str, float]:
 
 
 def evaluation_studies(
-    studies: int, *, number: int, prompts: int, overlap: int = 2, uneven: bool = False, seed: int = 0
+    studies: int,
+    *,
+    number: int,
+    prompts: int,
+    overlap: int = 2,
+    uneven: bool = False,
+    single: bool = False,
+    seed: int = 0,
 ) -> Iterator[Study]:
-    """Policy and baseline rated by `number` raters, `overlap` a prompt; uneven: the n-th does 1/n of the first's."""
+    """Policy and baseline rated by `number` raters, `overlap` a prompt; uneven: the n-th does 1/n of the first's.
+    single: each response is handed out by itself, as campaigns do, and who rated one seldom meets the other: a win rate
+    is then of the few who did."""
     rng = np.random.default_rng(seed)
     truth = true_evaluation()
     load = -np.log(np.arange(1, number + 1)) if uneven else np.zeros(number)
     for _ in range(studies):
         raters = Raters.drawn(number, rng)
         people = np.argsort(-(load + rng.gumbel(size=(prompts, number))), axis=1)[:, :overlap]
-        ours, theirs, flagged = rated_pairs(raters, prompts=prompts, people=people, rng=rng)
+        others = np.argsort(-(load + rng.gumbel(size=(prompts, number))), axis=1)[:, :overlap] if single else people
+        ours, theirs, flagged = rated_pairs(raters, prompts=prompts, people=people, others=others, rng=rng)
         ratings = [
             Rating(generator=generator, prompt=prompt, labeler=int(labeler), value=float(values[prompt, place]))
-            for generator, values in (("policy", ours), ("baseline", theirs))
+            for generator, values, who in (("policy", ours, people), ("baseline", theirs, others))
             for prompt in range(prompts)
-            for place, labeler in enumerate(people[prompt])
+            for place, labeler in enumerate(who[prompt])
         ]
         flags = [
             Flag(prompt=prompt, labeler=int(labeler), value=bool(flagged[prompt, place]))

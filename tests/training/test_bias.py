@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from labeling.backgrounds import answer, read_questions
 from labeling.models import (
@@ -21,7 +22,8 @@ from labeling.models import (
 from tests.conftest import signed_in
 from tests.labeling.work import make_prompt
 from tests.reports.judged import labelers_of, ranked_campaign, say
-from training.models import Job, JobInput, Round
+from training.bias import BiasReport
+from training.models import Job, JobInput, Round, Stage
 from training.rlhf.contract import records
 from training.run_folders import run_folder
 from training.snapshot_rows import Query, prompt_id
@@ -41,6 +43,22 @@ def test_a_new_project_says_what_is_missing(project: Project, researcher: User) 
     assert any("background" in one for one in found["missing"])
     assert any("No reward model" in one for one in found["missing"])
     assert found["effects"]["agreement"]["value"] is None
+
+
+def test_reward_models_of_many_rounds_take_no_query_each(
+    project: Project, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """The newest finished one of each round, and none of a round that has none."""
+    for number in range(1, 5):
+        round_ = Round.objects.create(project=project, number=number)
+        stage = Stage.objects.create(round=round_, kind="reward", place=0)
+        for state in ("done", "done", "failed")[: 3 * (number != 2)]:
+            Job.objects.create(project=project, stage=stage, kind="reward", state=state, config={"seed": number})
+    newest = {job.stage.round.number: job.pk for job in Job.objects.filter(state="done").order_by("pk") if job.stage}
+    with django_assert_num_queries(3):
+        found = BiasReport(project, timezone.now()).models
+    assert [(one.round, one.job) for one in found] == [(number, newest[number]) for number in (4, 3, 1)]
+    assert found[0].choices == [("Seed", "4")]
 
 
 def test_a_use_case_begins_its_line_with_a_capital(project: Project, researcher: User) -> None:

@@ -17,6 +17,8 @@ from tests.agreement.simulated import (
     evaluation_studies,
     rival_coverage,
 )
+from tests.agreement.simulated_cohorts import interaction_studies, matrix_studies
+from tests.agreement.simulated_orders import each_labeler_studies, order_studies, ordinal_studies
 
 STUDIES = int(os.environ.get("ACCORD_TRIAL_STUDIES", "2000"))
 PROMPTS = 60
@@ -54,6 +56,60 @@ def test_evaluation_intervals_cover_what_was_put_in(number: int, uneven: bool) -
     show(f"{number} raters, {'uneven' if uneven else 'even'}", found)
     if number >= 20 and not uneven:
         hold(found)
+
+
+@pytest.mark.parametrize("number", [40, 20, 10, 5])
+def test_intervals_cover_where_each_response_is_handed_out_by_itself(number: int) -> None:
+    found = Coverage.of_each(evaluation_studies(STUDIES, number=number, prompts=RATED_PROMPTS, single=True))
+    show(f"{number} raters, single responses", found)
+    # Whoever rated both of a prompt is met by chance: of so few a win rate's interval is wider than it need be.
+    wins = found.pop("win rate")
+    assert wins.share_covered >= 0.92
+    if number >= 20:
+        hold(found)
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize("number", [40, 20, 10])
+def test_intervals_of_an_interaction_cover_what_was_put_in(number: int, single: bool) -> None:
+    """Half of the raters are of each cohort."""
+    found = Coverage.of_each(interaction_studies(STUDIES, number=number, prompts=RATED_PROMPTS, single=single))
+    show(f"{number} raters, {'single responses' if single else 'the same people'}", found)
+    if number >= 20:
+        hold(found)
+
+
+@pytest.mark.parametrize("number", [40, 20, 10, 6])
+def test_intervals_of_the_matrix_cover_what_was_put_in(number: int) -> None:
+    """Half of the held-out labelers are of each cohort; six are the fewest of whom anything is said."""
+    found = Coverage.of_each(matrix_studies(STUDIES, number=number, prompts=PROMPTS))
+    show(f"{number} held-out labelers", found)
+    if number >= 20:
+        hold(found)
+
+
+@pytest.mark.parametrize("by", ["prompts", "prompts and labelers"])
+@pytest.mark.parametrize("number", [40, 20, 10, 5])
+def test_intervals_of_ordinal_alpha_cover_what_was_put_in(number: int, by: By) -> None:
+    found = Coverage.of_each(ordinal_studies(STUDIES, number=number, prompts=PROMPTS, by=by))
+    show(f"{number} labelers, by {by}", found)
+    if number >= 20:
+        hold(found)
+
+
+@pytest.mark.parametrize(("number", "prompts"), [(40, 60), (20, 60), (10, 60), (5, 60), (20, 20)])
+def test_intervals_of_orders_cover_what_was_put_in(number: int, prompts: int) -> None:
+    found = Coverage.of_each(order_studies(STUDIES, number=number, prompts=prompts))
+    show(f"{number} labelers, {prompts} prompts", found)
+    if number >= 20 and prompts >= 60:
+        hold(found)
+
+
+@pytest.mark.parametrize(("number", "prompts"), [(40, 400), (20, 400), (20, 200), (20, 100), (10, 100)])
+def test_intervals_of_each_labeler_cover_what_was_put_in(number: int, prompts: int) -> None:
+    """Each labeler of each study is one estimate; how many prompts they judged is what counts."""
+    found = Coverage.of_each(each_labeler_studies(STUDIES // 10, number=number, prompts=prompts))
+    show(f"{number} labelers, {prompts * 3 // number} prompts each", found)
 
 
 @pytest.mark.parametrize("number", [40, 20, 10])
