@@ -72,7 +72,7 @@ def test_a_members_person_and_a_projects_address_stay(operator: Client, desk: De
     membership = labeler.memberships.get()
     assert fields_offered(operator, f"/admin/labeling/membership/{membership.pk}/change/") == {"role"}
     offered = fields_offered(operator, f"/admin/labeling/project/{desk.campaign.project_id}/change/")
-    assert offered == {"name", "about", "licence"}
+    assert offered == {"name", "about", "licence", "second_factor"}
     assert "slug" in fields_offered(operator, "/admin/labeling/project/add/")
 
 

@@ -46,7 +46,8 @@ def evaluation(rate: Rate, *, authors: list[Author], raters: int = 6, prompts: i
         ratings=Codes(values - 1, tuple({"overall": value} for value in range(1, 8))), flags=coded(keys),
     )  # fmt: skip
     return Evaluation(
-        campaign=SimpleNamespace(guideline=None), authors=authors, subject=authors[0], baseline=authors[-1],  # type: ignore[arg-type]
+        campaign=SimpleNamespace(guideline=None, kept_by_rule=False),  # type: ignore[arg-type]
+        authors=authors, subject=authors[0], baseline=authors[-1],
         raters="people", said=rated, by_source={}, prompts=prompts, called=dict(enumerate(COHORTS)),
         cohorts={name: who // raters == place for place, name in enumerate(cohorts)},
     )  # fmt: skip

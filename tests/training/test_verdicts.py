@@ -48,7 +48,8 @@ def evaluation(
     )
     halves = {"one": who < 6, "two": who >= 6}
     return Evaluation(
-        campaign=SimpleNamespace(guideline=guideline), authors=[POLICY, SFT, BASE], subject=POLICY, baseline=SFT,  # type: ignore[arg-type]
+        campaign=SimpleNamespace(guideline=guideline, kept_by_rule=False),  # type: ignore[arg-type]
+        authors=[POLICY, SFT, BASE], subject=POLICY, baseline=SFT,
         raters="people", said=rated, by_source={"people": raters}, prompts=prompts,
         cohorts=halves if cohorts else {}, **more,
     )  # fmt: skip
