@@ -156,7 +156,8 @@ def run_tests(
 def read_verdict(report: Path) -> Verdict:
     """In JUnit's format a failure is of the body of a test; what happens before and after it is an error."""
     cases = list(ElementTree.parse(report).getroot().iter("testcase"))
-    for kind, tag in (("seen", "failure"), ("error", "error")):
+    kinds: tuple[tuple[Literal["seen", "error"], str], ...] = (("seen", "failure"), ("error", "error"))
+    for kind, tag in kinds:
         for case in cases:
             if (found := case.find(tag)) is not None:
                 told = " ".join((found.get("message") or "").split())
