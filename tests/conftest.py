@@ -1,12 +1,15 @@
 """Three people stand ready in every web test: the owner of a project, a labeler in it, a stranger to it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 
 from labeling.models import Membership, Project, Role, User
 from tests.emptying import analyze, django_db_setup  # noqa: F401
+from tests.security.quick_passwords import PASSWORD_HASHERS
 
 LONG = {"test_screens.py", "test_told_round.py"}
 """A minute each: they begin first, or the other processes would wait for them at the end."""
@@ -14,6 +17,15 @@ LONG = {"test_screens.py", "test_told_round.py"}
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONG)
+
+
+@pytest.fixture
+def quick_to_sign_in(settings: Any) -> Iterator[None]:
+    """How often one address may try to sign in is counted in the cache; passwords are hashed quickly."""
+    settings.PASSWORD_HASHERS = PASSWORD_HASHERS
+    cache.clear()
+    yield
+    cache.clear()
 
 
 @pytest.fixture

@@ -1,33 +1,19 @@
 """Signing in and out, passwords and sessions in the audit log, by whichever door."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.core import mail
-from django.core.cache import cache
 from django.test import Client
-from pytest_django.fixtures import Settings
 
 from labeling.models import AuditKind, Membership, Project, SignInLink, User
 from labeling.sessions import end_session, live_sessions, sign_out_member
 from tests.audit.test_acts import noted
-from tests.security.quick_passwords import PASSWORD_HASHERS
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.usefixtures("quick_to_sign_in")]
 PASSWORD = "an old-fashioned engine"
 
 
-@pytest.fixture(autouse=True)
-def _quick_and_nothing_counted(settings: Settings) -> Iterator[None]:
-    """How often one address may try to sign in is counted in the cache."""
-    settings.PASSWORD_HASHERS = PASSWORD_HASHERS
-    cache.clear()
-    yield
-    cache.clear()
-
-
 @pytest.fixture
-def ada(db: None, _quick_and_nothing_counted: None) -> User:
+def ada(db: None, quick_to_sign_in: None) -> User:
     return User.objects.create_user(username="ada", email="ada@example.org", password=PASSWORD)
 
 

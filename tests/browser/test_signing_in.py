@@ -2,14 +2,13 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp
-from django.core.cache import cache
 from oidc_provider_mock import run_server_in_thread
 from playwright.sync_api import Page, expect
 from pytest_django.fixtures import Settings
@@ -18,9 +17,8 @@ from labeling.models import Project, Role, User
 from tests.browser.axe import faults_in_both_looks
 from tests.conftest import make_member
 from tests.security.identity import PEOPLE, told_of
-from tests.security.quick_passwords import PASSWORD_HASHERS
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.usefixtures("quick_to_sign_in")]
 PASSWORD = "an old-fashioned engine"
 DEVICE = {
     "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
@@ -28,16 +26,8 @@ DEVICE = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _quick_and_nothing_counted(settings: Settings) -> Iterator[None]:
-    settings.PASSWORD_HASHERS = PASSWORD_HASHERS
-    cache.clear()
-    yield
-    cache.clear()
-
-
 @pytest.fixture
-def ada(project: Project, _quick_and_nothing_counted: None) -> User:
+def ada(project: Project, quick_to_sign_in: None) -> User:
     user = make_member(project, "ada", Role.LABELER)
     user.set_password(PASSWORD)
     user.save()

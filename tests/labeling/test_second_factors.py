@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -19,23 +18,14 @@ from labeling.models import AuditKind, Membership, Project, Session, SignInLink,
 from tests.audit.test_acts import noted
 from tests.conftest import signed_in
 from tests.security.authenticator import Passkey, options_on
-from tests.security.quick_passwords import PASSWORD_HASHERS
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.usefixtures("quick_to_sign_in")]
 PASSWORD = "an old-fashioned engine"
 PEOPLE = "/projects/helpdesk/people/"
 
 
-@pytest.fixture(autouse=True)
-def _quick_and_nothing_counted(settings: Settings) -> Iterator[None]:
-    settings.PASSWORD_HASHERS = PASSWORD_HASHERS
-    cache.clear()
-    yield
-    cache.clear()
-
-
 @pytest.fixture
-def owner(owner: User, _quick_and_nothing_counted: None) -> User:
+def owner(owner: User, quick_to_sign_in: None) -> User:
     owner.set_password(PASSWORD)
     owner.save()
     return owner
